@@ -1,0 +1,53 @@
+"""Chooses the backend, splits the CPU in two, and says what the tests run on."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Two tests at a time share the cores; more threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import keras
+import pytest
+
+from tests import tools
+
+BACKEND = keras.backend.backend()
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+elif BACKEND == "torch":
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def pytest_report_header():
+    module = __import__(BACKEND)
+    devices = ", ".join(tools.devices())
+    return [
+        f"keras {keras.__version__} on {BACKEND} {module.__version__}",
+        f"parity tests run on {len(tools.devices())} device(s): {devices}",
+    ]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what is said to hold of other backends alone: `only("jax")`."""
+    chosen, others = [], []
+    for item in items:
+        marks = [name for mark in item.iter_markers("only") for name in mark.args]
+        (chosen if not marks or BACKEND in marks else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+
+
+@pytest.fixture(autouse=True)
+def _fresh_names_and_seeds():
+    keras.utils.set_random_seed(0)
+    keras.backend.clear_session()

@@ -1,0 +1,97 @@
+"""What the tests need from the backend: arrays, gradients, devices, wide floats."""
+
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+BACKEND = keras.backend.backend()
+
+
+def array(x) -> np.ndarray:
+    """The tensor or variable `x` as a NumPy array, in `float64` if it is of floats."""
+    x = ops.convert_to_tensor(x)
+    if "float" in keras.backend.standardize_dtype(x.dtype):
+        with wide():
+            return np.asarray(ops.convert_to_numpy(ops.cast(x, "float64")))
+    return np.asarray(ops.convert_to_numpy(x))
+
+
+def gradient(function, x) -> np.ndarray:
+    """The gradient of the sum of `function(x)`, with respect to the array `x`."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        x = tf.convert_to_tensor(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = ops.sum(function(x))
+        return array(tape.gradient(total, x))
+    if BACKEND == "jax":
+        import jax
+
+        return array(jax.grad(lambda x: ops.sum(function(x)))(jax.numpy.asarray(x)))
+    import torch
+
+    x = ops.convert_to_tensor(x).detach().requires_grad_()
+    ops.sum(function(x)).backward()
+    return array(x.grad.detach())
+
+
+def compiled(function, jit_compile=True):
+    """`function` of tensors, compiled as the backend does it (PyTorch: as it is)."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=jit_compile)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
+
+
+def devices() -> list[str]:
+    """Names, for `keras.device`, of one CPU and of every GPU of the backend."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        count = len(tf.config.list_physical_devices("GPU"))
+    elif BACKEND == "jax":
+        import jax
+
+        try:
+            count = len(jax.devices("gpu"))
+        except RuntimeError:  # how JAX says that there is none
+            count = 0
+    else:
+        import torch
+
+        count = torch.cuda.device_count()
+    kind = "cuda" if BACKEND == "torch" else "gpu"
+    return ["cpu:0" if BACKEND != "torch" else "cpu"] + [
+        f"{kind}:{i}" for i in range(count)
+    ]
+
+
+each_device = pytest.mark.parametrize("device", devices())
+
+
+@contextmanager
+def wide():
+    """In this scope JAX has `float64`, as the others always have."""
+    if BACKEND != "jax":
+        yield
+        return
+    import jax
+
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+

@@ -1,0 +1,17 @@
+"""What differs between backends: one face, one file each.
+
+Only these files import TensorFlow, JAX or PyTorch, and only the one in use.
+"""
+
+import keras
+
+from tfx_extras._backend._face import Backend
+
+if keras.backend.backend() == "tensorflow":
+    from tfx_extras._backend.tensorflow import TensorFlow as _Backend
+elif keras.backend.backend() == "jax":
+    from tfx_extras._backend.jax import Jax as _Backend
+else:
+    from tfx_extras._backend.torch import Torch as _Backend
+
+backend: Backend = _Backend()

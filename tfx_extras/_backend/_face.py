@@ -1,0 +1,43 @@
+"""The common face of the backends, and what holds where one says nothing else."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
+from typing import Any
+
+from keras import ops
+
+
+class Backend:
+    """Each method does on every backend what its docstring says."""
+
+    def dense(self, gradient: Any, rows: int) -> Any:
+        """Sums repeated rows of a sparse gradient into a tensor of `rows` rows."""
+        return gradient
+
+    def round_to(self, value: Any, dtype: str) -> Any:
+        """Rounds to `dtype`, also where a compiler would skip a cast and its inverse."""
+        return ops.cast(value, dtype)
+
+    def beside(self, variable: Any) -> AbstractContextManager:
+        """A scope in which new variables live on the devices of `variable`."""
+        return nullcontext()
+
+    def without_gradients(self) -> AbstractContextManager:
+        """A scope in which no operation is recorded for differentiation."""
+        return nullcontext()
+
+    def for_each(
+        self, function: Callable[..., None], variables: Sequence[Any], *columns: Any
+    ) -> None:
+        """Calls `function(variable, *row)`, on each device where `variable` lives."""
+        for row in zip(variables, *columns, strict=True):
+            function(*row)
+
+    def same_shape(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """Returns both, of one shape also where that is known only when they run."""
+        return a, b
+
+    def check(self, condition: Any, message: str) -> None:
+        """Raises `ValueError` unless all of `condition`, where looking costs nothing."""

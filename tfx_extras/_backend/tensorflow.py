@@ -1,0 +1,50 @@
+"""TensorFlow."""
+
+import keras
+import tensorflow as tf
+
+from tfx_extras._backend._face import Backend
+
+
+class TensorFlow(Backend):
+    """Sparse gradients, replicas, and shapes that are unknown until they run."""
+
+    def dense(self, gradient, rows):
+        if isinstance(gradient, tf.IndexedSlices):
+            return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
+        return gradient
+
+    def beside(self, variable):
+        return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))
+
+    def for_each(self, function, variables, *columns):
+        def update(strategy, variables, *columns):
+            for variable, *row in zip(variables, *columns, strict=True):
+                strategy.extended.update(variable, function, args=row, group=False)
+
+        # In a replica, variables may be assigned only by all replicas together.
+        tf.__internal__.distribute.interim.maybe_merge_call(
+            update,
+            tf.distribute.get_strategy(),
+            [_raw(variable) for variable in variables],
+            *([_raw(item) for item in column] for column in columns),
+        )
+
+    def same_shape(self, a, b):
+        if a.shape.is_fully_defined() and b.shape.is_fully_defined():
+            return a, b
+        message = "`y_true` and `y_pred` must have one shape."
+        assertion = tf.debugging.assert_equal(tf.shape(a), tf.shape(b), message)
+        if assertion is None:  # eager: it has been seen to hold
+            return a, b
+        with tf.control_dependencies([assertion]):
+            # XLA drops assertions; a reshape cannot broadcast there either.
+            return tf.reshape(a, tf.shape(b)), b
+
+    def check(self, condition, message):
+        if not tf.config.list_logical_devices("GPU"):  # there it would wait for the GPU
+            tf.debugging.Assert(tf.reduce_all(condition), [message])
+
+
+def _raw(variable):
+    return variable.value if isinstance(variable, keras.Variable) else variable

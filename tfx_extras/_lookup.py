@@ -1,0 +1,96 @@
+"""Finds public objects by name, because Keras looks only among its own."""
+
+import difflib
+import fnmatch
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from tfx_extras._register import PACKAGE
+
+
+class Catalog:
+    """The objects of one kind, by name.
+
+    Args:
+        kind: What the objects are, for error messages: `"loss"`.
+        base: The Keras class that they share.
+        objects: Classes, and functions if the kind has any.
+    """
+
+    def __init__(self, kind: str, base: type, objects: Iterable[Any]):
+        self._kind = kind
+        self._base = base
+        self._objects = {obj.__name__: obj for obj in objects}
+
+    def list(self, pattern: str = "*") -> list[str]:
+        """Returns the sorted names that match `pattern`, upper and lower case alike.
+
+        Args:
+            pattern: A name with wildcards as in a shell: `"*focal*"`.
+        """
+        return sorted(
+            name
+            for name in self._objects
+            if fnmatch.fnmatchcase(name.lower(), pattern.lower())
+        )
+
+    def get(self, identifier: Any, **arguments: Any) -> Any:
+        """Returns the object that a name, a configuration or itself stands for.
+
+        Args:
+            identifier: One of
+                a name, upper and lower case alike, with or without the prefix
+                `tfx_extras>`: the name of a class gives a new instance, that of
+                a function the function;
+                a dictionary made by `keras.saving.serialize_keras_object`;
+                an instance, a function, or `None`: returned as it is.
+            **arguments: Arguments of the class; only with a name.
+
+        Raises:
+            ValueError: If nothing has that name; it suggests the nearest ones.
+        """
+        if not isinstance(identifier, str):
+            return self._resolve(identifier, arguments)
+        found = self._find(identifier)
+        if isinstance(found, type):
+            return found(**arguments)
+        if arguments:
+            raise ValueError(
+                f"`{found.__name__}` is a function: give its arguments when calling "
+                f"it, or name its class. Received: arguments={arguments}"
+            )
+        return found
+
+    def _find(self, name: str) -> Any:
+        if name in self._objects:
+            return self._objects[name]
+        by_lower = {known.lower(): known for known in self._objects}
+        key = name.lower().removeprefix(f"{PACKAGE}>")
+        if key in by_lower:
+            return self._objects[by_lower[key]]
+        near = difflib.get_close_matches(key, by_lower, n=3, cutoff=0.5)
+        hint = " Did you mean " + " or ".join(f"`{by_lower[n]}`" for n in near) + "?"
+        raise ValueError(
+            f"Unknown {self._kind}: '{name}'.{hint if near else ''} "
+            "`list()` returns all names."
+        )
+
+    def _resolve(self, identifier: Any, arguments: dict[str, Any]) -> Any:
+        if arguments:
+            raise ValueError(
+                "Arguments go with a name only. "
+                f"Received: identifier={identifier!r}, arguments={arguments}"
+            )
+        if isinstance(identifier, dict):
+            identifier = keras.saving.deserialize_keras_object(identifier)
+        is_class = isinstance(identifier, type)
+        if identifier is None or isinstance(identifier, self._base):
+            return identifier
+        if callable(identifier) and not is_class:
+            return identifier
+        raise ValueError(
+            f"Cannot interpret as a {self._kind}: give a name, an instance, a function "
+            f"or a configuration. Received: {identifier!r}"
+        )

@@ -1,0 +1,139 @@
+"""What every loss shares, so that each file holds only its formula."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+from typing import ClassVar
+from typing import TypedDict
+
+import keras
+from keras import ops
+
+from tfx_extras._backend import backend
+
+
+class LossOptions(TypedDict, total=False):
+    """Keyword arguments of every loss, as in Keras.
+
+    Args:
+        name: Name of the loss; by default, that of its function.
+        reduction: What becomes of the values of the samples:
+            `"sum_over_batch_size"` or `"mean"`: their mean, over those that are
+            not masked; `"mean_with_sample_weight"`: their mean by weight; `"sum"`;
+            or `"none"` or `None`: one value per sample.
+        dtype: Type in which the loss is returned, by default
+            `keras.config.floatx()`. It is computed in `float32` or wider.
+    """
+
+    name: str | None
+    reduction: str | None
+    dtype: Any
+
+
+class FunctionLoss(keras.losses.Loss):
+    """The class form of a loss: a function and its hyperparameters.
+
+    A subclass sets `function`, whose parameters after `y_true` and `y_pred` are
+    the hyperparameters, and stores each as an attribute of the same name. The
+    call and the saved configuration follow from them.
+    """
+
+    function: ClassVar[Callable[..., Any]]
+
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ):
+        super().__init__(name or self.function.__name__, reduction, dtype)
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        names = list(inspect.signature(self.function).parameters)[2:]
+        return {name: getattr(self, name) for name in names}
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        loss = _Bound(self, y_true)(0.0, y_pred, sample_weight)
+        return ops.cast(loss, self.dtype)
+
+    def call(self, y_true, y_pred):
+        return self.function(y_true, y_pred, **self.hyperparameters)
+
+    def get_config(self):
+        # Keras leaves out the dtype, so a reloaded loss would lose it.
+        return super().get_config() | {"dtype": self.dtype} | self.hyperparameters
+
+
+class _Bound(keras.losses.Loss):
+    """Keras's masks, weights and reduction around a loss that is given its labels.
+
+    Keras would round labels to the dtype of the loss, where integers collide (257
+    and 256 in `bfloat16`), and sum in it.
+    """
+
+    def __init__(self, loss: FunctionLoss, y_true: Any):
+        wide = keras.backend.result_type(loss.dtype, "float32")
+        super().__init__(loss.name, loss.reduction, wide)
+        self._loss = loss
+        self._y_true = keras.tree.map_structure(ops.convert_to_tensor, y_true)
+
+    def call(self, y_true, y_pred):
+        return self._loss.call(self._y_true, y_pred)
+
+
+class _Mask(keras.layers.Layer):
+    """Returns its first input with the second as its mask.
+
+    A layer is the one public way to attach a mask on every backend.
+    """
+
+    def __init__(self):
+        super().__init__(autocast=False, name="loss_mask")
+
+    def call(self, inputs):
+        return inputs[0]
+
+    def compute_mask(self, inputs, previous_mask):
+        return inputs[1]
+
+
+_mask = _Mask()
+
+
+def masked(values, valid):
+    """Returns `values`, 0 where not `valid`, with a mask that keeps those from means."""
+    return _mask([ops.where(valid, values, ops.zeros_like(values)), valid])
+
+
+def aligned(y_true, y_pred) -> tuple[Any, Any]:
+    """Returns both as tensors of one shape, of rank 1 or more, in `float32` or wider.
+
+    Either may lack a last axis of size 1; a single axis is that of the batch. Any
+    other difference in shape is an error, never a broadcast.
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    y_pred = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
+    y_true = ops.cast(y_true, y_pred.dtype)
+    ranks = len(y_true.shape), len(y_pred.shape)
+    if max(ranks) == 1 or ranks[0] == ranks[1] - 1:
+        y_true = ops.expand_dims(y_true, -1)
+    if max(ranks) == 1 or ranks[1] == ranks[0] - 1:
+        y_pred = ops.expand_dims(y_pred, -1)
+    require_one_shape(y_true, y_pred)
+    return backend.same_shape(y_true, y_pred)
+
+
+def require_one_shape(y_true, y_pred) -> None:
+    """Raises unless both shapes are equal, as far as they are known."""
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    differ = len(shapes[0]) != len(shapes[1]) or any(
+        None not in pair and pair[0] != pair[1]
+        for pair in zip(*shapes, strict=True)
+    )
+    if differ or not shapes[0]:
+        raise ValueError(
+            "`y_true` and `y_pred` must have one shape, of rank 1 or more, up to a "
+            f"last axis of size 1. Received: y_true.shape={shapes[0]}, "
+            f"y_pred.shape={shapes[1]}"
+        )

@@ -1,0 +1,275 @@
+"""What every optimizer shares, so that each file holds only its formula."""
+
+import re
+import warnings
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import TypedDict
+from typing import Unpack
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+
+LearningRate = (
+    Number | keras.optimizers.schedules.LearningRateSchedule | Callable[..., Any]
+)
+
+
+class OptimizerOptions(TypedDict, total=False):
+    r"""Keyword arguments of every optimizer.
+
+    They mean what they mean in Keras, except where said.
+
+    Args:
+        name: Name of the optimizer.
+        weight_decay: $\lambda$, in [0, inf): each update subtracts
+            $\eta \lambda w$ from the weights too.
+        weight_decay_exclude: Regular expressions. A variable in whose `path`,
+            such as `"sequential/dense/bias"`, one of them is found does not decay.
+        clipnorm: Largest norm of the gradient of one variable.
+        clipvalue: Largest magnitude of an element of a gradient.
+        global_clipnorm: Largest norm of all gradients together.
+        use_ema: Whether to keep a moving average of the weights, in `float32`. It
+            moves once per update, also when gradients are accumulated.
+        ema_momentum: Weight of the past in that average, in [0, 1].
+        ema_overwrite_frequency: Number of updates after which the average
+            replaces the weights; `None`: only at the end of training.
+        loss_scale_factor: Factor by which the loss was scaled; gradients are
+            divided by it.
+        gradient_accumulation_steps: Number of gradients, 2 or more, whose mean
+            makes one update. They are summed in `float32`.
+    """
+
+    name: str | None
+    weight_decay: float | None
+    weight_decay_exclude: Sequence[str]
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+
+
+class Optimizer(keras.optimizers.Optimizer):
+    """A Keras optimizer given by the names of its slots and by one formula.
+
+    A subclass names in `slots` the tensors that it keeps for each variable
+    (zeros at first), and writes `update`, which never assigns.
+
+    Arithmetic is done and slots are kept in `float32`, or in `float64` for
+    `float64` variables, and the result is rounded once, when it is stored. What
+    rounding takes from a `bfloat16` or `float16` variable is kept beside it, in
+    the same dtype, and added back in the next update.
+    """
+
+    slots: Sequence[str] = ()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate,
+        name: str | None = None,
+        weight_decay: float | None = None,
+        weight_decay_exclude: Sequence[str] = (),
+        **kwargs: Any,
+    ):
+        if isinstance(learning_rate, Number):
+            learning_rate = float(require("learning_rate", learning_rate, "[0, inf)"))
+        if weight_decay is not None:
+            weight_decay = require("weight_decay", weight_decay, "[0, inf)")
+        if isinstance(weight_decay_exclude, str):
+            raise ValueError(
+                "Argument `weight_decay_exclude` must be a list of regular "
+                f"expressions. Received: weight_decay_exclude={weight_decay_exclude!r}"
+            )
+        super().__init__(
+            learning_rate,
+            weight_decay=weight_decay,
+            # Keras would count up: names would differ between two runs.
+            name=name or type(self).__name__.lower(),
+            **kwargs,
+        )
+        self.weight_decay_exclude = list(weight_decay_exclude)
+
+    def update(self, gradient, variable, step, slots) -> tuple[Any, tuple]:
+        """Returns the step to subtract, before the learning rate, and new slots.
+
+        Args:
+            gradient: Gradient of the loss, of the shape of `variable`.
+            variable: The current value.
+            step: Number of this update, 1 for the first: a scalar.
+            slots: The tensors kept for `variable`, in the order of `self.slots`.
+        """
+        raise NotImplementedError
+
+    def build(self, variables: list) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
+        self._slots = [list(slots) for slots in zip(*kept, strict=True)]
+        # Not through `add_variable_from_reference` below, which would widen it.
+        self._residuals = [
+            super(Optimizer, self).add_variable_from_reference(v, "residual")
+            if _dtype(v) != compute_dtype(v)
+            else None
+            for v in variables
+        ]
+        self._decays = self._match_weight_decay([_path(v) for v in variables])
+
+    def _match_weight_decay(self, paths: list[str]) -> list[bool]:
+        """Returns for each path whether its variable decays."""
+        if not self.weight_decay:
+            return [False] * len(paths)
+        for pattern in self.weight_decay_exclude:
+            if not any(re.search(pattern, path) for path in paths):
+                warnings.warn(
+                    f"`weight_decay_exclude`: {pattern!r} is found in no path of "
+                    f"a variable. The paths are: {paths}",
+                    stacklevel=2,
+                )
+        return [
+            not any(re.search(pattern, path) for pattern in self.weight_decay_exclude)
+            for path in paths
+        ]
+
+    def add_variable_from_reference(
+        self, reference_variable, name=None, initializer="zeros"
+    ):
+        """As in Keras, but wide enough for sums: see `compute_dtype`."""
+        path = re.sub("[/:]", "_", _path(reference_variable))
+        with backend.beside(reference_variable):
+            return self.add_variable(
+                shape=tuple(reference_variable.shape),
+                dtype=compute_dtype(reference_variable),
+                initializer=initializer,
+                layout=getattr(reference_variable, "_layout", None),
+                name=f"{path}_{name or 'var'}",
+            )
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        grads = list(grads)
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+        known = trainable_variables or self._trainable_variables
+        if len(grads) == len(known):  # else Keras says what is wrong
+            grads = [
+                _prepared(g, v) for g, v in zip(grads, known, strict=True)
+            ]
+        with backend.without_gradients():
+            super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        index = self._get_variable_index(variable)
+        slots, residual = self._slots[index], self._residuals[index]
+        dtype = compute_dtype(variable)
+        w = ops.cast(variable, dtype)
+        if residual is not None:
+            w = w + ops.cast(residual, dtype)
+        direction, new_slots = self.update(
+            gradient,
+            w,
+            ops.cast(self.iterations, dtype) + 1,
+            tuple(ops.convert_to_tensor(slot) for slot in slots),
+        )
+        if self._decays[index]:
+            direction = direction + self.weight_decay * w
+        new = w - ops.cast(learning_rate, dtype) * direction
+        rounded = backend.round_to(new, _dtype(variable))
+        # Every new value is computed before the first is stored: on TensorFlow
+        # and PyTorch a variable's value is a live reference.
+        if residual is not None:
+            self.assign(residual, new - ops.cast(rounded, dtype))
+        for slot, value in zip(slots, new_slots, strict=True):
+            self.assign(slot, value)
+        self.assign(variable, rounded)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+        """Adds to `weight_decay_exclude`: variables, or regular expressions."""
+        if self.built:
+            raise ValueError(
+                "`exclude_from_weight_decay()` must be called before the optimizer is "
+                "built, which the first training step does."
+            )
+        paths = [f"^{re.escape(_path(variable))}$" for variable in var_list or ()]
+        self.weight_decay_exclude = [
+            *self.weight_decay_exclude,
+            *paths,
+            *(var_names or ()),
+        ]
+
+    def _apply_weight_decay(self, variables) -> None:
+        # Keras calls this first; here the decay is part of the one update, so that
+        # it is rounded with it.
+        pass
+
+    def _update_model_variables_moving_average(self, trainable_variables) -> None:
+        # Keras's own averages in the dtype of the variables, where 0.99 of half
+        # precision stands still, and once more for each accumulated gradient.
+        moves = self._iterations + 1
+        moves = moves % (self.gradient_accumulation_steps or 1) == 0
+        momentum = ops.where(self.iterations == 0, 0.0, self.ema_momentum)
+        momentum = ops.where(moves, momentum, 1.0)
+
+        def move(variable, average):
+            if average is not None:
+                value = ops.cast(variable, average.dtype)
+                change = (1 - ops.cast(momentum, average.dtype)) * (value - average)
+                self.assign_add(average, change)
+
+        averages = self._model_variables_moving_average
+        backend.for_each(move, trainable_variables, averages)
+
+    def _overwrite_model_variables_with_average_value(
+        self, trainable_variables
+    ) -> None:
+        def overwrite(variable, average):
+            if average is not None:
+                self.assign(variable, ops.cast(average, _dtype(variable)))
+
+        averages = self._model_variables_moving_average
+        backend.for_each(overwrite, trainable_variables, averages)
+
+    def get_config(self):
+        config = super().get_config()
+        if isinstance(config["learning_rate"], float):
+            # The shortest number that rounds to the one stored: 0.0001 again, not
+            # 9.999999747378752e-05.
+            config["learning_rate"] = float(str(np.float32(config["learning_rate"])))
+        return config | {"weight_decay_exclude": list(self.weight_decay_exclude)}
+
+
+def compute_dtype(variable) -> str:
+    """`float64` for a `float64` variable, else `float32`."""
+    return keras.backend.result_type(_dtype(variable), "float32")
+
+
+def _dtype(variable) -> str:
+    return keras.backend.standardize_dtype(variable.dtype)
+
+
+def _path(variable) -> str:
+    return getattr(variable, "path", None) or variable.name
+
+
+def _prepared(gradient, variable):
+    """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
+    if gradient is None:
+        return None
+    gradient = backend.dense(gradient, variable.shape[0] if variable.shape else 0)
+    gradient = ops.cast(gradient, compute_dtype(variable))
+    shapes = tuple(gradient.shape), tuple(variable.shape)
+    if None not in shapes[0] and shapes[0] != shapes[1]:
+        raise ValueError(
+            f"The gradient of `{_path(variable)}` must have its shape. "
+            f"Received: gradient.shape={shapes[0]}, variable.shape={shapes[1]}"
+        )
+    return gradient

@@ -1,0 +1,46 @@
+"""Corrections for how few gradients have been seen, exact in `float32`."""
+
+import math
+from typing import Any
+
+from keras import ops
+
+
+def bias_correction(beta: float, step) -> Any:
+    r"""Returns $1 - \beta^t$, the sum of the weights of a moving average.
+
+    As written, it loses digits while $\beta^t$ is close to 1.
+    """
+    return -ops.expm1(step * math.log(beta)) if beta else 1.0
+
+
+def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
+    r"""Returns the factor $r_t$ of RAdam, and whether it is defined yet.
+
+    $$
+    \rho_\infty = \frac{2}{1 - \beta_2} - 1 \qquad
+    \rho_t = \rho_\infty - \frac{2 t \beta_2^t}{1 - \beta_2^t} \qquad
+    r_t = \sqrt{\frac{(\rho_t - 4) (\rho_t - 2) \rho_\infty}
+    {(\rho_\infty - 4) (\rho_\infty - 2) \rho_t}}
+    $$
+
+    It is defined once $\rho_t$ reaches `threshold`, which is at least 4. That
+    is never if even $\rho_\infty$ does not.
+
+    As written, $\rho_t$ is the small difference of two large numbers. With
+    $a = -\log \beta_2$ and $u = a t$, it equals
+    $\coth(a/2) - 2/a + t - \frac{2}{a} (\frac{u}{e^u - 1} - 1 + \frac{u}{2})$,
+    which `float32` holds to a few units in the last place.
+    """
+    rho_inf = 2 / (1 - beta_2) - 1
+    if rho_inf <= threshold:
+        return 1.0, False
+    a = -math.log(beta_2)
+    u = a * step
+    v = u**2
+    series = v / 12 - v**2 / 720 + v**3 / 30240 - v**4 / 1209600 + v**5 / 47900160
+    closed = u / ops.expm1(ops.maximum(u, 1)) - 1 + u / 2
+    bend = ops.where(u < 1, series, closed)
+    rho = (1 / math.tanh(a / 2) - 2 / a) + step - (2 / a) * bend
+    ratio = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
+    return ops.sqrt(ops.maximum(ratio, 0)), rho >= threshold
