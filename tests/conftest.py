@@ -48,6 +48,5 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(autouse=True)
-def _fresh_names_and_seeds():
+def _fresh_seeds():
     keras.utils.set_random_seed(0)
-    keras.backend.clear_session()

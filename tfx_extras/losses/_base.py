@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from tfx_extras._backend import backend
+from tfx_extras._precision import wide
 
 
 class LossOptions(TypedDict, total=False):
@@ -73,8 +74,7 @@ class _Bound(keras.losses.Loss):
     """
 
     def __init__(self, loss: FunctionLoss, y_true: Any):
-        wide = keras.backend.result_type(loss.dtype, "float32")
-        super().__init__(loss.name, loss.reduction, wide)
+        super().__init__(loss.name, loss.reduction, wide(loss.dtype))
         self._loss = loss
         self._y_true = keras.tree.map_structure(ops.convert_to_tensor, y_true)
 
@@ -113,7 +113,7 @@ def aligned(y_true, y_pred) -> tuple[Any, Any]:
     other difference in shape is an error, never a broadcast.
     """
     y_pred = ops.convert_to_tensor(y_pred)
-    y_pred = ops.cast(y_pred, keras.backend.result_type(y_pred.dtype, "float32"))
+    y_pred = ops.cast(y_pred, wide(y_pred.dtype))
     y_true = ops.cast(y_true, y_pred.dtype)
     ranks = len(y_true.shape), len(y_pred.shape)
     if max(ranks) == 1 or ranks[0] == ranks[1] - 1:

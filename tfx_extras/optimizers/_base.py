@@ -15,6 +15,7 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._precision import wide
 
 LearningRate = (
     Number | keras.optimizers.schedules.LearningRateSchedule | Callable[..., Any]
@@ -81,7 +82,7 @@ class Optimizer(keras.optimizers.Optimizer):
         weight_decay_exclude: Sequence[str] = (),
         **kwargs: Any,
     ):
-        if isinstance(learning_rate, Number):
+        if isinstance(learning_rate, int | Number):
             learning_rate = float(require("learning_rate", learning_rate, "[0, inf)"))
         if weight_decay is not None:
             weight_decay = require("weight_decay", weight_decay, "[0, inf)")
@@ -119,7 +120,7 @@ class Optimizer(keras.optimizers.Optimizer):
         # Not through `add_variable_from_reference` below, which would widen it.
         self._residuals = [
             super(Optimizer, self).add_variable_from_reference(v, "residual")
-            if _dtype(v) != compute_dtype(v)
+            if _dtype(v) != wide(v.dtype)
             else None
             for v in variables
         ]
@@ -144,12 +145,12 @@ class Optimizer(keras.optimizers.Optimizer):
     def add_variable_from_reference(
         self, reference_variable, name=None, initializer="zeros"
     ):
-        """As in Keras, but wide enough for sums: see `compute_dtype`."""
+        """As in Keras, but wide enough for sums: `float32`, or `float64`."""
         path = re.sub("[/:]", "_", _path(reference_variable))
         with backend.beside(reference_variable):
             return self.add_variable(
                 shape=tuple(reference_variable.shape),
-                dtype=compute_dtype(reference_variable),
+                dtype=wide(reference_variable.dtype),
                 initializer=initializer,
                 layout=getattr(reference_variable, "_layout", None),
                 name=f"{path}_{name or 'var'}",
@@ -170,7 +171,7 @@ class Optimizer(keras.optimizers.Optimizer):
     def update_step(self, gradient, variable, learning_rate) -> None:
         index = self._get_variable_index(variable)
         slots, residual = self._slots[index], self._residuals[index]
-        dtype = compute_dtype(variable)
+        dtype = wide(variable.dtype)
         w = ops.cast(variable, dtype)
         if residual is not None:
             w = w + ops.cast(residual, dtype)
@@ -247,11 +248,6 @@ class Optimizer(keras.optimizers.Optimizer):
         return config | {"weight_decay_exclude": list(self.weight_decay_exclude)}
 
 
-def compute_dtype(variable) -> str:
-    """`float64` for a `float64` variable, else `float32`."""
-    return keras.backend.result_type(_dtype(variable), "float32")
-
-
 def _dtype(variable) -> str:
     return keras.backend.standardize_dtype(variable.dtype)
 
@@ -264,8 +260,8 @@ def _prepared(gradient, variable):
     """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
     if gradient is None:
         return None
-    gradient = backend.dense(gradient, variable.shape[0] if variable.shape else 0)
-    gradient = ops.cast(gradient, compute_dtype(variable))
+    gradient = backend.dense(gradient, variable.shape[0] if len(variable.shape) else 0)
+    gradient = ops.cast(gradient, wide(variable.dtype))
     shapes = tuple(gradient.shape), tuple(variable.shape)
     if None not in shapes[0] and shapes[0] != shapes[1]:
         raise ValueError(

@@ -39,8 +39,9 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
     u = a * step
     v = u**2
     series = v / 12 - v**2 / 720 + v**3 / 30240 - v**4 / 1209600 + v**5 / 47900160
-    closed = u / ops.expm1(ops.maximum(u, 1)) - 1 + u / 2
+    closed = u / ops.expm1(u) - 1 + u / 2
     bend = ops.where(u < 1, series, closed)
     rho = (1 / math.tanh(a / 2) - 2 / a) + step - (2 / a) * bend
     ratio = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
-    return ops.sqrt(ops.maximum(ratio, 0)), rho >= threshold
+    # Not `ops.maximum(ratio, 0)`: on PyTorch the 0 would make it float32.
+    return ops.sqrt(ops.relu(ratio)), rho >= threshold

@@ -90,7 +90,7 @@ class AdaBelief(Optimizer):
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         surprise = ops.square(gradient - m)
         s = self.beta_2 * variance + (1 - self.beta_2) * surprise + self.epsilon
-        maxima = tuple(ops.maximum(past, s) for past in max_variance)
+        maxima = tuple(ops.where(s > past, s, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else s
         m_hat = m / bias_correction(self.beta_1, step)
         s_hat = largest / bias_correction(self.beta_2, step)

@@ -90,7 +90,7 @@ class RAdam(Optimizer):
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
-        maxima = tuple(ops.maximum(past, v) for past in max_variance)
+        maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else v
         m_hat = m / bias_correction(self.beta_1, step)
         v_hat = largest / bias_correction(self.beta_2, step)

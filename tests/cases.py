@@ -1,0 +1,23 @@
+"""Every public object, with the arguments and the reference it is tested by.
+
+A contract takes its cases from here, so a new object is held to all of them by
+one entry. `contracts/test_surface.py` fails if a public name has no entry.
+"""
+
+import pytest
+
+from tests.losses.cases import LOSSES
+from tests.optimizers.cases import OPTIMIZERS
+from tests.schedules.cases import SCHEDULES
+
+__all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "each", "each_class"]
+
+
+def each(cases):
+    """Parametrizes a test by `case`."""
+    return pytest.mark.parametrize("case", cases, ids=str)
+
+
+def each_class(cases):
+    """Parametrizes a test by `case`: the first of each class."""
+    return each(list({case.cls: case for case in reversed(cases)}.values()))

@@ -1,0 +1,445 @@
+"""What holds of every optimizer, on every backend."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.cases import OPTIMIZERS
+from tests.cases import each
+from tests.cases import each_class
+from tests.tools import array
+from tests.tools import compiled
+from tests.tools import each_device
+from tests.tools import wide
+
+RATE = 2.0**-6  # Keras holds the learning rate in float32
+START = np.full((3, 4), 2.0**-7)
+
+
+@pytest.fixture
+def fifty_gradients():
+    """Gradients of three magnitudes, exact in bfloat16, and a column of zeros."""
+    rng = np.random.default_rng(0)
+    g = rng.normal(size=(50, 3, 4)) * [1e-3, 1e-1, 1e1, 0.0]
+    return array(ops.cast(g, "bfloat16"))
+
+
+@pytest.fixture
+def gradients(fifty_gradients):
+    """Enough of them to pass the switch of the rectified optimizers, at 6."""
+    return fifty_gradients[:12]
+
+
+def run(optimizer, gradients, dtype="float32", start=START):
+    """The weights after one update for each of the gradients."""
+    variable = keras.Variable(start, dtype=dtype, name="w")
+    for g in gradients:
+        optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
+    return array(variable)
+
+
+def movement_error(actual, expected, start=START):
+    """The largest error of each column, as a fraction of how far it moved."""
+    moved = np.abs(expected - start).max(axis=0)
+    return (np.abs(actual - expected).max(axis=0) / np.maximum(moved, 1e-30))[:3]
+
+
+@each(OPTIMIZERS)
+@each_device
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 5e-6)])
+def test_matches_its_reference(case, device, dtype, tolerance, fifty_gradients):
+    gradients = fifty_gradients
+    expected = case.reference(START, gradients, RATE, **case.kwargs)
+    with wide(), keras.device(device):
+        actual = run(case.make(), gradients, dtype)
+    # Past the rounding of weights, which matters where they hardly move.
+    rounding = 50 * np.finfo(dtype).eps * np.abs(expected)
+    actual = np.where(np.abs(actual - expected) < rounding, expected, actual)
+    assert (movement_error(actual, expected) < tolerance).all()
+    assert (actual[:, 3] == START[:, 3]).all(), "zero gradients move nothing"
+
+
+@each(OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradients):
+    """They end within the rounding of one update, not of fifty."""
+    gradients = fifty_gradients
+    unit = {"bfloat16": 2.0**-8, "float16": 2.0**-11}[dtype]
+    expected = case.reference(START, gradients, RATE, **case.kwargs)
+    actual = run(case.make(), gradients, dtype)
+    assert (np.abs(actual - expected) <= 1.1 * unit * np.abs(expected) + 1e-6).all()
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize("jit", [False, True])
+def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):
+    """A thousand updates, each a hundredth of what the weight can express."""
+    variable = keras.Variable(np.ones(4), dtype="bfloat16", name="w")
+    optimizer = case.make(learning_rate=2.0**-15)
+    optimizer.build([variable])
+    step = stepper(optimizer, [variable], jit)
+    rng = np.random.default_rng(0)
+    gradients = 1 + rng.normal(size=(1000, 4))
+    for g in gradients:
+        step([ops.convert_to_tensor(g, "float32")])
+    expected = case.reference(np.ones(4), gradients, 2.0**-15, **case.kwargs)
+    assert (np.abs(expected - 1) > 0.002).all()
+    np.testing.assert_allclose(array(variable), expected, atol=2.0**-8)
+
+
+def stepper(optimizer, variables, jit):
+    """A compiled function of gradients that updates `variables`."""
+    if keras.backend.backend() != "jax":
+        return compiled(lambda gradients: optimizer.apply(gradients), jit)
+
+    update = compiled(optimizer.stateless_apply) if jit else optimizer.stateless_apply
+
+    def step(gradients):
+        state = [v.value for v in optimizer.variables]
+        values, state = update(state, gradients, [v.value for v in variables])
+        for variable, value in zip(
+            [*variables, *optimizer.variables], [*values, *state], strict=True
+        ):
+            variable.assign(value)
+
+    return step
+
+
+@each(OPTIMIZERS)
+@pytest.mark.parametrize("jit", [False, True])
+def test_compiled_equals_eager(case, jit, gradients):
+    options = {"weight_decay": 0.1, "clipnorm": 1.0}
+    expected = run(case.make(**options), gradients)
+    variable = keras.Variable(START, dtype="float32", name="w")
+    optimizer = case.make(**options)
+    optimizer.build([variable])
+    step = stepper(optimizer, [variable], jit)
+    for g in gradients:
+        step([ops.convert_to_tensor(g, "float32")])
+    assert (movement_error(array(variable), expected) < 1e-5).all()
+
+
+@each_class(OPTIMIZERS)
+def test_slots_and_averages_are_wide_whatever_the_weights(case):
+    for dtype, kept in [("bfloat16", "float32"), ("float32", "float32")]:
+        variable = keras.Variable(np.ones(3), dtype=dtype, name="w")
+        optimizer = case.make(use_ema=True, gradient_accumulation_steps=2)
+        optimizer.build([variable])
+        dtypes = {v.path.split("/")[-1]: v.dtype for v in optimizer.variables[2:]}
+        residual = {"w_residual": "bfloat16"} if dtype == "bfloat16" else {}
+        wide_ones = {k: d for k, d in dtypes.items() if k not in residual}
+        assert {"w_average", "w_gradient_accumulator"} < wide_ones.keys()
+        assert set(wide_ones.values()) == {kept}
+        assert {k: d for k, d in dtypes.items() if k in residual} == residual
+
+
+@each_class(OPTIMIZERS)
+def test_memory_is_that_of_the_documentation(case):
+    """Two slots of 4 bytes per weight, and 2 bytes more for half precision."""
+    for dtype, expected in [("float32", 8), ("bfloat16", 10), ("float64", 16)]:
+        with wide():
+            variable = keras.Variable(np.ones(1000), dtype=dtype, name="w")
+            optimizer = case.cls()
+            optimizer.build([variable])
+            counted = [v for v in optimizer.variables if len(v.shape)]
+            size = sum(
+                np.prod(v.shape) * (2 if v.dtype == "bfloat16" else int(v.dtype[-2:]) / 8)
+                for v in counted
+            )
+        assert size == 1000 * expected
+
+
+# Configuration
+
+
+def hyperparameters(cls):
+    """The arguments that `cls` adds to the learning rate and the base options."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[2:]
+    return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+
+
+@each(OPTIMIZERS)
+def test_config_round_trip(case):
+    options = {
+        "weight_decay": 0.1,
+        "weight_decay_exclude": ["bias", "gamma$"],
+        "clipnorm": 2.0,
+        "use_ema": True,
+        "ema_momentum": 0.9,
+        "ema_overwrite_frequency": 3,
+        "loss_scale_factor": 4.0,
+        "gradient_accumulation_steps": 2,
+        "name": "other",
+    }
+    optimizer = case.make(1e-4, **options)
+    config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
+    assert config["registered_name"] == f"tfx_extras>{case.cls.__name__}"
+    assert config["config"] == optimizer.get_config()
+    assert config["config"].items() >= (case.kwargs | options).items()
+    assert config["config"]["learning_rate"] == 1e-4
+    copy = keras.optimizers.deserialize(config)
+    assert type(copy) is case.cls
+    assert copy.get_config() == optimizer.get_config()
+    for name in hyperparameters(case.cls):
+        assert config["config"][name] == getattr(optimizer, name)
+
+
+@each(OPTIMIZERS)
+def test_a_changed_hyperparameter_changes_the_result(case, gradients):
+    before = run(case.make(), gradients)
+    for name, value in case.changes.items():
+        after = run(case.cls(RATE, **case.kwargs | {name: value}), gradients)
+        moved = np.abs(before - START).max(axis=0)
+        assert (np.abs(after - before).max(axis=0) > 0.01 * moved)[:3].any(), name
+
+
+@each_class(OPTIMIZERS)
+def test_every_hyperparameter_is_changed_in_some_case(case):
+    changed = [c.changes.keys() for c in OPTIMIZERS if c.cls is case.cls]
+    assert set().union(*changed) == hyperparameters(case.cls)
+
+
+@each_class(OPTIMIZERS)
+def test_invalid_arguments_are_named_with_their_value(case):
+    for kwargs in case.invalid:
+        ((name, value),) = kwargs.items()
+        with pytest.raises(ValueError, match=rf"`{name}` must be in .* {name}={value}"):
+            case.cls(**kwargs)
+
+
+@each_class(OPTIMIZERS)
+def test_wrong_types_and_unknown_options_are_refused(case):
+    from typeguard import TypeCheckError
+
+    with pytest.raises(TypeCheckError, match="beta_1"):
+        case.cls(beta_1="0.9")
+    with pytest.raises(TypeCheckError, match="learning_rate"):
+        case.cls("fast")
+    with pytest.raises(ValueError, match="momentum"):
+        case.cls(momentum=0.9)
+    with pytest.raises(ValueError, match="list of regular"):
+        case.cls(weight_decay_exclude="bias")
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize("rate", [1, np.float32(0.5), np.float64(0.5), np.int64(1)])
+def test_a_learning_rate_may_be_any_number(case, rate):
+    assert case.cls(rate).get_config()["learning_rate"] == rate
+
+
+@each_class(OPTIMIZERS)
+def test_names_are_the_same_in_every_process(case):
+    first, second = case.cls(), case.cls()
+    assert first.name == second.name == case.cls.__name__.lower()
+
+
+# The options of Keras
+
+
+@each(OPTIMIZERS)
+def test_weight_decay_is_decoupled(case, gradients):
+    expected = case.reference(START, gradients, RATE, weight_decay=0.5, **case.kwargs)
+    actual = run(case.make(weight_decay=0.5), gradients)
+    assert (movement_error(actual, expected) < 1e-5).all()
+    assert (actual[:, 3] < 0.95 * START[:, 3]).all(), "also where gradients are zero"
+
+
+def two_layers():
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(2, name="body"),
+            keras.layers.Dense(2, name="head"),
+        ]
+    )
+
+
+def decayed(model, optimizer):
+    """The paths of the variables that an update without gradient changes."""
+    for variable in model.trainable_variables:
+        variable.assign(ops.ones(variable.shape))
+    variables = model.trainable_variables
+    optimizer.apply([ops.zeros(v.shape) for v in variables], variables)
+    return {"/".join(v.path.split("/")[-2:]) for v in variables if array(v).max() < 1}
+
+
+@each_class(OPTIMIZERS)
+def test_weight_decay_excludes_by_path(case):
+    everything = {"body/kernel", "body/bias", "head/kernel", "head/bias"}
+    for patterns, excluded in [
+        ([], set()),
+        (["bias"], {"body/bias", "head/bias"}),
+        (["head/", "body/bias$"], {"body/bias", "head/kernel", "head/bias"}),
+    ]:
+        optimizer = case.make(weight_decay=0.1, weight_decay_exclude=patterns)
+        assert decayed(two_layers(), optimizer) == everything - excluded
+
+
+@each_class(OPTIMIZERS)
+def test_weight_decay_exclusion_by_method_is_saved(case):
+    model = two_layers()
+    optimizer = case.make(weight_decay=0.1)
+    optimizer.exclude_from_weight_decay([model.layers[0].kernel], ["head/bias"])
+    copy = case.cls.from_config(optimizer.get_config())
+    assert decayed(model, copy) == {"body/bias", "head/kernel"}
+    with pytest.raises(ValueError, match="before the optimizer is built"):
+        copy.exclude_from_weight_decay(var_names=["bias"])
+
+
+@each_class(OPTIMIZERS)
+def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
+    optimizer = case.make(weight_decay=0.1, weight_decay_exclude=["LayerNorm"])
+    with pytest.warns(UserWarning, match="'LayerNorm' is found in no path"):
+        optimizer.build(two_layers().trainable_variables)
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("option", "clip"),
+    [
+        ({"clipvalue": 0.1}, lambda g: np.clip(g, -0.1, 0.1)),
+        ({"clipnorm": 0.1}, lambda g: g * np.minimum(1, 0.1 / np.linalg.norm(g))),
+        ({"global_clipnorm": 0.1}, lambda g: g * min(1, 0.1 / np.linalg.norm(g))),
+    ],
+    ids=str,
+)
+def test_clipping_is_that_of_the_gradient(case, option, clip, gradients):
+    expected = case.reference(
+        START, [clip(g) for g in gradients], RATE, **case.kwargs
+    )
+    actual = run(case.make(**option), gradients)
+    assert (movement_error(actual, expected) < 1e-4).all()
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_accumulated_gradients_equal_their_mean(case, dtype, gradients):
+    means = gradients.reshape(-1, 2, 3, 4).mean(axis=1)
+    optimizer = case.make(gradient_accumulation_steps=2, weight_decay=0.5)
+    actual = run(optimizer, gradients, dtype)
+    expected = case.reference(START, means, RATE, weight_decay=0.5, **case.kwargs)
+    tolerance = {"float32": 1e-5, "bfloat16": 2e-2}[dtype]
+    np.testing.assert_allclose(actual[:, 1:], expected[:, 1:], rtol=tolerance)
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("micro_steps", [None, 2])
+def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradients):
+    repeats = micro_steps or 1
+    optimizer = case.make(
+        use_ema=True, ema_momentum=0.99, gradient_accumulation_steps=micro_steps
+    )
+    variable = keras.Variable(START, dtype=dtype, name="w")
+    average = None
+    for g in gradients[:6]:
+        for _ in range(repeats):
+            optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
+        w = array(variable)
+        average = w if average is None else 0.99 * average + 0.01 * w
+    kept = next(v for v in optimizer.variables if v.path.endswith("w_average"))
+    np.testing.assert_allclose(array(kept), average, rtol=1e-5)
+    optimizer.finalize_variable_values([variable])
+    rounding = {"float32": 1e-5, "bfloat16": 2.0**-8}[dtype]
+    np.testing.assert_allclose(array(variable), average, rtol=rounding)
+
+
+@each_class(OPTIMIZERS)
+def test_moving_average_overwrites_the_weights_when_asked(case, gradients):
+    optimizer = case.make(use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2)
+    variable = keras.Variable(START, dtype="float32", name="w")
+    optimizer.apply([ops.convert_to_tensor(gradients[0], "float32")], [variable])
+    first = array(variable)
+    optimizer.apply([ops.convert_to_tensor(gradients[1], "float32")], [variable])
+    kept = next(v for v in optimizer.variables if v.path.endswith("w_average"))
+    np.testing.assert_array_equal(array(variable), array(kept))
+    assert (array(variable) != first)[:, :3].all()
+
+
+@each_class(OPTIMIZERS)
+def test_loss_scale_divides_the_gradients(case, gradients):
+    scaled = run(case.make(loss_scale_factor=4.0), 4 * gradients)
+    np.testing.assert_array_equal(scaled, run(case.make(), gradients))
+    assert case.make(loss_scale_factor=4.0).scale_loss(2.0) == 8.0
+
+
+@each_class(OPTIMIZERS)
+def test_schedules_and_callables_set_the_rate_of_each_update(case, gradients):
+    boundaries, rates = [7], [RATE, 0.0]
+    decay = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+    expected = run(case.make(), gradients[:8])
+    np.testing.assert_array_equal(run(case.make(decay), gradients), expected)
+    constant = run(case.make(lambda: RATE), gradients[:8])
+    np.testing.assert_array_equal(constant, expected)
+
+
+@each_class(OPTIMIZERS)
+def test_the_learning_rate_can_be_set_between_updates(case, gradients):
+    optimizer = case.make()
+    variable = keras.Variable(START, dtype="float32", name="w")
+    optimizer.apply([ops.convert_to_tensor(gradients[0], "float32")], [variable])
+    before = array(variable)
+    optimizer.learning_rate = 0.0
+    optimizer.apply([ops.convert_to_tensor(gradients[1], "float32")], [variable])
+    np.testing.assert_array_equal(array(variable), before)
+
+
+# Gradients as they come
+
+
+@each_class(OPTIMIZERS)
+def test_variables_without_gradient_stay_as_they_are(case):
+    a, b = (keras.Variable(np.ones(2), dtype="float32", name=n) for n in "ab")
+    optimizer = case.make()
+    optimizer.build([a, b])
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([None, ops.ones(2)], [a, b])
+    np.testing.assert_array_equal(array(a), 1)
+    assert (array(b) < 1).all()
+    optimizer.apply([ops.ones(2)], [a])
+    assert (array(a) < 1).all()
+
+
+@each_class(OPTIMIZERS)
+def test_zero_gradients_move_nothing_and_leave_no_nan(case):
+    actual = run(case.make(), np.zeros((20, 3, 4)))
+    np.testing.assert_array_equal(actual, START)
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize("magnitude", [1e-30, 1e-10, 1e10, 1e18])
+def test_gradients_of_any_magnitude_give_finite_weights(case, magnitude, gradients):
+    assert np.isfinite(run(case.make(), magnitude * np.sign(gradients))).all()
+
+
+@each_class(OPTIMIZERS)
+def test_a_gradient_of_another_shape_is_refused(case):
+    variable = keras.Variable(np.ones((2, 3)), dtype="float32", name="w")
+    with pytest.raises(ValueError, match=r"shape=\(3,\), variable.shape=\(2, 3\)"):
+        case.make().apply([ops.ones(3)], [variable])
+    optimizer = case.make()
+    optimizer.build([variable])
+    with pytest.raises(ValueError, match="1:1|one-to-on"):
+        optimizer.apply([ops.ones((2, 3))] * 2)
+
+
+@each_class(OPTIMIZERS)
+def test_scalars_and_empty_variables_are_updated(case):
+    for shape in [(), (0,), (0, 3)]:
+        variable = keras.Variable(np.ones(shape), dtype="float32", name="w")
+        case.make().apply([ops.ones(shape)], [variable])
+        assert (array(variable) < 1).all()
+
+
+@each_class(OPTIMIZERS)
+def test_constraints_are_applied(case, fifty_gradients):
+    variable = keras.Variable(START, dtype="float32", name="w")
+    variable.constraint = keras.constraints.NonNeg()
+    optimizer = case.make()
+    for g in fifty_gradients:
+        optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
+    assert array(variable).min() == 0

@@ -1,0 +1,96 @@
+"""The optimizers, with the arguments and the reference each is tested by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from tests.references import optimizers as references
+from tfx_extras import optimizers
+
+
+@dataclass(frozen=True)
+class OptimizerCase:
+    """One configuration of one optimizer.
+
+    `changes` are values that must change the result; between them, the cases
+    of a class change each of its hyperparameters.
+    """
+
+    cls: type
+    reference: Callable[..., Any]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    invalid: tuple[dict[str, Any], ...] = ()
+
+    def make(self, learning_rate=2.0**-6, **options):
+        return self.cls(learning_rate, **self.kwargs, **options)
+
+    def __str__(self):
+        arguments = ",".join(f"{k}={v}" for k, v in self.kwargs.items())
+        return f"{self.cls.__name__}({arguments})"
+
+
+INVALID = (
+    {"learning_rate": -1.0},
+    {"beta_1": 1.0},
+    {"beta_2": -0.1},
+    {"epsilon": 0.0},
+    {"epsilon": float("nan")},
+    {"sma_threshold": 3.0},
+    {"weight_decay": -0.1},
+)
+
+OPTIMIZERS = [
+    OptimizerCase(
+        optimizers.AdaBelief,
+        references.adabelief,
+        changes={"rectify": False, "sma_threshold": 20.0},
+        invalid=INVALID,
+    ),
+    OptimizerCase(
+        optimizers.AdaBelief,
+        references.adabelief,
+        {"rectify": False},
+        changes={"beta_1": 0.8, "beta_2": 0.9},
+    ),
+    OptimizerCase(
+        optimizers.AdaBelief,
+        references.adabelief,
+        {"epsilon": 0.1, "rectify": False},
+        changes={"epsilon": 0.2},
+    ),
+    OptimizerCase(
+        optimizers.AdaBelief,
+        references.adabelief,
+        {"amsgrad": True, "beta_2": 0.9, "sma_threshold": 4.0},
+        changes={"amsgrad": False},
+    ),
+    OptimizerCase(
+        optimizers.RAdam,
+        references.radam,
+        changes={"sma_threshold": 20.0},
+        invalid=INVALID,
+    ),
+    OptimizerCase(
+        optimizers.RAdam,
+        references.radam,
+        {"beta_1": 0.8, "beta_2": 0.99, "sma_threshold": 4.0},
+        changes={"beta_1": 0.5, "beta_2": 0.9},
+    ),
+    OptimizerCase(
+        optimizers.RAdam,
+        references.radam,
+        {"epsilon": 0.1},
+        changes={"epsilon": 0.2},
+    ),
+    OptimizerCase(
+        optimizers.RAdam,
+        references.radam,
+        {"amsgrad": True, "beta_2": 0.9},
+        changes={"amsgrad": False},
+    ),
+    # The average never grows long enough to be used.
+    OptimizerCase(optimizers.RAdam, references.radam, {"beta_1": 0.0, "beta_2": 0.6}),
+    OptimizerCase(optimizers.RAdam, references.radam, {"beta_2": 0.0}),
+]
