@@ -124,17 +124,19 @@ def test_compiled_equals_eager(case, jit, gradients):
 
 
 @each_class(OPTIMIZERS)
-def test_slots_and_averages_are_wide_whatever_the_weights(case):
+def test_slots_are_wide_whatever_the_weights(case):
     for dtype, kept in [("bfloat16", "float32"), ("float32", "float32")]:
         variable = keras.Variable(np.ones(3), dtype=dtype, name="w")
         optimizer = case.make(use_ema=True, gradient_accumulation_steps=2)
         optimizer.build([variable])
         dtypes = {v.path.split("/")[-1]: v.dtype for v in optimizer.variables[2:]}
-        residual = {"w_residual": "bfloat16"} if dtype == "bfloat16" else {}
-        wide_ones = {k: d for k, d in dtypes.items() if k not in residual}
-        assert {"w_average", "w_gradient_accumulator"} < wide_ones.keys()
-        assert set(wide_ones.values()) == {kept}
-        assert {k: d for k, d in dtypes.items() if k in residual} == residual
+        # These two are of the dtype of the weights, with what rounding took beside.
+        narrow = {"w_average"}
+        if dtype == "bfloat16":
+            narrow |= {"w_residual", "w_average_residual"}
+        assert {dtypes.pop(name) for name in narrow} == {dtype}
+        assert "w_gradient_accumulator" in dtypes
+        assert set(dtypes.values()) == {kept}
 
 
 @each_class(OPTIMIZERS)
@@ -147,7 +149,8 @@ def test_memory_is_that_of_the_documentation(case):
             optimizer.build([variable])
             counted = [v for v in optimizer.variables if len(v.shape)]
             size = sum(
-                np.prod(v.shape) * (2 if v.dtype == "bfloat16" else int(v.dtype[-2:]) / 8)
+                np.prod(v.shape)
+                * (2 if v.dtype == "bfloat16" else int(v.dtype[-2:]) / 8)
                 for v in counted
             )
         assert size == 1000 * expected
@@ -308,9 +311,7 @@ def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
     ids=str,
 )
 def test_clipping_is_that_of_the_gradient(case, option, clip, gradients):
-    expected = case.reference(
-        START, [clip(g) for g in gradients], RATE, **case.kwargs
-    )
+    expected = case.reference(START, [clip(g) for g in gradients], RATE, **case.kwargs)
     actual = run(case.make(**option), gradients)
     assert (movement_error(actual, expected) < 1e-4).all()
 
@@ -341,8 +342,8 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
             optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
         w = array(variable)
         average = w if average is None else 0.99 * average + 0.01 * w
-    kept = next(v for v in optimizer.variables if v.path.endswith("w_average"))
-    np.testing.assert_allclose(array(kept), average, rtol=1e-5)
+    kept = [array(v) for v in optimizer.variables if "w_average" in v.path]
+    np.testing.assert_allclose(sum(kept), average, rtol=2e-5)
     optimizer.finalize_variable_values([variable])
     rounding = {"float32": 1e-5, "bfloat16": 2.0**-8}[dtype]
     np.testing.assert_allclose(array(variable), average, rtol=rounding)
@@ -423,7 +424,7 @@ def test_a_gradient_of_another_shape_is_refused(case):
         case.make().apply([ops.ones(3)], [variable])
     optimizer = case.make()
     optimizer.build([variable])
-    with pytest.raises(ValueError, match="1:1|one-to-on"):
+    with pytest.raises(ValueError, match="one-to-on"):
         optimizer.apply([ops.ones((2, 3))] * 2)
 
 

@@ -12,12 +12,18 @@ from keras import ops
 class Backend:
     """Each method does on every backend what its docstring says."""
 
-    def dense(self, gradient: Any, rows: int) -> Any:
-        """Sums repeated rows of a sparse gradient into a tensor of `rows` rows."""
-        return gradient
+    def dense(self, gradient: Any, shape: Sequence[int], dtype: str) -> Any:
+        """A gradient as a tensor of `dtype`; repeated rows of a sparse one are summed.
+
+        Args:
+            gradient: Gradient of a variable.
+            shape: Shape of that variable.
+            dtype: Type in which to sum, and of the result.
+        """
+        return ops.cast(gradient, dtype)
 
     def round_to(self, value: Any, dtype: str) -> Any:
-        """Rounds to `dtype`, also where a compiler would skip a cast and its inverse."""
+        """Rounds to `dtype`, even if a compiler would skip a cast and its inverse."""
         return ops.cast(value, dtype)
 
     def beside(self, variable: Any) -> AbstractContextManager:
@@ -40,4 +46,4 @@ class Backend:
         return a, b
 
     def check(self, condition: Any, message: str) -> None:
-        """Raises `ValueError` unless all of `condition`, where looking costs nothing."""
+        """Raises `ValueError` unless `condition` holds, where looking is free."""

@@ -1,6 +1,7 @@
 """JAX."""
 
 import jax
+from jax.core import Tracer
 
 from tfx_extras._backend._face import Backend
 
@@ -15,5 +16,5 @@ class Jax(Backend):
         return rounded if same else jax.lax.optimization_barrier(rounded)
 
     def check(self, condition, message):
-        if not isinstance(condition, jax.core.Tracer) and not bool(condition.all()):
+        if not isinstance(condition, Tracer) and not bool(condition.all()):
             raise ValueError(message)

@@ -9,10 +9,11 @@ from tfx_extras._backend._face import Backend
 class TensorFlow(Backend):
     """Sparse gradients, replicas, and shapes that are unknown until they run."""
 
-    def dense(self, gradient, rows):
+    def dense(self, gradient, shape, dtype):
         if isinstance(gradient, tf.IndexedSlices):
-            return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, rows)
-        return gradient
+            values = tf.cast(gradient.values, dtype)
+            return tf.math.unsorted_segment_sum(values, gradient.indices, shape[0])
+        return tf.cast(gradient, dtype)
 
     def beside(self, variable):
         return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))

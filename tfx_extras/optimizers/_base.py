@@ -6,7 +6,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 from typing import TypedDict
-from typing import Unpack
 
 import keras
 import numpy as np
@@ -36,8 +35,8 @@ class OptimizerOptions(TypedDict, total=False):
         clipnorm: Largest norm of the gradient of one variable.
         clipvalue: Largest magnitude of an element of a gradient.
         global_clipnorm: Largest norm of all gradients together.
-        use_ema: Whether to keep a moving average of the weights, in `float32`. It
-            moves once per update, also when gradients are accumulated.
+        use_ema: Whether to keep a moving average of the weights. It moves once per
+            update, also when gradients are accumulated.
         ema_momentum: Weight of the past in that average, in [0, 1].
         ema_overwrite_frequency: Number of updates after which the average
             replaces the weights; `None`: only at the end of training.
@@ -117,14 +116,16 @@ class Optimizer(keras.optimizers.Optimizer):
         super().build(variables)
         kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
         self._slots = [list(slots) for slots in zip(*kept, strict=True)]
-        # Not through `add_variable_from_reference` below, which would widen it.
-        self._residuals = [
-            super(Optimizer, self).add_variable_from_reference(v, "residual")
-            if _dtype(v) != wide(v.dtype)
-            else None
-            for v in variables
-        ]
+        self._residuals = self._add_residuals(variables, "residual")
+        if self.use_ema:
+            self._average_residuals = self._add_residuals(variables, "average_residual")
         self._decays = self._match_weight_decay([_path(v) for v in variables])
+
+    def _add_residuals(self, variables: list, name: str) -> list:
+        """Adds what `_store` keeps beside each variable of half precision."""
+        # Not the method below, which would widen it.
+        add = super().add_variable_from_reference
+        return [add(v, name) if _dtype(v) != wide(v.dtype) else None for v in variables]
 
     def _match_weight_decay(self, paths: list[str]) -> list[bool]:
         """Returns for each path whether its variable decays."""
@@ -146,6 +147,10 @@ class Optimizer(keras.optimizers.Optimizer):
         self, reference_variable, name=None, initializer="zeros"
     ):
         """As in Keras, but wide enough for sums: `float32`, or `float64`."""
+        if name == "average":  # callbacks swap it with the weights: of their dtype
+            return super().add_variable_from_reference(
+                reference_variable, name, initializer
+            )
         path = re.sub("[/:]", "_", _path(reference_variable))
         with backend.beside(reference_variable):
             return self.add_variable(
@@ -162,35 +167,34 @@ class Optimizer(keras.optimizers.Optimizer):
             trainable_variables = list(trainable_variables)
         known = trainable_variables or self._trainable_variables
         if len(grads) == len(known):  # else Keras says what is wrong
-            grads = [
-                _prepared(g, v) for g, v in zip(grads, known, strict=True)
-            ]
+            grads = [_prepared(g, v) for g, v in zip(grads, known, strict=True)]
         with backend.without_gradients():
             super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         index = self._get_variable_index(variable)
         slots, residual = self._slots[index], self._residuals[index]
-        dtype = wide(variable.dtype)
-        w = ops.cast(variable, dtype)
-        if residual is not None:
-            w = w + ops.cast(residual, dtype)
+        w = _exact(variable, residual)
         direction, new_slots = self.update(
             gradient,
             w,
-            ops.cast(self.iterations, dtype) + 1,
+            ops.cast(self.iterations, w.dtype) + 1,
             tuple(ops.convert_to_tensor(slot) for slot in slots),
         )
         if self._decays[index]:
             direction = direction + self.weight_decay * w
-        new = w - ops.cast(learning_rate, dtype) * direction
-        rounded = backend.round_to(new, _dtype(variable))
+        new_w = w - ops.cast(learning_rate, w.dtype) * direction
         # Every new value is computed before the first is stored: on TensorFlow
         # and PyTorch a variable's value is a live reference.
-        if residual is not None:
-            self.assign(residual, new - ops.cast(rounded, dtype))
         for slot, value in zip(slots, new_slots, strict=True):
             self.assign(slot, value)
+        self._store(new_w, variable, residual)
+
+    def _store(self, exact, variable, residual) -> None:
+        """Rounds `exact` into `variable`, and what that takes into `residual`."""
+        rounded = backend.round_to(exact, _dtype(variable))
+        if residual is not None:
+            self.assign(residual, exact - ops.cast(rounded, exact.dtype))
         self.assign(variable, rounded)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
@@ -220,24 +224,36 @@ class Optimizer(keras.optimizers.Optimizer):
         momentum = ops.where(self.iterations == 0, 0.0, self.ema_momentum)
         momentum = ops.where(moves, momentum, 1.0)
 
-        def move(variable, average):
+        def move(variable, average, average_residual):
             if average is not None:
-                value = ops.cast(variable, average.dtype)
-                change = (1 - ops.cast(momentum, average.dtype)) * (value - average)
-                self.assign_add(average, change)
+                past = _exact(average, average_residual)
+                change = ops.cast(variable, past.dtype) - past
+                new = past + (1 - ops.cast(momentum, past.dtype)) * change
+                self._store(new, average, average_residual)
 
-        averages = self._model_variables_moving_average
-        backend.for_each(move, trainable_variables, averages)
+        backend.for_each(
+            move,
+            trainable_variables,
+            self._model_variables_moving_average,
+            self._average_residuals,
+        )
 
     def _overwrite_model_variables_with_average_value(
         self, trainable_variables
     ) -> None:
-        def overwrite(variable, average):
+        def overwrite(variable, residual, average, average_residual):
             if average is not None:
-                self.assign(variable, ops.cast(average, _dtype(variable)))
+                # A copy: JAX cannot train on with one buffer in two variables.
+                exact = ops.copy(_exact(average, average_residual))
+                self._store(exact, variable, residual)
 
-        averages = self._model_variables_moving_average
-        backend.for_each(overwrite, trainable_variables, averages)
+        backend.for_each(
+            overwrite,
+            trainable_variables,
+            self._residuals,
+            self._model_variables_moving_average,
+            self._average_residuals,
+        )
 
     def get_config(self):
         config = super().get_config()
@@ -246,6 +262,12 @@ class Optimizer(keras.optimizers.Optimizer):
             # 9.999999747378752e-05.
             config["learning_rate"] = float(str(np.float32(config["learning_rate"])))
         return config | {"weight_decay_exclude": list(self.weight_decay_exclude)}
+
+
+def _exact(variable, residual):
+    """The value of a variable before `_store` rounded it."""
+    value = ops.cast(variable, wide(variable.dtype))
+    return value if residual is None else value + ops.cast(residual, value.dtype)
 
 
 def _dtype(variable) -> str:
@@ -260,8 +282,7 @@ def _prepared(gradient, variable):
     """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
     if gradient is None:
         return None
-    gradient = backend.dense(gradient, variable.shape[0] if len(variable.shape) else 0)
-    gradient = ops.cast(gradient, wide(variable.dtype))
+    gradient = backend.dense(gradient, variable.shape, wide(variable.dtype))
     shapes = tuple(gradient.shape), tuple(variable.shape)
     if None not in shapes[0] and shapes[0] != shapes[1]:
         raise ValueError(
