@@ -33,7 +33,6 @@ def gradient(function, x) -> np.ndarray:
         import jax
 
         return array(jax.grad(lambda x: ops.sum(function(x)))(jax.numpy.asarray(x)))
-    import torch
 
     x = ops.convert_to_tensor(x).detach().requires_grad_()
     ops.sum(function(x)).backward()
@@ -93,5 +92,3 @@ def wide():
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
-
-

@@ -308,7 +308,7 @@ def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
         ({"clipnorm": 0.1}, lambda g: g * np.minimum(1, 0.1 / np.linalg.norm(g))),
         ({"global_clipnorm": 0.1}, lambda g: g * min(1, 0.1 / np.linalg.norm(g))),
     ],
-    ids=str,
+    ids=["clipvalue", "clipnorm", "global_clipnorm"],
 )
 def test_clipping_is_that_of_the_gradient(case, option, clip, gradients):
     expected = case.reference(START, [clip(g) for g in gradients], RATE, **case.kwargs)

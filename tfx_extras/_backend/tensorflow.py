@@ -34,17 +34,22 @@ class TensorFlow(Backend):
     def same_shape(self, a, b):
         if a.shape.is_fully_defined() and b.shape.is_fully_defined():
             return a, b
+        sizes, others = tf.shape(a), tf.shape(b)
         message = "`y_true` and `y_pred` must have one shape."
-        assertion = tf.debugging.assert_equal(tf.shape(a), tf.shape(b), message)
-        if assertion is None:  # eager: it has been seen to hold
-            return a, b
-        with tf.control_dependencies([assertion]):
-            # XLA drops assertions; a reshape cannot broadcast there either.
-            return tf.reshape(a, tf.shape(b)), b
+        with tf.control_dependencies(
+            [tf.debugging.assert_equal(sizes, others, message)]
+        ):
+            # XLA drops assertions, but cannot reshape to a size of -2 either.
+            same = tf.reshape(a, tf.where(sizes == others, others, -2))
+        return tf.ensure_shape(same, a.shape.merge_with(b.shape)), b
 
     def check(self, condition, message):
-        if not tf.config.list_logical_devices("GPU"):  # there it would wait for the GPU
+        if tf.config.list_logical_devices("GPU"):  # it would wait for the GPU
+            return
+        if not tf.executing_eagerly():
             tf.debugging.Assert(tf.reduce_all(condition), [message])
+        elif not tf.reduce_all(condition):
+            raise ValueError(message)
 
 
 def _raw(variable):

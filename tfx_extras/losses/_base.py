@@ -56,6 +56,8 @@ class FunctionLoss(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         loss = _Bound(self, y_true)(0.0, y_pred, sample_weight)
+        if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
+            loss = ops.sum(loss)  # Keras returns what an empty batch has: no values
         return ops.cast(loss, self.dtype)
 
     def call(self, y_true, y_pred):
@@ -76,7 +78,7 @@ class _Bound(keras.losses.Loss):
     def __init__(self, loss: FunctionLoss, y_true: Any):
         super().__init__(loss.name, loss.reduction, wide(loss.dtype))
         self._loss = loss
-        self._y_true = keras.tree.map_structure(ops.convert_to_tensor, y_true)
+        self._y_true = y_true
 
     def call(self, y_true, y_pred):
         return self._loss.call(self._y_true, y_pred)
@@ -102,8 +104,14 @@ _mask = _Mask()
 
 
 def masked(values, valid):
-    """Returns `values`, 0 where not `valid`, with a mask that keeps those from means."""
+    """Returns `values`, 0 where not `valid`, with a mask that keeps them from means."""
     return _mask([ops.where(valid, values, ops.zeros_like(values)), valid])
+
+
+def predictions(y_pred):
+    """Returns predictions as a tensor in `float32` or wider."""
+    y_pred = ops.convert_to_tensor(y_pred)
+    return ops.cast(y_pred, wide(y_pred.dtype))
 
 
 def aligned(y_true, y_pred) -> tuple[Any, Any]:
@@ -112,9 +120,8 @@ def aligned(y_true, y_pred) -> tuple[Any, Any]:
     Either may lack a last axis of size 1; a single axis is that of the batch. Any
     other difference in shape is an error, never a broadcast.
     """
-    y_pred = ops.convert_to_tensor(y_pred)
-    y_pred = ops.cast(y_pred, wide(y_pred.dtype))
-    y_true = ops.cast(y_true, y_pred.dtype)
+    y_pred = predictions(y_pred)
+    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
     ranks = len(y_true.shape), len(y_pred.shape)
     if max(ranks) == 1 or ranks[0] == ranks[1] - 1:
         y_true = ops.expand_dims(y_true, -1)
@@ -124,16 +131,22 @@ def aligned(y_true, y_pred) -> tuple[Any, Any]:
     return backend.same_shape(y_true, y_pred)
 
 
-def require_one_shape(y_true, y_pred) -> None:
+def mean(values, keepdims: bool = False):
+    """The mean over the last axis. `ops.mean` makes `float64` narrow."""
+    count = ops.cast(ops.shape(values)[-1], values.dtype)
+    return ops.sum(values, axis=-1, keepdims=keepdims) / count
+
+
+def require_one_shape(y_true, y_pred, message: str | None = None) -> None:
     """Raises unless both shapes are equal, as far as they are known."""
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     differ = len(shapes[0]) != len(shapes[1]) or any(
-        None not in pair and pair[0] != pair[1]
-        for pair in zip(*shapes, strict=True)
+        None not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=True)
     )
     if differ or not shapes[0]:
         raise ValueError(
-            "`y_true` and `y_pred` must have one shape, of rank 1 or more, up to a "
+            message
+            or "`y_true` and `y_pred` must have one shape, of rank 1 or more, up to a "
             f"last axis of size 1. Received: y_true.shape={shapes[0]}, "
             f"y_pred.shape={shapes[1]}"
         )

@@ -1,0 +1,103 @@
+"""What holds of the public surface."""
+
+import inspect
+import sys
+
+import keras
+import pytest
+
+import tfx_extras
+from tests.cases import LOSSES
+from tests.cases import OPTIMIZERS
+from tests.cases import SCHEDULES
+from tfx_extras import losses
+from tfx_extras import optimizers
+from tfx_extras import schedules
+
+# What is public beside the objects themselves.
+TOOLS = {"get", "list", "plot", "LossOptions", "OptimizerOptions"}
+PACKAGES = [losses, optimizers, schedules]
+PUBLIC = [
+    (package, name)
+    for package in PACKAGES
+    for name in package.__all__
+    if name not in TOOLS
+]
+each_public = pytest.mark.parametrize(
+    ("package", "name"), PUBLIC, ids=[name for _, name in PUBLIC]
+)
+
+
+def test_every_public_object_has_a_case():
+    listed = {case.cls.__name__ for case in OPTIMIZERS}
+    for case in [*LOSSES, *SCHEDULES]:
+        listed |= {case.cls.__name__, case.function.__name__}
+    assert listed == {name for _, name in PUBLIC}
+
+
+@each_public
+def test_every_public_object_is_registered_under_its_name(package, name):
+    obj = getattr(package, name)
+    assert obj.__name__ == name
+    assert keras.saving.get_registered_name(obj) == f"tfx_extras>{name}"
+    assert keras.saving.get_registered_object(f"tfx_extras>{name}") is obj
+
+
+@each_public
+def test_every_function_has_its_class_and_shares_its_arguments(package, name):
+    obj = getattr(package, name)
+    if package is optimizers or not inspect.isfunction(obj):
+        return
+    (cls,) = (
+        c
+        for c in vars(package).values()
+        if inspect.isclass(c) and getattr(c, "function", None) is obj
+    )
+    inputs = 2 if package is losses else 1
+    own = list(inspect.signature(obj).parameters.values())[inputs:]
+    bound = list(inspect.signature(cls).parameters.values())
+    bound = [p for p in bound if p.kind is not p.VAR_KEYWORD]
+    assert [(p.name, p.default) for p in own] == [(p.name, p.default) for p in bound]
+
+
+@each_public
+def test_docstrings_say_what_each_argument_means(package, name):
+    obj = getattr(package, name)
+    doc = inspect.getdoc(obj)
+    assert len(doc.splitlines()[0]) <= 80
+    assert "Example:" in doc
+    for argument in inspect.signature(obj).parameters:
+        assert f"{argument}:" in doc, argument
+    if inspect.isclass(obj):
+        assert "Raises:" in doc
+    if not (inspect.isclass(obj) and hasattr(obj, "function")):
+        assert "$$" in doc
+        assert "Returns:" in doc or inspect.isclass(obj)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_are_sorted_and_nothing_else_is_public(package):
+    assert list(package.__all__) == sorted(package.__all__)
+    visible = {n for n in vars(package) if not n.startswith("_")}
+    modules = {n for n in visible if f"{package.__name__}.{n}" in sys.modules}
+    assert visible - modules == set(package.__all__)
+
+
+def test_options_are_those_of_keras_and_our_own():
+    base = next(
+        cls for cls in keras.optimizers.Optimizer.__mro__ if cls.__name__ == "BaseOptimizer"
+    )
+    taken = set(inspect.signature(base.__init__).parameters)
+    taken -= {"self", "learning_rate", "kwargs"}
+    ours = set(optimizers.OptimizerOptions.__annotations__)
+    assert ours == taken | {"weight_decay_exclude"}
+    taken = set(inspect.signature(keras.losses.Loss.__init__).parameters) - {"self"}
+    assert set(losses.LossOptions.__annotations__) == taken
+    for options in (optimizers.OptimizerOptions, losses.LossOptions):
+        for name in options.__annotations__:
+            assert f"{name}:" in options.__doc__
+
+
+def test_top_level_is_three_packages_and_a_version():
+    assert tfx_extras.__all__ == ["losses", "optimizers", "schedules"]
+    assert tfx_extras.__version__.count(".") == 2

@@ -1,0 +1,29 @@
+"""Every example in a docstring runs and prints what it says."""
+
+import doctest
+
+import keras
+import numpy as np
+import pytest
+
+import tfx_extras
+
+NAMES = {"keras": keras, "np": np, "tfx_extras": tfx_extras}
+EXAMPLES = [
+    test
+    for package in (tfx_extras.losses, tfx_extras.optimizers, tfx_extras.schedules)
+    for name in package.__all__
+    for test in doctest.DocTestFinder(recurse=False).find(
+        getattr(package, name), name, globs=NAMES
+    )
+    if test.examples
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_the_example_prints_what_it_says(example):
+    output = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(example, out=output.append)
+    assert runner.tries > 0
+    assert runner.failures == 0, "".join(output)

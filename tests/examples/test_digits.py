@@ -1,0 +1,72 @@
+"""The example runs as its first page says, and refuses what is no data."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.only("tensorflow")
+SCRIPT = Path(__file__).parents[2] / "examples" / "digits.py"
+
+
+def run(folder, *arguments):
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg"}
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+    )
+
+
+def test_it_reads_digits_resumes_exactly_and_draws(tmp_path):
+    result = run(tmp_path)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "identical, bit for bit" in result.stdout
+    assert "It predicts as if it had never stopped, bit for bit" in result.stdout
+    accuracy = float(result.stdout.split("Test accuracy: ")[1].split()[0].rstrip("."))
+    assert accuracy >= 0.97
+    for name in ("learning_rate.png", "loss.png", "predictions.png", "digits.keras"):
+        assert (tmp_path / "demo" / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (None, "there is no such file"),
+        ("x,y", "is not a .npz file of numeric arrays"),
+        ({"a": np.zeros(3)}, "must hold arrays `x` and `y`"),
+        ({"x": np.zeros(30), "y": np.zeros(30, int)}, r"Received: shape (30,)"),
+        ({"x": np.full((30, 2), np.nan), "y": np.zeros(30, int)}, "finite numbers"),
+        ({"x": np.zeros((30, 2)), "y": np.zeros(29, int)}, "one integer class per"),
+        ({"x": np.zeros((30, 2)), "y": np.zeros(30)}, "dtype float64"),
+        ({"x": np.zeros((30, 2)), "y": np.arange(30) - 1}, "count from 0"),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "Received: 0 images"),
+    ],
+    ids=str,
+)
+def test_a_wrong_file_gets_a_clear_error(arrays, message, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from images import read_file
+
+    path = tmp_path / "mine.npz"
+    if isinstance(arrays, str):
+        path.write_text(arrays)
+    elif arrays is not None:
+        np.savez(path, **arrays)
+    with pytest.raises(SystemExit) as error:
+        read_file(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+def test_images_of_ones_own_are_read(tmp_path):
+    x = np.random.default_rng(0).integers(0, 255, size=(60, 5, 4, 3), dtype="uint8")
+    np.savez(tmp_path / "mine.npz", x=x, y=np.arange(60) % 3)
+    result = run(tmp_path, "mine.npz")
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "It predicts as if it had never stopped, bit for bit" in result.stdout

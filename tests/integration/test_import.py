@@ -1,0 +1,75 @@
+"""Importing the package is quiet, and says what to do where it cannot work."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+BACKEND = keras.backend.backend()
+
+
+def python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_import_prints_and_warns_nothing_of_its_own():
+    quiet = "import keras, sys; print('MARK', file=sys.stderr); print('MARK');"
+    result = python(quiet + "import tfx_extras")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "MARK\n"
+    assert result.stderr.endswith("MARK\n")
+
+
+def test_import_needs_no_matplotlib_and_no_other_backend():
+    others = {"tensorflow", "jax", "torch"} - {BACKEND}
+    code = f"""
+import sys, keras
+before = set(sys.modules)
+import tfx_extras
+new = {{name.split('.')[0] for name in set(sys.modules) - before}}
+assert not new & {others | {"matplotlib", "optax", "sklearn"}!r}, new
+"""
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "jax", "torch"])
+def test_a_missing_backend_is_named_with_its_cure(missing):
+    code = f"""
+import sys
+class Missing:
+    def find_spec(name, *_):
+        if name == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing)
+import tfx_extras
+"""
+    result = python(code, KERAS_BACKEND=missing)
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert f'pip install "tfx-extras[{missing}]"' in last
+    assert "KERAS_BACKEND" in last
+
+
+def test_a_backend_that_is_not_supported_is_named():
+    result = python("import tfx_extras", KERAS_BACKEND="numpy")
+    assert result.returncode == 1
+    assert "runs on the Keras backends tensorflow, jax, torch" in result.stderr
+
+
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("value", ["1", "True"])
+def test_legacy_keras_is_warned_of(value):
+    code = "import warnings; warnings.simplefilter('always'); import tfx_extras"
+    result = python(code, TF_USE_LEGACY_KERAS=value)
+    assert result.returncode == 0, result.stderr
+    assert "TF_USE_LEGACY_KERAS is set" in result.stderr
+    assert "Unset it" in result.stderr
+    assert "TF_USE_LEGACY_KERAS" not in python(code, TF_USE_LEGACY_KERAS="0").stderr

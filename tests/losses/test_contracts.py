@@ -1,0 +1,365 @@
+"""What holds of every loss, on every backend."""
+
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from typeguard import TypeCheckError
+
+from tests.cases import each
+from tests.cases import each_class
+from tests.losses.cases import LOSSES
+from tests.tools import BACKEND
+from tests.tools import array
+from tests.tools import compiled
+from tests.tools import each_device
+from tests.tools import gradient
+from tests.tools import wide
+from tfx_extras import losses
+
+REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"]
+each_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
+
+
+class Marked(keras.layers.Layer):
+    """Attaches a mask to predictions."""
+
+    def __init__(self, mask):
+        super().__init__(autocast=False)
+        self.mask = mask
+
+    def call(self, inputs):
+        return ops.copy(inputs)
+
+    def compute_mask(self, inputs, previous_mask):
+        return ops.convert_to_tensor(self.mask)
+
+
+def kept(shape, modulus=3):
+    """A mask, and weights of which some are 0."""
+    index = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    return index % modulus != 0, ((index % 4) / 2).astype("float32")
+
+
+def reduced(values, weights, valid, reduction):
+    """The reductions, by their definition, in NumPy."""
+    total = (values * weights * valid).sum()
+    count = {
+        "sum": 1,
+        "mean_with_sample_weight": (weights * valid).sum(),
+    }.get(reduction, valid.sum())
+    return total / count if count else 0.0
+
+
+def slope(case, y_true, y_pred):
+    """The central difference of the reference, in `float64`."""
+    y_pred = np.asarray(y_pred, "float64")
+    slopes = np.empty_like(y_pred)
+    for index in np.ndindex(y_pred.shape[1:]):
+        at = (slice(None), *index)
+        step = np.zeros_like(y_pred)
+        step[at] = 1e-5 * np.maximum(np.abs(y_pred[at]), 1e-2)
+        above, below = (case.expected(y_true, y_pred + s) for s in (step, -step))
+        rise = (above - below).reshape(len(y_pred), -1).sum(-1)
+        slopes[at] = rise / (2 * step[at])
+    return slopes
+
+
+@each(LOSSES)
+@each_device
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "least"), [("float32", 3e-6, 1e-30), ("float64", 1e-12, 1e-40)]
+)
+def test_matches_its_reference(case, device, dtype, tolerance, least):
+    y_true, y_pred = case.inputs(dtype)
+    with wide(), keras.device(device):
+        loss = case.compute(y_true, ops.convert_to_tensor(y_pred))
+        assert keras.backend.standardize_dtype(loss.dtype) == dtype
+        actual = array(loss)
+    expected = case.expected(y_true, y_pred)
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=least)
+
+
+@each(LOSSES)
+@each_device
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-6)])
+def test_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
+    y_true, y_pred = case.inputs(dtype, smooth=True)
+    with wide(), keras.device(device):
+        actual = gradient(lambda x: case.compute(y_true, x), y_pred)
+    expected = slope(case, y_true, y_pred)
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=1e-6)
+
+
+@each(LOSSES)
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_loss_and_gradient_are_finite(case, dtype):
+    y_true, y_pred = case.inputs()
+    loss = case.make(dtype=dtype, reduction=None)
+    y_pred = np.clip(y_pred, -1e4, 1e4) if dtype == "float16" else y_pred
+    if y_pred.max() > 1e14:  # squares of others overflow
+        y_pred = np.clip(y_pred, -1e15, 1e15)
+    values = array(case.compute(y_true, y_pred))
+    assert np.isfinite(values).all()
+    slopes = gradient(lambda x: loss(y_true, x), y_pred)
+    assert np.isfinite(slopes).all()
+    assert (values >= 0).all()
+
+
+@each(LOSSES)
+def test_class_is_the_function(case):
+    y_true, y_pred = case.inputs()
+    expected = array(case.compute(y_true, y_pred))
+    actual = array(case.make(reduction=None)(y_true, y_pred))
+    np.testing.assert_array_equal(actual, expected)
+
+
+@each_class(LOSSES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_float32_and_rounded_once(case, dtype):
+    y_true, y_pred = case.inputs()
+    y_pred = ops.cast(np.clip(y_pred, -100, 100), dtype)
+    expected = ops.cast(case.compute(y_true, ops.cast(y_pred, "float32")), dtype)
+    actual = case.make(dtype=dtype, reduction=None)(y_true, y_pred)
+    assert keras.backend.standardize_dtype(actual.dtype) == dtype
+    np.testing.assert_array_equal(array(actual), array(expected))
+    direct = case.compute(y_true, y_pred)
+    assert keras.backend.standardize_dtype(direct.dtype) == "float32"
+    np.testing.assert_array_equal(array(ops.cast(direct, dtype)), array(expected))
+
+
+@each_class(LOSSES)
+def test_python_lists_are_taken(case):
+    y_true, y_pred = (a[:3].tolist() for a in case.inputs())
+    expected = array(case.compute(*(a[:3] for a in case.inputs())))
+    np.testing.assert_allclose(array(case.compute(y_true, y_pred)), expected, 1e-6)
+    actual = array(case.make(reduction=None)(y_true, y_pred))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+@each(LOSSES)
+@each_reduction
+def test_weights_and_reductions(case, reduction):
+    y_true, y_pred = case.inputs()
+    values = array(case.compute(y_true, y_pred))
+    valid = case.valid(y_true)
+    valid = np.ones(values.shape) if valid is None else valid
+    _, weights = kept(values.shape)
+    loss = case.make(reduction=reduction)
+    assert np.shape(array(loss(y_true, y_pred))) == ()
+    for weight in (None, weights):
+        actual = array(loss(y_true, y_pred, weight))
+        w = np.ones(values.shape) if weight is None else weight
+        expected = reduced(values, w, valid, reduction)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+@each(LOSSES)
+@each_reduction
+def test_masked_predictions_are_left_out(case, reduction):
+    y_true, y_pred = case.inputs()
+    values = array(case.compute(y_true, y_pred))
+    mask, weights = kept(values.shape)
+    valid = case.valid(y_true)
+    valid = mask if valid is None else mask & valid
+    actual = case.make(reduction=reduction)(y_true, Marked(mask)(y_pred), weights)
+    expected = reduced(values, weights, valid, reduction)
+    np.testing.assert_allclose(array(actual), expected, rtol=1e-5)
+
+
+@each_class(LOSSES)
+@each_reduction
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_fully_masked_batch_costs_nothing(case, reduction, weighted):
+    y_true, y_pred = case.inputs()
+    y_pred = np.clip(y_pred, -1e4, 1e4)
+    mask = np.zeros(len(y_pred), bool)
+    loss = case.make(reduction=reduction)
+    weights = np.ones(len(y_pred), "float32") if weighted else None
+
+    def compute(x):
+        return loss(y_true, Marked(mask)(x), weights)
+
+    assert array(compute(y_pred)) == 0
+    np.testing.assert_array_equal(gradient(compute, y_pred), 0)
+
+
+@each_class(LOSSES)
+@pytest.mark.parametrize("reduction", [*REDUCTIONS, None])
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_empty_batch_costs_nothing(case, reduction, masked):
+    y_true, y_pred = (a[:0] for a in case.inputs())
+    loss = case.make(reduction=reduction)
+
+    def compute(x):
+        return loss(y_true, Marked(np.zeros(0, bool))(x) if masked else x)
+
+    value = array(compute(y_pred))
+    np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
+    assert gradient(compute, y_pred).shape == y_pred.shape
+
+
+@each([case for case in LOSSES if case.unequal])
+def test_shapes_are_never_broadcast(case):
+    for shapes in case.unequal:
+        y_true, y_pred = (np.full(shape, 0, "float32") for shape in shapes)
+        with pytest.raises(ValueError, match=r"Received: "):
+            case.compute(y_true, y_pred)
+        if min(map(len, shapes)) > 0:
+            with pytest.raises(ValueError, match=r"Received: "):
+                case.make()(y_true, y_pred)
+
+
+@pytest.mark.only("tensorflow")
+@each_class([case for case in LOSSES if case.unequal])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_shapes_are_never_broadcast_where_they_are_unknown(case, jit_compile):
+    import tensorflow as tf
+
+    functions = {}
+    for shapes in case.unequal:
+        if min(map(len, shapes)) == 0:
+            continue
+        ranks = tuple(map(len, shapes))
+        signature = [tf.TensorSpec([None] * rank) for rank in ranks]
+        if shapes[1][-1] > 1 and ranks[1] > 1 and "cat" in case.function.__name__:
+            # A class axis is known, as it is in a model.
+            signature[1] = tf.TensorSpec([None] * (ranks[1] - 1) + [shapes[1][-1]])
+            ranks += shapes[1][-1:]
+        if ranks not in functions:
+            functions[ranks] = tf.function(
+                case.compute, input_signature=signature, jit_compile=jit_compile
+            )
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+            functions[ranks](*(tf.zeros(shape) for shape in shapes))
+
+
+@each_class(LOSSES)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_compiled_is_eager_and_one_trace_serves_all_batches(case, jit_compile):
+    y_true, y_pred = case.inputs()
+    loss = case.make()
+    traces = []
+
+    def compute(y_true, y_pred):
+        traces.append(1)
+        return loss(y_true, y_pred)
+
+    function = compiled(compute, jit_compile=jit_compile)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        function = tf.function(
+            compute,
+            jit_compile=jit_compile,
+            input_signature=[
+                tf.TensorSpec([None, *a.shape[1:]], a.dtype) for a in (y_true, y_pred)
+            ],
+        )
+    for size in (8, 5, 0):
+        batch = [ops.convert_to_tensor(a[:size]) for a in (y_true, y_pred)]
+        expected = array(loss(*batch))
+        np.testing.assert_allclose(array(function(*batch)), expected, rtol=2e-6)
+    if BACKEND == "tensorflow":
+        assert len(traces) == 1
+
+
+@each(LOSSES)
+def test_configuration_survives_json(case):
+    loss = case.make(dtype="bfloat16", reduction="sum", name="mine")
+    config = json.loads(json.dumps(keras.losses.serialize(loss)))
+    copy = keras.losses.deserialize(config)
+    assert type(copy) is case.cls
+    assert copy.get_config() == loss.get_config()
+    assert copy.get_config() == case.kwargs | copy.get_config()
+    assert copy.get_config()["dtype"] == "bfloat16"
+    assert (copy.name, copy.reduction) == ("mine", "sum")
+
+
+@each_class(LOSSES)
+def test_numpy_arguments_are_saved_as_plain_ones(case):
+    convert = {list: np.array, float: np.float32, int: np.int64}
+    given = {
+        name: convert.get(type(value), lambda x: x)(value)
+        for name, value in (case.kwargs | case.changes).items()
+        if name != "from_embeddings"
+    }
+    loss = case.cls(**given)
+    config = json.loads(json.dumps(loss.get_config()))
+    assert config == case.cls.from_config(config).get_config()
+    for name, value in given.items():
+        np.testing.assert_array_equal(config[name], value)
+
+
+@each_class(LOSSES)
+def test_default_name_is_that_of_the_function(case):
+    assert case.cls().name == case.function.__name__
+
+
+@each(LOSSES)
+def test_each_change_matters(case):
+    y_true, y_pred = case.inputs()
+    before = array(case.compute(y_true, y_pred))
+    for name, value in case.changes.items():
+        assert array(case.make(reduction=None)(y_true, y_pred)).shape == before.shape
+        try:
+            after = array(case.compute(y_true, y_pred, **{name: value}))
+        except ValueError:
+            assert name == "from_embeddings"
+            continue
+        changed = np.abs(after - before) > 1e-3 * np.abs(before) + 1e-6
+        assert changed.any(), name
+
+
+@each_class(LOSSES)
+def test_each_hyperparameter_is_changed_by_a_case(case):
+    names = set(inspect.signature(case.function).parameters) - {"y_true", "y_pred"}
+    cases = [c for c in LOSSES if c.cls is case.cls]
+    assert set().union(*(c.changes for c in cases)) == names
+    assert all(set(c.kwargs) <= names for c in cases)
+
+
+@each([case for case in LOSSES if case.invalid])
+def test_invalid_arguments_are_named(case):
+    for kwargs in case.invalid:
+        ((name, value),) = kwargs.items()
+        with pytest.raises(ValueError, match=rf"`{name}` must .* {name}={value}"):
+            case.cls(**kwargs)
+
+
+@each_class(LOSSES)
+def test_arguments_of_other_types_are_rejected(case):
+    for name in list(inspect.signature(case.function).parameters)[2:]:
+        with pytest.raises(TypeCheckError, match=name):
+            case.cls(**{name: object()})
+
+
+@each_class(LOSSES)
+def test_is_found_by_name(case):
+    assert type(losses.get(case.cls.__name__)) is case.cls
+    assert losses.get(case.function.__name__) is case.function
+    config = keras.losses.serialize(case.make())
+    assert losses.get(config).get_config() == case.make().get_config()
+
+
+@each_class(LOSSES)
+def test_trains_and_is_saved_with_a_model(case, tmp_path):
+    y_true, y_pred = case.inputs()
+    y_pred = np.clip(y_pred, -4, 4)
+    shift = keras.layers.EinsumDense("b...->b...", y_pred.shape[1:], bias_axes=None)
+    model = keras.Sequential([keras.Input(y_pred.shape[1:]), shift])
+    loss = case.make()
+    model.compile("sgd", loss=loss)
+    model.fit(y_pred, y_true, batch_size=len(y_pred), epochs=2, verbose=0)
+    expected = array(loss(y_true, model(y_pred)))
+    assert np.isfinite(expected)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    copy = keras.saving.load_model(path)
+    assert copy.loss.get_config() == loss.get_config()
+    actual = copy.evaluate(y_pred, y_true, batch_size=len(y_pred), verbose=0)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)

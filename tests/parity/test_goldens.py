@@ -1,0 +1,45 @@
+"""What the goldens say of themselves."""
+
+import numpy as np
+import pytest
+
+from tests.parity import inputs
+
+LIBRARIES = {
+    "tfa": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
+    "torch": {"torch": "2.13.0"},
+    "optax": {"jax": "0.10.2", "optax": "0.2.8"},
+}
+each_library = pytest.mark.parametrize("library", LIBRARIES)
+
+
+@each_library
+def test_a_golden_names_its_versions(library):
+    versions = inputs.Golden(library).versions
+    assert versions.keys() == {"python", "numpy"} | LIBRARIES[library].keys()
+    for package, version in LIBRARIES[library].items():
+        # A build for one kind of device adds to the version: 2.13.0+cpu.
+        assert versions[package].split("+")[0] == version
+
+
+@each_library
+def test_a_golden_is_of_todays_inputs(library):
+    golden = inputs.Golden(library)
+    today = inputs.optimizers() | inputs.losses()
+    assert golden.inputs.keys() == today.keys()
+    for key, value in today.items():
+        np.testing.assert_array_equal(golden.inputs[key], value, err_msg=key)
+
+
+@each_library
+def test_a_golden_holds_every_case_and_is_finite(library):
+    golden = inputs.Golden(library)
+    of_cases = {key.rsplit("/", 1)[0] for key in golden.arrays}
+    assert of_cases == golden.cases.keys()
+    for key, values in golden.arrays.items():
+        assert np.isfinite(values).all(), key
+
+
+def test_every_input_is_exact_in_float32():
+    for key, values in (inputs.optimizers() | inputs.losses()).items():
+        np.testing.assert_array_equal(values, values.astype("float32"), err_msg=key)

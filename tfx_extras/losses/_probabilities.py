@@ -1,0 +1,76 @@
+"""Probabilities of classes, as exact as what they are computed from allows.
+
+Both forms say, of values of the last axis, how surprising the class is and how
+likely it is missed.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from tfx_extras._checks import Number
+
+TINY = 1e-37  # smallest power of ten that is no subnormal number in `float32`
+
+
+class Logits(NamedTuple):
+    """The probability of a class is its share in the sum of exponentials."""
+
+    values: Any  # less the largest
+    rest: Any  # sum of the exponentials of all `values` but the largest, itself 1
+    largest: Any
+
+    def surprise(self, values):
+        """-log(p)."""
+        return ops.log1p(self.rest) - values
+
+    def miss(self, values):
+        """1 - p, also where p rounds to 1."""
+        # Of the sum 1 + rest, all but exp(values); both terms are positive.
+        return (self.rest - ops.expm1(values)) / (1 + self.rest)
+
+    def log_partition(self):
+        """Logarithm of the sum of exponentials of the logits."""
+        return ops.squeeze(self.largest + ops.log1p(self.rest), -1)
+
+
+class Probabilities(NamedTuple):
+    """The probability of a class is given, up to a factor common to the classes."""
+
+    values: Any
+
+    def surprise(self, values):
+        """-log(p)."""
+        return -ops.log(at_least(values, keras.config.epsilon()))
+
+    def miss(self, values):
+        """1 - p."""
+        return 1 - values
+
+
+def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
+    """Returns what the last axis of `y_pred` says about the classes."""
+    if not from_logits:
+        total = ops.sum(y_pred, axis=-1, keepdims=True)
+        return Probabilities(y_pred / at_least(total, TINY))
+    # A constant to the gradient, which flows through `values`, also into `rest`.
+    largest = ops.stop_gradient(ops.max(y_pred, axis=-1, keepdims=True))
+    values = y_pred - largest
+    is_largest = values >= 0
+    # exp(0) as 1 + expm1(0): ones are counted apart, so small terms keep their digits.
+    terms = ops.where(is_largest, ops.expm1(values), ops.exp(values))
+    ties = ops.sum(ops.cast(is_largest, values.dtype), axis=-1, keepdims=True) - 1
+    return Logits(values, ops.sum(terms, axis=-1, keepdims=True) + ties, largest)
+
+
+def power(miss, gamma: Number):
+    """miss**gamma, with a finite gradient also where `miss` is 0 and `gamma` < 1."""
+    return at_least(miss, TINY) ** gamma
+
+
+def at_least(x, bound: float):
+    """The larger one. `ops.maximum` makes `float64` narrow, on PyTorch."""
+    bound = ops.convert_to_tensor(bound, x.dtype)
+    return ops.where(x > bound, x, bound)

@@ -1,0 +1,136 @@
+"""What every schedule shares, so that each file holds only its formula."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+from typing import ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from tfx_extras._checks import require
+from tfx_extras._precision import wide
+
+
+class Schedule(LearningRateSchedule):
+    """The class form of a schedule: a function and its hyperparameters.
+
+    A subclass sets `function`, whose parameters after `step` are the
+    hyperparameters, and stores each as an attribute of the same name. The call and
+    the saved configuration follow from them.
+    """
+
+    function: ClassVar[Callable[..., Any]]
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        names = list(inspect.signature(self.function).parameters)[1:]
+        return {name: getattr(self, name) for name in names}
+
+    def __call__(self, step):
+        return self.function(step, **self.hyperparameters)
+
+    def get_config(self):
+        return {name: _saved(value) for name, value in self.hyperparameters.items()}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{name: _loaded(value) for name, value in config.items()})
+
+
+def _saved(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_saved(item) for item in value]
+    if isinstance(value, LearningRateSchedule):
+        return keras.saving.serialize_keras_object(value)
+    return value
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_loaded(item) for item in value]
+    if isinstance(value, dict):
+        return keras.saving.deserialize_keras_object(value)
+    return value
+
+
+def require_schedule(name: str, value: Any) -> Any:
+    """Returns `value` if it is a schedule or a learning rate, else raises."""
+    if isinstance(value, LearningRateSchedule):
+        return value
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        return require(name, value, "[0, inf)")
+    raise ValueError(
+        f"Argument `{name}` must be a learning rate schedule or a number. "
+        f"Received: {name}={value!r}"
+    )
+
+
+def evaluate(schedule: Any, step: Any) -> Any:
+    """Returns the learning rate of a schedule or number, of the shape of `step`."""
+    if not isinstance(schedule, LearningRateSchedule):
+        number = float(require_schedule("schedule", schedule))
+        return ops.ones_like(elapsed(step)) * number
+    step = _standard(step)
+    if isinstance(schedule, Schedule) or len(step.shape) == 0:
+        return _in_floats(schedule(step))
+    # Keras's own branch with `ops.cond`, which takes one step at a time.
+    steps = ops.reshape(ops.convert_to_tensor(step), (-1,))
+    rates = ops.map(lambda each: _in_floats(schedule(each)), steps)
+    return ops.reshape(rates, ops.shape(step))
+
+
+def elapsed(step: Any, start: float = 0) -> Any:
+    """Returns `step - start` as floats, whose sign is exact for every integer step.
+
+    Integers are subtracted as integers: `float32` holds them only up to 2^24.
+    """
+    step = _standard(step)
+    largest = _largest(step)
+    whole = type(largest)(min(math.floor(start), largest))
+    return _in_floats(step - whole) - float(start - whole)
+
+
+def since(step: Any, start: int, stop: float = math.inf) -> Any:
+    """Returns `step - start`, kept to the steps before `stop`, integer if `step` is.
+
+    So a schedule that is joined to others sees none but its own steps.
+    """
+    step = _standard(step)
+    largest = _largest(step)
+    last = min(stop - start - _is_integer(step), largest)
+    last = np.asarray(last, keras.backend.standardize_dtype(step.dtype))
+    library = np if isinstance(step, np.ndarray) else ops
+    return library.clip(step - type(largest)(min(start, largest)), 0, last)
+
+
+def _standard(step: Any) -> Any:
+    """Returns a tensor of 32 bits or more; what was no tensor, as a NumPy array.
+
+    JAX would take the number 2^31 for a negative one; NumPy counts in 64 bits.
+    """
+    if isinstance(step, keras.Variable) or ops.is_tensor(step):
+        step = ops.convert_to_tensor(step)
+        kind = "int" if _is_integer(step) else "float"
+        is_wide = keras.backend.standardize_dtype(step.dtype) == kind + "64"
+        return step if is_wide else ops.cast(step, kind + "32")
+    step = np.asarray(step)
+    return step.astype("int64" if _is_integer(step) else "float64")
+
+
+def _is_integer(step: Any) -> bool:
+    return keras.backend.is_int_dtype(step.dtype)
+
+
+def _largest(step: Any) -> float:
+    if not _is_integer(step):
+        return math.inf
+    return int(np.iinfo(keras.backend.standardize_dtype(step.dtype)).max)
+
+
+def _in_floats(x: Any) -> Any:
+    """Returns `x` in the floats of a learning rate: never in half precision."""
+    return ops.cast(x, wide(keras.config.floatx()))

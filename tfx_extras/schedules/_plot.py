@@ -1,0 +1,59 @@
+"""Draws a schedule."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from tfx_extras._checks import require_steps
+from tfx_extras.schedules._base import evaluate
+
+POINTS = 2000  # as many as a screen can show
+
+
+def plot(schedule, steps, axes=None, **line_options) -> Any:
+    """Draws the learning rate over updates.
+
+    Args:
+        schedule: A schedule of this package, of Keras or your own, or a number in
+            [0, inf).
+        steps: The number of updates, a whole number in [1, inf), or an array of
+            the updates to draw. Of more than 2000, it draws 2000, evenly spaced,
+            with the first and the last.
+        axes: Matplotlib axes to draw on; by default, those of a new figure.
+        **line_options: Options of `matplotlib.axes.Axes.plot`: `label="Adam"`.
+
+    Returns:
+        The Matplotlib axes.
+
+    Raises:
+        ImportError: If Matplotlib is not installed.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> schedule = tfx_extras.schedules.WarmupCosine(0.1, 100, 900)
+        >>> axes = Figure().add_subplot()
+        >>> axes = tfx_extras.schedules.plot(schedule, 1000, axes)
+        >>> print(axes.get_xlabel(), "/", axes.get_ylabel())
+        update / learning rate
+    """
+    if np.ndim(steps) == 0:
+        steps = range(require_steps("steps", steps, "[1, inf)"))
+    chosen = np.linspace(0, len(steps) - 1, min(POINTS, len(steps)))
+    drawn = np.array([steps[round(i)] for i in chosen])
+    rates = ops.convert_to_numpy(evaluate(schedule, drawn))
+    axes = _new_axes() if axes is None else axes
+    axes.plot(drawn, rates, **line_options)
+    axes.set_xlabel("update")
+    axes.set_ylabel("learning rate")
+    return axes
+
+
+def _new_axes() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            'A plot needs Matplotlib: pip install "tfx-extras[plot]"'
+        ) from error
+    return pyplot.subplots()[1]
