@@ -1,7 +1,7 @@
 """Reads handwritten digits: trains, saves, and trains on in a fresh process.
 
-    python examples/digits.py               # the 1,797 digits of scikit-learn
-    python examples/digits.py images.npz    # yours: arrays `x` (n, ...) and `y` (n,)
+python examples/digits.py               # the 1,797 digits of scikit-learn
+python examples/digits.py images.npz    # yours: arrays `x` (n, ...) and `y` (n,)
 """
 
 import os

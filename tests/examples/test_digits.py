@@ -44,10 +44,10 @@ def test_it_reads_digits_resumes_exactly_and_draws(tmp_path):
         ({"x": np.full((30, 2), np.nan), "y": np.zeros(30, int)}, "finite numbers"),
         ({"x": np.zeros((30, 2)), "y": np.zeros(29, int)}, "one integer class per"),
         ({"x": np.zeros((30, 2)), "y": np.zeros(30)}, "dtype float64"),
-        ({"x": np.zeros((30, 2)), "y": np.arange(30) - 1}, "count from 0"),
+        ({"x": np.zeros((30, 2)), "y": np.arange(30) % 3 - 1}, "count from 0"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "Received: 0 images"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_wrong_file_gets_a_clear_error(arrays, message, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPT.parent))

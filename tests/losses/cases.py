@@ -165,8 +165,16 @@ def sparse_void():
 def errors():
     e = np.array([0, 1e-20, 1e-6, 0.25, 0.5, 1, 1.5, 2, 7, 1e4, 1e15])
     e = np.concatenate([e, -e])
-    y = np.where(np.abs(e) < 10, np.sign(e), 0)[:, None]
+    y = np.where((np.abs(e) > 0.1) & (np.abs(e) < 10), np.sign(e), 0)[:, None]
     return y * [1, -0.5], y * [1, -0.5] + e[:, None] * [1, 0.5]
+
+
+def definite_errors():
+    """Those of which the sign is not within rounding."""
+    y_true, y_pred = errors()
+    definite = np.abs(y_true - y_pred).max(-1)
+    definite = (definite == 0) | (definite > 0.1)
+    return y_true[definite], y_pred[definite]
 
 
 def large_errors():
@@ -351,7 +359,7 @@ LOSSES = [
     LossCase(
         *SIGMOID,
         binary_probabilities,
-        smooth=lambda: binary(P[2:6]),
+        smooth=lambda: binary([0.0625, 0.2, 0.5, 0.9]),
         changes={"from_logits": True},
         unequal=ELEMENTS,
     ),
@@ -359,7 +367,7 @@ LOSSES = [
         *SIGMOID,
         binary_probabilities,
         {"gamma": 0.5, "label_smoothing": 0.25},
-        smooth=lambda: binary(P[2:6]),
+        smooth=lambda: binary([0.0625, 0.2, 0.5, 0.9]),
     ),
     LossCase(
         *SIGMOID, binary_logits, {"alpha": None, "gamma": 0.0, "from_logits": True}
@@ -381,9 +389,7 @@ LOSSES = [
     LossCase(*SPARSE_FOCAL, sparse, {"gamma": 0.5, "from_logits": True}),
     LossCase(*SPARSE_FOCAL, sparse, {"alpha": None, "gamma": 0, "from_logits": True}),
     LossCase(*SPARSE_FOCAL, sparse_chances, {"gamma": 0.5}, sparse_inner_chances),
-    *_classes(
-        SMOOTHED, *DENSE_COMMON, dense, DENSE, SMOOTHED_INVALID, focal=False
-    ),
+    *_classes(SMOOTHED, *DENSE_COMMON, dense, DENSE, SMOOTHED_INVALID, focal=False),
     LossCase(
         *SMOOTHED,
         dense,
@@ -420,7 +426,7 @@ LOSSES = [
         *CONTRASTIVE,
         embeddings,
         {"from_embeddings": True},
-        changes={"margin": 3.0},
+        changes={"from_embeddings": False},
         unequal=PAIRS,
     ),
     LossCase(
@@ -438,7 +444,9 @@ LOSSES = [
         invalid=({"beta": -1.0},),
         unequal=ELEMENTS,
     ),
-    LossCase(*SMOOTH_L1, errors, {"beta": 0.0}, unequal=ELEMENTS),
+    LossCase(
+        *SMOOTH_L1, errors, {"beta": 0.0}, smooth=definite_errors, unequal=ELEMENTS
+    ),
     LossCase(*SMOOTH_L1, errors, {"beta": 1.5}),
     LossCase(
         *PSEUDO_HUBER,

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 
 import keras
 import numpy as np
@@ -21,7 +22,10 @@ from tests.tools import wide
 from tfx_extras import losses
 
 REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"]
-each_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
+# The first case of each class, and all that leave out samples.
+VALID = list({case.cls: case for case in reversed(LOSSES)}.values()) + [
+    case for case in LOSSES if "ignore_class" in case.kwargs
+]
 
 
 class Marked(keras.layers.Layer):
@@ -36,6 +40,11 @@ class Marked(keras.layers.Layer):
 
     def compute_mask(self, inputs, previous_mask):
         return ops.convert_to_tensor(self.mask)
+
+
+def fused(function):
+    """On JAX, compiled: each operation by itself, and its gradient, takes longer."""
+    return compiled(function) if BACKEND == "jax" else function
 
 
 def kept(shape, modulus=3):
@@ -61,7 +70,7 @@ def slope(case, y_true, y_pred):
     for index in np.ndindex(y_pred.shape[1:]):
         at = (slice(None), *index)
         step = np.zeros_like(y_pred)
-        step[at] = 1e-5 * np.maximum(np.abs(y_pred[at]), 1e-2)
+        step[at] = 1e-5 * np.where(np.abs(y_pred[at]) > 1e5, np.abs(y_pred[at]), 1)
         above, below = (case.expected(y_true, y_pred + s) for s in (step, -step))
         rise = (above - below).reshape(len(y_pred), -1).sum(-1)
         slopes[at] = rise / (2 * step[at])
@@ -71,7 +80,8 @@ def slope(case, y_true, y_pred):
 @each(LOSSES)
 @each_device
 @pytest.mark.parametrize(
-    ("dtype", "tolerance", "least"), [("float32", 3e-6, 1e-30), ("float64", 1e-12, 1e-40)]
+    ("dtype", "tolerance", "least"),
+    [("float32", 3e-6, 1e-30), ("float64", 1e-12, 1e-40)],
 )
 def test_matches_its_reference(case, device, dtype, tolerance, least):
     y_true, y_pred = case.inputs(dtype)
@@ -90,24 +100,29 @@ def test_matches_its_reference(case, device, dtype, tolerance, least):
 def test_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
     y_true, y_pred = case.inputs(dtype, smooth=True)
     with wide(), keras.device(device):
-        actual = gradient(lambda x: case.compute(y_true, x), y_pred)
+        actual = gradient(fused(lambda x: case.compute(y_true, x)), y_pred)
     expected = slope(case, y_true, y_pred)
-    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=5e-6)
 
 
 @each(LOSSES)
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_loss_and_gradient_are_finite(case, dtype):
+def test_loss_and_gradient_are_finite(case):
     y_true, y_pred = case.inputs()
-    loss = case.make(dtype=dtype, reduction=None)
-    y_pred = np.clip(y_pred, -1e4, 1e4) if dtype == "float16" else y_pred
-    if y_pred.max() > 1e14:  # squares of others overflow
-        y_pred = np.clip(y_pred, -1e15, 1e15)
-    values = array(case.compute(y_true, y_pred))
+    y_pred = np.clip(y_pred, -1e15, 1e15)  # squares of more overflow
+    loss = case.make(reduction=None)
+    values = array(loss(y_true, y_pred))
     assert np.isfinite(values).all()
-    slopes = gradient(lambda x: loss(y_true, x), y_pred)
-    assert np.isfinite(slopes).all()
     assert (values >= 0).all()
+    assert np.isfinite(gradient(fused(lambda x: loss(y_true, x)), y_pred)).all()
+
+
+@each_class(LOSSES)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradient_is_finite_in_half_precision(case, dtype):
+    y_true, y_pred = case.inputs()
+    y_pred = ops.cast(np.clip(y_pred, -1e4, 1e4), dtype)
+    loss = case.make(dtype=dtype)
+    assert np.isfinite(gradient(fused(lambda x: loss(y_true, x)), y_pred)).all()
 
 
 @each(LOSSES)
@@ -141,66 +156,75 @@ def test_python_lists_are_taken(case):
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
-@each(LOSSES)
-@each_reduction
-def test_weights_and_reductions(case, reduction):
+@each(VALID)
+def test_weights_masks_and_reductions(case):
     y_true, y_pred = case.inputs()
+    y_pred = np.clip(y_pred, -100, 100)
     values = array(case.compute(y_true, y_pred))
     valid = case.valid(y_true)
-    valid = np.ones(values.shape) if valid is None else valid
-    _, weights = kept(values.shape)
-    loss = case.make(reduction=reduction)
-    assert np.shape(array(loss(y_true, y_pred))) == ()
-    for weight in (None, weights):
-        actual = array(loss(y_true, y_pred, weight))
-        w = np.ones(values.shape) if weight is None else weight
-        expected = reduced(values, w, valid, reduction)
-        np.testing.assert_allclose(actual, expected, rtol=1e-5)
-
-
-@each(LOSSES)
-@each_reduction
-def test_masked_predictions_are_left_out(case, reduction):
-    y_true, y_pred = case.inputs()
-    values = array(case.compute(y_true, y_pred))
+    valid = np.ones(values.shape, bool) if valid is None else valid
     mask, weights = kept(values.shape)
-    valid = case.valid(y_true)
-    valid = mask if valid is None else mask & valid
-    actual = case.make(reduction=reduction)(y_true, Marked(mask)(y_pred), weights)
-    expected = reduced(values, weights, valid, reduction)
-    np.testing.assert_allclose(array(actual), expected, rtol=1e-5)
+    for reduction in REDUCTIONS:
+        loss = case.make(reduction=reduction)
+        for w in (None, weights):
+            for m in (None, mask):
+                predictions = y_pred if m is None else Marked(m)(y_pred)
+                actual = array(loss(y_true, predictions, w))
+                both = valid if m is None else valid & m
+                total = np.ones(values.shape) if w is None else w
+                expected = reduced(values, total, both, reduction)
+                assert actual.shape == ()
+                np.testing.assert_allclose(actual, expected, rtol=2e-6)
 
 
 @each_class(LOSSES)
-@each_reduction
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_fully_masked_batch_costs_nothing(case, reduction, weighted):
+def test_a_fully_masked_batch_costs_nothing(case, weighted):
     y_true, y_pred = case.inputs()
     y_pred = np.clip(y_pred, -1e4, 1e4)
     mask = np.zeros(len(y_pred), bool)
-    loss = case.make(reduction=reduction)
     weights = np.ones(len(y_pred), "float32") if weighted else None
+    for reduction in REDUCTIONS:
+        loss = case.make(reduction=reduction)
 
-    def compute(x):
-        return loss(y_true, Marked(mask)(x), weights)
+        def compute(x, loss=loss):
+            return loss(y_true, Marked(mask)(x), weights)
 
-    assert array(compute(y_pred)) == 0
-    np.testing.assert_array_equal(gradient(compute, y_pred), 0)
+        assert array(compute(y_pred)) == 0
+        np.testing.assert_array_equal(gradient(fused(compute), y_pred), 0)
+
+
+@each([case for case in LOSSES if "ignore_class" in case.kwargs])
+def test_a_batch_of_ignored_labels_costs_nothing(case):
+    y_true, y_pred = case.inputs()
+    ignored = case.kwargs["ignore_class"]
+    if case.integer:
+        y_true = np.full_like(y_true, ignored)
+    else:
+        axis = case.kwargs.get("axis", -1)
+        row = np.moveaxis(np.zeros_like(y_true), axis, -1)
+        row[..., ignored] = 1
+        y_true = np.moveaxis(row, -1, axis)
+    for reduction in REDUCTIONS:
+        loss = case.make(reduction=reduction)
+        assert array(loss(y_true, y_pred)) == 0
+        slopes = gradient(fused(lambda x, loss=loss: loss(y_true, x)), y_pred)
+        np.testing.assert_array_equal(slopes, 0)
 
 
 @each_class(LOSSES)
-@pytest.mark.parametrize("reduction", [*REDUCTIONS, None])
-@pytest.mark.parametrize("masked", [False, True])
-def test_an_empty_batch_costs_nothing(case, reduction, masked):
+def test_an_empty_batch_costs_nothing(case):
     y_true, y_pred = (a[:0] for a in case.inputs())
-    loss = case.make(reduction=reduction)
+    for reduction in [*REDUCTIONS, None]:
+        loss = case.make(reduction=reduction)
+        for mask in (None, np.zeros(0, bool)):
 
-    def compute(x):
-        return loss(y_true, Marked(np.zeros(0, bool))(x) if masked else x)
+            def compute(x, loss=loss, mask=mask):
+                return loss(y_true, x if mask is None else Marked(mask)(x))
 
-    value = array(compute(y_pred))
-    np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
-    assert gradient(compute, y_pred).shape == y_pred.shape
+            value = array(compute(y_pred))
+            np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
+            assert gradient(fused(compute), y_pred).shape == y_pred.shape
 
 
 @each([case for case in LOSSES if case.unequal])
@@ -350,8 +374,15 @@ def test_is_found_by_name(case):
 def test_trains_and_is_saved_with_a_model(case, tmp_path):
     y_true, y_pred = case.inputs()
     y_pred = np.clip(y_pred, -4, 4)
-    shift = keras.layers.EinsumDense("b...->b...", y_pred.shape[1:], bias_axes=None)
-    model = keras.Sequential([keras.Input(y_pred.shape[1:]), shift])
+    shape = y_pred.shape[1:]
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(math.prod(shape)),
+            keras.layers.Reshape(shape),
+        ]
+    )
     loss = case.make()
     model.compile("sgd", loss=loss)
     model.fit(y_pred, y_true, batch_size=len(y_pred), epochs=2, verbose=0)

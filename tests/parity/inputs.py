@@ -46,11 +46,14 @@ def losses():
     errors = _normal(random, shape, np.exp2(random.integers(-6, 4, shape)))
     errors[0] = [0, 0.5, -0.5, 2, -2]  # the bounds: no error, at a delta
     values = _normal(random, shape)
+    hard = random.integers(0, 2, shape).astype("float64")
     return {
         "logits": logits,
         "extreme_logits": extreme,
+        # Right, and more and more sure: 1 less the probability loses its digits.
+        "sure_logits": np.where(hard, 1, -1) * np.arange(2.0, 8.0)[:, None],
         "probabilities": random.integers(1, 64, shape) / 64,
-        "hard": random.integers(0, 2, shape).astype("float64"),
+        "hard": hard,
         "soft": random.integers(0, 65, shape) / 64,
         "classes": np.array([0, 4, 2, 1, 2, 3]),
         "targets": targets,

@@ -57,18 +57,18 @@ def main():
             outputs[name] = {"weights": trajectory(optimizer)}
     given = inputs.losses()
     for arguments in FOCAL:
-        for y_true in ("hard", "soft"):
-            name = f"sigmoid_focal_loss:{arguments}, {y_true}"
-            cases[name] = {
-                "y_true": y_true,
-                "y_pred": "extreme_logits",
-                "arguments": arguments,
-            }
+        for y_true, y_pred in (
+            ("hard", "extreme_logits"),
+            ("soft", "extreme_logits"),
+            ("hard", "sure_logits"),
+        ):
+            name = f"sigmoid_focal_loss:{arguments}, {y_pred}, {y_true}"
+            cases[name] = {"y_true": y_true, "y_pred": y_pred, "arguments": arguments}
 
             def loss(y_pred, y_true=given[y_true], arguments=arguments):
                 return optax.losses.sigmoid_focal_loss(y_pred, y_true, **arguments)
 
-            y_pred = jnp.asarray(given["extreme_logits"])
+            y_pred = jnp.asarray(given[y_pred])
             outputs[name] = {
                 "value": loss(y_pred),
                 "gradient": jax.grad(lambda y_pred, f=loss: f(y_pred).sum())(y_pred),

@@ -141,7 +141,9 @@ def contrastive_loss(
 def huber(y_true, y_pred, delta=1.0):
     """Huber, 1964."""
     e = np.abs(y_true - y_pred)
-    return np.where(e <= delta, np.minimum(e, delta) ** 2 / 2, delta * e - delta**2 / 2).mean(-1)
+    return np.where(
+        e <= delta, np.minimum(e, delta) ** 2 / 2, delta * e - delta**2 / 2
+    ).mean(-1)
 
 
 def smooth_l1(y_true, y_pred, beta=1.0):
@@ -149,7 +151,9 @@ def smooth_l1(y_true, y_pred, beta=1.0):
     e = np.abs(y_true - y_pred)
     if beta == 0:
         return e.mean(-1)
-    return np.where(e < beta, np.minimum(e, beta) ** 2 / (2 * beta), e - beta / 2).mean(-1)
+    return np.where(e < beta, np.minimum(e, beta) ** 2 / (2 * beta), e - beta / 2).mean(
+        -1
+    )
 
 
 def pseudo_huber(y_true, y_pred, delta=1.0):

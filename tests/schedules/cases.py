@@ -108,9 +108,14 @@ SCHEDULES = [
         schedules.warmup_cosine,
         schedules.WarmupCosine,
         references.warmup_cosine,
-        {"peak_learning_rate": 3, "warmup_steps": 0, "decay_steps": 25},
+        {
+            "peak_learning_rate": 3,
+            "warmup_steps": 0,
+            "decay_steps": 25,
+            "hold_steps": 2,
+        },
         changes={"warmup_steps": 1},
-        joints={0: 3.0, 25: 0.0},
+        joints={0: 3.0, 2: 3.0, 27: 0.0},
     ),
     ScheduleCase(
         schedules.warmup,

@@ -98,6 +98,14 @@ def test_rounding_of_the_lengths_makes_no_restart_late():
     assert rates[1] == np.float32(0.1)
 
 
+def test_the_end_is_exact_also_where_the_sine_is_not(monkeypatch):
+    sine = ops.sin
+    monkeypatch.setattr(ops, "sin", lambda x: sine(x) * (1 - ULP))
+    rates = tools.array(warmup_cosine(np.array([7, 8, 9]), 0.1, 3, 5))
+    assert rates[0] > 0
+    np.testing.assert_array_equal(rates[1:], [0, 0])
+
+
 def test_joints_beyond_what_float32_counts_are_exact():
     schedule = WarmupCosine(0.1, LONG, LONG, end_learning_rate=0.01, restarts=1)
     steps = ops.convert_to_tensor(

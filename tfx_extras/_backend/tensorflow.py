@@ -23,11 +23,15 @@ class TensorFlow(Backend):
             for variable, *row in zip(variables, *columns, strict=True):
                 strategy.extended.update(variable, function, args=row, group=False)
 
+        raw = [_raw(variable) for variable in variables]
+        # Not the current strategy: `fit` ends outside of the scope of the model's.
+        strategy = tf.distribute.get_strategy()
+        strategy = getattr(raw[0], "distribute_strategy", strategy) if raw else strategy
         # In a replica, variables may be assigned only by all replicas together.
         tf.__internal__.distribute.interim.maybe_merge_call(
             update,
-            tf.distribute.get_strategy(),
-            [_raw(variable) for variable in variables],
+            strategy,
+            raw,
             *([_raw(item) for item in column] for column in columns),
         )
 

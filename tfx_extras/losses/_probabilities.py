@@ -28,8 +28,7 @@ class Logits(NamedTuple):
 
     def miss(self, values):
         """1 - p, also where p rounds to 1."""
-        # Of the sum 1 + rest, all but exp(values); both terms are positive.
-        return (self.rest - ops.expm1(values)) / (1 + self.rest)
+        return -ops.expm1(-self.surprise(values))
 
     def log_partition(self):
         """Logarithm of the sum of exponentials of the logits."""
@@ -56,7 +55,8 @@ def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
         total = ops.sum(y_pred, axis=-1, keepdims=True)
         return Probabilities(y_pred / at_least(total, TINY))
     # A constant to the gradient, which flows through `values`, also into `rest`.
-    largest = ops.stop_gradient(ops.max(y_pred, axis=-1, keepdims=True))
+    largest = ops.max(y_pred, axis=-1, keepdims=True, initial=float("-inf"))
+    largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)
     values = y_pred - largest
     is_largest = values >= 0
     # exp(0) as 1 + expm1(0): ones are counted apart, so small terms keep their digits.

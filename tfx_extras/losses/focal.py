@@ -85,14 +85,23 @@ def sigmoid_focal_crossentropy(
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)
     else:
-        epsilon = keras.config.epsilon()
-        q, not_q = at_least(q, epsilon), at_least(1 - q, epsilon)
-        log_q, log_not_q = ops.log(q), ops.log(not_q)
+        log_q, log_not_q, q, not_q = _logarithms(q)
     weight = 1.0 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
     y = (1 - label_smoothing) * y + label_smoothing / 2
     miss = y * not_q + (1 - y) * q
     surprise = -(y * log_q + (1 - y) * log_not_q)
     return mean(weight * power(miss, gamma) * surprise)
+
+
+def _logarithms(q):
+    """Returns log(q), log(1 - q), q and 1 - q, of at least epsilon each."""
+    epsilon = keras.config.epsilon()
+    is_certain = 1 - q < epsilon
+    uncertain = ops.where(is_certain, ops.zeros_like(q), q)
+    q, not_q = at_least(q, epsilon), at_least(1 - q, epsilon)
+    # Not the logarithm of 1 - q, in which a small q has been rounded away.
+    log_not_q = ops.where(is_certain, ops.log(not_q), ops.log1p(-uncertain))
+    return ops.log(q), log_not_q, q, not_q
 
 
 @register

@@ -1,0 +1,329 @@
+"""Makes deliberate faults, one at a time, and says whether a test sees each.
+
+    python -m tests.faults [PATTERN]
+
+Works on a copy of the project. A fault is a line of the package, what it is changed
+to, and the tests that should fail. Exits with 1 if one goes unseen.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+BASE = "tfx_extras/optimizers/_base.py"
+RADAM = "tfx_extras/optimizers/radam.py"
+OPTIMIZERS = "tests/contracts/test_optimizers.py"
+TRAINING = "tests/integration/test_training.py"
+TENSORFLOW = "tests/integration/test_tensorflow.py"
+
+
+class Fault(NamedTuple):
+    """One line that is made wrong, and where that should be seen."""
+
+    path: str
+    right: str
+    wrong: str
+    tests: str
+    select: str = ""
+    backend: str = "torch"
+
+
+FAULTS = [
+    # Formulas
+    Fault(
+        RADAM, "r * adaptive, m_hat", "r * m_hat, m_hat", OPTIMIZERS, "its_reference"
+    ),
+    Fault(
+        "tfx_extras/optimizers/adabelief.py",
+        "ops.square(gradient - m)",
+        "ops.square(gradient - momentum)",
+        OPTIMIZERS,
+        "its_reference",
+    ),
+    Fault(
+        "tfx_extras/optimizers/_rectification.py",
+        "-ops.expm1(step * math.log(beta))",
+        "1 - beta**step",
+        OPTIMIZERS,
+        "its_reference and float32",
+    ),
+    Fault(
+        "tfx_extras/optimizers/_rectification.py",
+        "if rho_inf <= threshold:",
+        "if rho_inf < 0:",
+        OPTIMIZERS,
+        "its_reference",
+    ),
+    Fault(
+        "tfx_extras/optimizers/adabelief.py",
+        "largest = maxima[0] if self.amsgrad else s",
+        "largest = s",
+        OPTIMIZERS,
+        "changed_hyperparameter",
+    ),
+    # Precision
+    Fault(
+        "tfx_extras/_precision.py",
+        'return "float64" if name == "float64" else "float32"',
+        'return "float32"',
+        OPTIMIZERS,
+        "its_reference and float64",
+    ),
+    Fault(
+        BASE,
+        "dtype=wide(reference_variable.dtype)",
+        "dtype=reference_variable.dtype",
+        OPTIMIZERS,
+        "slots_are_wide",
+    ),
+    Fault(
+        BASE,
+        "self.assign(residual, exact - ops.cast(rounded, exact.dtype))",
+        "pass",
+        OPTIMIZERS,
+        "not_lost",
+    ),
+    Fault(
+        BASE,
+        "self.assign(residual, exact - ops.cast(rounded, exact.dtype))",
+        "pass",
+        TRAINING,
+        "pure_bfloat16",
+    ),
+    Fault(
+        BASE,
+        "self.slots]\n        self._slots",
+        "self.slots] * 2\n        self._slots",
+        OPTIMIZERS,
+        "memory",
+    ),
+    # Configuration
+    Fault(
+        RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"
+    ),
+    Fault(
+        BASE,
+        'float(str(np.float32(config["learning_rate"])))',
+        'config["learning_rate"]',
+        OPTIMIZERS,
+        "round_trip",
+    ),
+    Fault(
+        BASE,
+        'config | {"weight_decay_exclude": list(self.weight_decay_exclude)}',
+        "config",
+        OPTIMIZERS,
+        "exclusion_by_method",
+    ),
+    Fault(RADAM, '"[0, 1)"', '"[0, 1]"', OPTIMIZERS, "invalid_arguments"),
+    Fault(RADAM, "    @typechecked\n", "", OPTIMIZERS, "wrong_types"),
+    Fault(
+        BASE,
+        "isinstance(learning_rate, int | Number)",
+        "False",
+        OPTIMIZERS,
+        "any_number",
+    ),
+    Fault(
+        BASE,
+        "name=name or type(self).__name__.lower()",
+        "name=name",
+        OPTIMIZERS,
+        "names",
+    ),
+    # Options
+    Fault(
+        BASE,
+        "direction = direction + self.weight_decay * w",
+        "pass",
+        OPTIMIZERS,
+        "decoupled",
+    ),
+    Fault(
+        BASE,
+        "not any(re.search(pattern, path) for pattern",
+        "not any(re.search(pattern, path[-4:]) for pattern",
+        OPTIMIZERS,
+        "excludes_by_path",
+    ),
+    Fault(
+        BASE,
+        "if not any(re.search(pattern, path) for path in paths)",
+        "if False",
+        OPTIMIZERS,
+        "finds_nothing",
+    ),
+    Fault(
+        BASE,
+        "    def _apply_weight_decay(self, variables)",
+        "    def _other(self, variables)",
+        OPTIMIZERS,
+        "decoupled",
+    ),
+    Fault(
+        BASE,
+        "    def _update_model_variables_moving_average(",
+        "    def _other(",
+        OPTIMIZERS,
+        "follows_each_update_once",
+    ),
+    Fault(
+        BASE,
+        "momentum = ops.where(moves, momentum, 1.0)",
+        "pass",
+        OPTIMIZERS,
+        "follows_each_update_once",
+    ),
+    Fault(
+        BASE,
+        "ops.copy(_exact(average, average_residual))",
+        "_exact(average, average_residual)",
+        TRAINING,
+        "every_option and float32 and AdaBelief",
+        "jax",
+    ),
+    # Gradients
+    Fault(BASE, "shapes[0] != shapes[1]", "False", OPTIMIZERS, "another_shape"),
+    Fault(
+        BASE,
+        "backend.without_gradients()",
+        "backend.beside(None)",
+        TRAINING,
+        "not_recorded",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "values = tf.cast(gradient.values, dtype)",
+        "values = gradient.values",
+        TENSORFLOW,
+        "half_precision_rows",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "isinstance(gradient, tf.IndexedSlices)",
+        "False",
+        TENSORFLOW,
+        "equal_the_dense_gradient and RAdam()",
+        "tensorflow",
+    ),
+    # Saving
+    Fault(
+        BASE,
+        'self._residuals = self._add_residuals(variables, "residual")',
+        "self._residuals = [keras.Variable(ops.zeros(v.shape), dtype=v.dtype) if "
+        "_dtype(v) != wide(v.dtype) else None for v in variables]",
+        TRAINING,
+        "every_option and bfloat16",
+    ),
+    # Surface
+    Fault(RADAM, "@register\n", "", "tests/contracts/test_surface.py", "registered"),
+    Fault(
+        RADAM,
+        "        epsilon: $\\epsilon$",
+        "        eps: $\\epsilon$",
+        "tests/contracts/test_surface.py",
+        "docstrings",
+    ),
+    Fault(RADAM, "[ 0.8 -1.6]", "[ 0.8 -1.5]", "tests/docs"),
+    Fault(
+        "tfx_extras/optimizers/__init__.py",
+        '"RAdam", "get"',
+        '"get"',
+        "tests/contracts/test_surface.py",
+    ),
+    Fault(
+        "tfx_extras/_lookup.py",
+        "difflib.get_close_matches",
+        "(lambda *a, **k: [])",
+        "tests/contracts/test_lookup.py",
+    ),
+    Fault(
+        "tfx_extras/_lookup.py",
+        "pattern.lower()",
+        "pattern",
+        "tests/contracts/test_lookup.py",
+        "patterns",
+    ),
+    Fault(
+        "tfx_extras/_environment.py",
+        "BACKENDS:\n        raise\n",
+        "():\n        raise\n",
+        "tests/integration/test_import.py",
+        "missing_backend",
+    ),
+    Fault(
+        "tfx_extras/__init__.py",
+        "_environment.warn_of_legacy_keras()",
+        "",
+        "tests/integration/test_import.py",
+        "legacy",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/schedules/_plot.py",
+        "import numpy as np\n",
+        "import numpy as np\nimport matplotlib\n",
+        "tests/integration/test_import.py",
+        "no_matplotlib",
+    ),
+]
+
+
+def is_seen(fault: Fault) -> bool:
+    """Whether the selected tests pass on a copy, and fail once it has the fault."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        for name in (
+            "tfx_extras",
+            "tests",
+            "pyproject.toml",
+            "conftest.py",
+            "examples",
+        ):
+            source = ROOT / name
+            copied = copy / name
+            copied.parent.mkdir(exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, copied)
+        target = copy / fault.path
+        text = target.read_text()
+        if fault.right not in text:
+            raise SystemExit(f"{fault.path} no longer holds {fault.right!r}")
+        target.write_text(text.replace(fault.right, fault.wrong))
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        result = subprocess.run(
+            [*command, fault.tests, "-k", fault.select],
+            cwd=copy,
+            env=os.environ | {"KERAS_BACKEND": fault.backend, "PYTHONPATH": str(copy)},
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode > 2 or "no tests ran" in result.stdout:
+            raise SystemExit(
+                f"{fault.tests} -k '{fault.select}': {result.stdout[-500:]}"
+            )
+        return result.returncode != 0
+
+
+def main(pattern=""):
+    unseen = 0
+    for fault in FAULTS:
+        if pattern in " ".join(fault):
+            seen = is_seen(fault)
+            unseen += not seen
+            said = "seen  " if seen else "UNSEEN"
+            where = f"{fault.tests} -k '{fault.select}' ({fault.backend})"
+            print(
+                f"{said} {fault.path}: {fault.right!r} -> {fault.wrong!r}: {where}",
+                flush=True,
+            )
+    sys.exit(unseen > 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
