@@ -95,13 +95,7 @@ FAULTS = [
         TRAINING,
         "pure_bfloat16",
     ),
-    Fault(
-        BASE,
-        "self.slots]\n        self._slots",
-        "self.slots] * 2\n        self._slots",
-        OPTIMIZERS,
-        "memory",
-    ),
+    Fault(BASE, "if _dtype(v) != wide(v.dtype)", "if True", OPTIMIZERS, "memory"),
     # Configuration
     Fault(
         RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"

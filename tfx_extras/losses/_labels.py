@@ -132,7 +132,7 @@ def dense_labels(y_true, y_pred, ignore_class, axis) -> tuple[DenseLabels, Any]:
 def sparse_labels(y_true, y_pred, ignore_class, axis) -> tuple[SparseLabels, Any]:
     """Returns the labels, and `y_pred` in `float32` or wider with the classes last."""
     y_pred = classes_last(predictions(y_pred), axis)
-    labels, whole = _integers(y_true)
+    labels, whole = integers(y_true)
     shapes = tuple(labels.shape), tuple(y_pred.shape)
     if len(shapes[0]) == len(shapes[1]) and shapes[0][-1] in (1, None):
         labels, whole = ops.squeeze(labels, -1), ops.squeeze(whole, -1)
@@ -171,7 +171,7 @@ def classes_last(y_pred, axis: int):
     return ops.moveaxis(y_pred, axis, -1)
 
 
-def _integers(y_true) -> tuple[Any, Any]:
+def integers(y_true) -> tuple[Any, Any]:
     """Returns labels as signed integers of 32 bits or more, and where they were whole.
 
     Never through a float: there, labels above 2**24 would fall together.
