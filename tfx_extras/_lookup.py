@@ -64,10 +64,13 @@ class Catalog:
         return found
 
     def _find(self, name: str) -> Any:
+        prefix = f"{PACKAGE}>"
+        if name.lower().startswith(prefix):
+            name = name[len(prefix) :]
         if name in self._objects:
             return self._objects[name]
         by_lower = {known.lower(): known for known in self._objects}
-        key = name.lower().removeprefix(f"{PACKAGE}>")
+        key = name.lower()
         if key in by_lower:
             return self._objects[by_lower[key]]
         near = difflib.get_close_matches(key, by_lower, n=3, cutoff=0.5)

@@ -37,6 +37,7 @@ def test_a_class_name_gives_an_instance_with_the_arguments(case, form, change):
 def test_snake_and_camel_case_are_told_apart():
     assert losses.get("huber") is losses.huber
     assert type(losses.get("Huber")) is losses.Huber
+    assert losses.get("tfx_extras>huber") is losses.huber
 
 
 def test_a_configuration_an_instance_a_function_and_none_are_taken():
