@@ -48,8 +48,9 @@ def read_file(path):
             f"{path}: `y` must hold one integer class per image, of shape "
             f"({len(x)},). Received: shape {y.shape}, dtype {y.dtype}"
         )
-    counts = np.bincount(y) if len(y) and y.min() >= 0 else np.zeros(1)
-    if len(y) < 5 * len(counts) or counts[counts > 0].min(initial=2) < 2:
+    counts = np.bincount(np.maximum(y, 0), minlength=1)
+    is_countable = len(y) >= 5 * len(counts) and y.min() >= 0
+    if not is_countable or counts[counts > 0].min() < 2:
         sys.exit(
             f"{path}: classes must count from 0, with 2 images or more of each that "
             f"occurs and 5 or more on average. Received: {len(y)} images of classes "
