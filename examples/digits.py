@@ -25,9 +25,7 @@ EPOCHS = 15  # of each half: the model is saved in between
 def build(shape, classes, updates):
     # The rate climbs for a tenth of the updates, then follows a cosine down to zero.
     schedule = tfx_extras.schedules.WarmupCosine(
-        peak_learning_rate=0.002,
-        warmup_steps=updates // 10,
-        decay_steps=updates - updates // 10,
+        0.002, warmup_steps=updates // 10, decay_steps=updates * 9 // 10
     )
     model = keras.Sequential(
         [
@@ -54,13 +52,9 @@ def build(shape, classes, updates):
 
 def train_half(model, data):
     x_train, x_test, y_train, y_test = data
-    return model.fit(
-        x_train,
-        y_train,
-        epochs=EPOCHS,
-        validation_data=(x_test, y_test),
-        shuffle=False,  # `images.read` has; a fresh process is to see the same order
-    ).history
+    # Shuffled once, by `images.read`: a fresh process is to see the same order.
+    options = {"validation_data": (x_test, y_test), "shuffle": False}
+    return model.fit(x_train, y_train, epochs=EPOCHS, **options).history
 
 
 def main(source):
