@@ -9,9 +9,9 @@ from tests.cases import each_class
 
 
 def accuracy(optimizer, dtype, seed):
-    """On the second half of scikit-learn's digits, trained on the first."""
+    """On every other of scikit-learn's digits, trained on the rest."""
     x, y = load_digits(return_X_y=True)
-    x, half = (x / 16).astype("float32"), len(x) // 2
+    x = (x / 16).astype("float32")
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
@@ -23,15 +23,15 @@ def accuracy(optimizer, dtype, seed):
     assert {str(v.dtype) for v in model.variables} == {dtype}
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
-    model.fit(x[:half], y[:half], batch_size=32, epochs=15, verbose=0)
-    logits = keras.ops.cast(model(x[half:]), "float32")
-    return (keras.ops.convert_to_numpy(logits).argmax(axis=1) == y[half:]).mean()
+    model.fit(x[::2], y[::2], batch_size=32, epochs=15, verbose=0)
+    logits = keras.ops.cast(model(x[1::2]), "float32")
+    return (keras.ops.convert_to_numpy(logits).argmax(axis=1) == y[1::2]).mean()
 
 
 @each_class(OPTIMIZERS)
 def test_digits_are_read_within_one_percentage_point_of_float32(case):
     means = {
-        dtype: np.mean([accuracy(case.cls(2e-3), dtype, seed) for seed in range(2)])
+        dtype: np.mean([accuracy(case.cls(0.01), dtype, seed) for seed in range(2)])
         for dtype in ("float32", "bfloat16")
     }
     assert means["float32"] > 0.9

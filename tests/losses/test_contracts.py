@@ -22,6 +22,13 @@ from tests.tools import wide
 from tfx_extras import losses
 
 REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"]
+# One case of each class, which leaves out samples if one does.
+COMPILED = list(
+    {
+        case.cls: case
+        for case in sorted(LOSSES, key=lambda c: "ignore_class" in c.kwargs)
+    }.values()
+)
 # The first case of each class, and all that leave out samples.
 VALID = list({case.cls: case for case in reversed(LOSSES)}.values()) + [
     case for case in LOSSES if "ignore_class" in case.kwargs
@@ -142,14 +149,18 @@ def test_class_is_the_function(case):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_computed_in_float32_and_rounded_once(case, dtype):
     y_true, y_pred = case.inputs()
-    y_pred = ops.cast(np.clip(y_pred, -100, 100), dtype)
-    expected = ops.cast(case.compute(y_true, ops.cast(y_pred, "float32")), dtype)
-    actual = case.make(dtype=dtype, reduction=None)(y_true, y_pred)
-    assert keras.backend.standardize_dtype(actual.dtype) == dtype
-    np.testing.assert_array_equal(array(actual), array(expected))
-    direct = case.compute(y_true, y_pred)
+    y_pred = np.clip(y_pred, -100, 100)
+    half = ops.cast(y_pred, dtype)
+    for predictions in (y_pred, half):
+        values = case.compute(y_true, ops.cast(predictions, "float32"))
+        for reduction, expected in ((None, values), ("sum", ops.sum(values))):
+            actual = case.make(dtype=dtype, reduction=reduction)(y_true, predictions)
+            assert keras.backend.standardize_dtype(actual.dtype) == dtype
+            expected = array(ops.cast(expected, dtype))
+            np.testing.assert_array_equal(array(actual), expected)
+    direct = case.compute(y_true, half)
     assert keras.backend.standardize_dtype(direct.dtype) == "float32"
-    np.testing.assert_array_equal(array(ops.cast(direct, dtype)), array(expected))
+    np.testing.assert_array_equal(array(direct), array(values))
 
 
 @each_class(LOSSES)
@@ -221,10 +232,10 @@ def test_an_empty_batch_costs_nothing(case):
     y_true, y_pred = (a[:0] for a in case.inputs())
     for reduction in [*REDUCTIONS, None]:
         loss = case.make(reduction=reduction)
-        value = array(loss(y_true, y_pred))
-        np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
-        value = array(loss(y_true, Marked(np.zeros(0, bool))(y_pred)))
-        np.testing.assert_array_equal(value, np.zeros(() if reduction else (0,)))
+        for predictions in (y_pred, Marked(np.zeros(0, bool))(y_pred)):
+            value = array(loss(y_true, predictions))
+            assert value.shape == (() if reduction else (0,))
+            assert value.sum() == 0
     loss = case.make()
     slopes = gradient(lambda x: loss(y_true, x), y_pred)
     assert slopes.shape == y_pred.shape
@@ -265,7 +276,7 @@ def test_shapes_are_never_broadcast_where_they_are_unknown(case, jit_compile):
             functions[ranks](*(tf.zeros(shape) for shape in shapes))
 
 
-@each_class(LOSSES)
+@each(COMPILED)
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_compiled_is_eager_and_one_trace_serves_all_batches(case, jit_compile):
     y_true, y_pred = case.inputs()
@@ -327,12 +338,11 @@ def test_default_name_is_that_of_the_function(case):
     assert case.cls().name == case.function.__name__
 
 
-@each(LOSSES)
+@each([case for case in LOSSES if case.changes])
 def test_each_change_matters(case):
     y_true, y_pred = case.inputs()
     before = array(case.compute(y_true, y_pred))
     for name, value in case.changes.items():
-        assert array(case.make(reduction=None)(y_true, y_pred)).shape == before.shape
         try:
             after = array(case.compute(y_true, y_pred, **{name: value}))
         except ValueError:

@@ -145,7 +145,6 @@ def sparse_labels(y_true, y_pred, ignore_class, axis) -> tuple[SparseLabels, Any
         f"y_pred.shape={shapes[1]}, with the classes last",
     )
     labels, _ = backend.same_shape(labels, samples)
-    whole, _ = backend.same_shape(whole, samples)
     classes = shapes[1][-1]
     known = whole & (labels >= 0) & (labels < classes)
     valid = None
