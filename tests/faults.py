@@ -203,17 +203,8 @@ FAULTS = [
         "isinstance(gradient, tf.IndexedSlices)",
         "False",
         TENSORFLOW,
-        "equal_the_dense_gradient and RAdam()",
+        "equal_the_dense_gradient",
         "tensorflow",
-    ),
-    # Saving
-    Fault(
-        BASE,
-        'self._residuals = self._add_residuals(variables, "residual")',
-        "self._residuals = [keras.Variable(ops.zeros(v.shape), dtype=v.dtype) if "
-        "_dtype(v) != wide(v.dtype) else None for v in variables]",
-        TRAINING,
-        "every_option and bfloat16",
     ),
     # Surface
     Fault(RADAM, "@register\n", "", "tests/contracts/test_surface.py", "registered"),
@@ -258,13 +249,6 @@ FAULTS = [
         "tests/integration/test_import.py",
         "legacy",
         "tensorflow",
-    ),
-    Fault(
-        "tfx_extras/schedules/_plot.py",
-        "import numpy as np\n",
-        "import numpy as np\nimport matplotlib\n",
-        "tests/integration/test_import.py",
-        "no_matplotlib",
     ),
 ]
 
