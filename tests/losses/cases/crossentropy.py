@@ -1,80 +1,15 @@
-"""The losses, with the arguments, the data and the reference each is tested by."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
-from typing import Any
+"""Cases of the cross-entropies: focal and smoothed."""
 
 import numpy as np
 
+from tests.losses.cases._case import ELEMENTS
+from tests.losses.cases._case import LossCase
+from tests.losses.cases._case import binary
 from tests.references import losses as references
 from tfx_extras import losses
 
-
-@dataclass(frozen=True)
-class LossCase:
-    """One configuration of one loss.
-
-    `data` makes labels and predictions over magnitudes, bounds and extremes;
-    `smooth`, those where the loss has a slope, if not everywhere. `changes` are
-    values that must change the result; between them, the cases of a class change
-    each of its hyperparameters. `invalid` are values that the class rejects.
-    `unequal` are shapes of labels and predictions that the function rejects.
-    """
-
-    function: Callable[..., Any]
-    cls: type
-    reference: Callable[..., Any]
-    data: Callable[[], tuple[np.ndarray, np.ndarray]]
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    smooth: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
-    changes: dict[str, Any] = field(default_factory=dict)
-    invalid: tuple[dict[str, Any], ...] = ()
-    unequal: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
-
-    @property
-    def integer(self):
-        """Whether labels are classes, and not one number per class."""
-        return "sparse" in self.function.__name__
-
-    def make(self, **options):
-        return self.cls(**self.kwargs, **options)
-
-    def inputs(self, dtype="float32", smooth=False):
-        """Labels and predictions, which `float32` holds; labels of classes are ints."""
-        y_true, y_pred = (self.smooth if smooth and self.smooth else self.data)()
-        if not self.integer:
-            y_true = y_true.astype("float32").astype(dtype)
-        return y_true, y_pred.astype("float32").astype(dtype)
-
-    def compute(self, y_true, y_pred, **changes):
-        return self.function(y_true, y_pred, **(self.kwargs | changes))
-
-    def expected(self, y_true, y_pred):
-        y_true, y_pred = (np.asarray(a, "float64") for a in (y_true, y_pred))
-        return self.reference(y_true, y_pred, **self.kwargs)
-
-    def valid(self, y_true):
-        """Which samples count, of the shape of the loss; `None`: all."""
-        ignored = self.kwargs.get("ignore_class")
-        axis = self.kwargs.get("axis", -1)
-        if ignored is None:
-            return None
-        return references.valid(y_true, ignored, axis, self.integer)
-
-    def __str__(self):
-        arguments = ",".join(f"{k}={v}" for k, v in self.kwargs.items())
-        return f"{self.cls.__name__}({arguments})"
-
-
 Z = [-1e4, -100.0, -20.0, -1.0, -1e-3, 0.0, 0.5, 3.0, 17.0, 50.0, 1e4]
 P = [0.0, 1e-9, 1e-3, 0.2, 0.5, 0.9, 1 - 2.0**-20, 1.0]
-
-
-def binary(values):
-    """Every value, against labels 0, 1/4 and 1."""
-    y, x = np.meshgrid([0.0, 0.25, 1.0], values)
-    return y.reshape(-1, 1), x.reshape(-1, 1)
 
 
 def binary_logits():
@@ -162,55 +97,6 @@ def sparse_void():
     return np.where(np.arange(len(labels)) % 3 == 1, -1, labels), z
 
 
-def errors():
-    e = np.array([0, 1e-20, 1e-6, 0.25, 0.5, 1, 1.5, 2, 7, 1e4, 1e15])
-    e = np.concatenate([e, -e])
-    y = np.where((np.abs(e) > 0.1) & (np.abs(e) < 10), np.sign(e), 0)[:, None]
-    return y * [1, -0.5], y * [1, -0.5] + e[:, None] * [1, 0.5]
-
-
-def definite_errors():
-    """Those of which the sign is not within rounding."""
-    y_true, y_pred = errors()
-    definite = np.abs(y_true - y_pred).max(-1)
-    definite = (definite == 0) | (definite > 0.1)
-    return y_true[definite], y_pred[definite]
-
-
-def large_errors():
-    return np.zeros((2, 1)), np.array([[1e30], [-1e30]])
-
-
-def distances():
-    return binary([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 1e4, 1e15])
-
-
-def flat_distances():
-    y, d = distances()
-    return y[:, 0], d[:, 0]
-
-
-def embeddings():
-    """Pairs that coincide, near and far."""
-    rng = np.random.default_rng(0)
-    a = rng.integers(-8, 8, (12, 3)) / 4
-    offset = rng.integers(-8, 8, (12, 3)) / 8
-    offset[:3] = 0
-    offset[3:6] *= 1e4
-    return np.tile([0.0, 0.5, 1.0], 4), np.stack([a, a + offset], axis=1)
-
-
-ELEMENTS = (
-    ((3,), (3, 2)),
-    ((3, 2), (3,)),
-    ((3, 1), (3, 2)),
-    ((1, 2), (3, 2)),
-    ((2, 3), (3, 2)),
-    ((3, 2), (3, 1, 2)),
-    ((), (3,)),
-    ((3,), ()),
-    ((), ()),
-)
 DENSE = (
     ((3,), (3, 4)),
     ((3, 1), (3, 4)),
@@ -233,23 +119,6 @@ SPARSE = (
     ((), (4,)),
     ((4,), (4,)),
 )
-DISTANCES = (
-    ((3,), (3, 2)),
-    ((3, 2), (3, 2)),
-    ((1,), (3,)),
-    ((3, 1), (1, 3)),
-    ((3,), (1, 3)),
-    ((), (3,)),
-    ((3,), (3, 1, 1)),
-)
-PAIRS = (
-    ((3,), (3, 4)),
-    ((3,), (3, 3, 4)),
-    ((2,), (3, 2, 4)),
-    ((1,), (3, 2, 4)),
-    ((3, 2), (3, 2, 4)),
-)
-
 SIGMOID = (
     losses.sigmoid_focal_crossentropy,
     losses.SigmoidFocalCrossentropy,
@@ -275,15 +144,6 @@ SPARSE_SMOOTHED = (
     losses.SmoothedSparseCategoricalCrossentropy,
     references.smoothed_sparse_categorical_crossentropy,
 )
-CONTRASTIVE = (
-    losses.contrastive_loss,
-    losses.ContrastiveLoss,
-    references.contrastive_loss,
-)
-HUBER = (losses.huber, losses.Huber, references.huber)
-SMOOTH_L1 = (losses.smooth_l1, losses.SmoothL1, references.smooth_l1)
-PSEUDO_HUBER = (losses.pseudo_huber, losses.PseudoHuber, references.pseudo_huber)
-
 FOCAL_INVALID = (
     {"alpha": -0.1},
     {"gamma": -1.0},
@@ -342,7 +202,7 @@ def _classes(form, data, images, chances, inner, void, unequal, invalid, focal):
 
 SPARSE_COMMON = (sparse, sparse_images, sparse_chances, sparse_inner_chances)
 DENSE_COMMON = (dense, dense_images, dense_chances, dense_inner_chances)
-LOSSES = [
+CASES = [
     LossCase(
         *SIGMOID,
         binary_logits,
@@ -410,51 +270,4 @@ LOSSES = [
         {"z_loss": 1e-4, "class_weight": WEIGHTS, "from_logits": True},
     ),
     LossCase(*SPARSE_SMOOTHED, sparse, {"label_smoothing": 0.0, "from_logits": True}),
-    LossCase(
-        *CONTRASTIVE,
-        distances,
-        changes={"margin": 2.0, "positive_margin": 0.25, "half": True},
-        invalid=({"margin": -1.0}, {"positive_margin": float("inf")}),
-        unequal=DISTANCES,
-    ),
-    LossCase(
-        *CONTRASTIVE,
-        flat_distances,
-        {"margin": 2.0, "positive_margin": 0.5, "half": True},
-    ),
-    LossCase(
-        *CONTRASTIVE,
-        embeddings,
-        {"from_embeddings": True},
-        changes={"from_embeddings": False},
-        unequal=PAIRS,
-    ),
-    LossCase(
-        *HUBER,
-        errors,
-        changes={"delta": 2.0},
-        invalid=({"delta": 0.0}, {"delta": float("inf")}),
-        unequal=ELEMENTS,
-    ),
-    LossCase(*HUBER, large_errors, {"delta": 0.1}),
-    LossCase(
-        *SMOOTH_L1,
-        errors,
-        changes={"beta": 2.0},
-        invalid=({"beta": -1.0},),
-        unequal=ELEMENTS,
-    ),
-    LossCase(
-        *SMOOTH_L1, errors, {"beta": 0.0}, smooth=definite_errors, unequal=ELEMENTS
-    ),
-    LossCase(*SMOOTH_L1, errors, {"beta": 1.5}),
-    LossCase(
-        *PSEUDO_HUBER,
-        errors,
-        changes={"delta": 2.0},
-        invalid=({"delta": 0.0},),
-        unequal=ELEMENTS,
-    ),
-    LossCase(*PSEUDO_HUBER, large_errors, {"delta": 1e-3}),
-    LossCase(*PSEUDO_HUBER, errors, {"delta": 0.25}),
 ]

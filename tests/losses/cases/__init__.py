@@ -1,0 +1,10 @@
+"""The losses, with the arguments, the data and the reference each is tested by."""
+
+from tests.losses.cases import contrastive
+from tests.losses.cases import crossentropy
+from tests.losses.cases import robust
+from tests.losses.cases._case import LossCase
+
+__all__ = ["LOSSES", "LossCase"]
+
+LOSSES = [*crossentropy.CASES, *contrastive.CASES, *robust.CASES]

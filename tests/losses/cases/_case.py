@@ -1,0 +1,88 @@
+"""One configuration of one loss, and what several families share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+
+from tests.references import losses as references
+
+
+@dataclass(frozen=True)
+class LossCase:
+    """One configuration of one loss.
+
+    `data` makes labels and predictions over magnitudes, bounds and extremes;
+    `smooth`, those where the loss has a slope, if not everywhere. `changes` are
+    values that must change the result; between them, the cases of a class change
+    each of its hyperparameters. `invalid` are values that the class rejects.
+    `unequal` are shapes of labels and predictions that the function rejects.
+    `coupled` says that a sample's loss depends on the others, `square` that
+    predictions hold a value for each pair of samples.
+    """
+
+    function: Callable[..., Any]
+    cls: type
+    reference: Callable[..., Any]
+    data: Callable[[], tuple[np.ndarray, np.ndarray]]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    smooth: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    invalid: tuple[dict[str, Any], ...] = ()
+    unequal: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    coupled: bool = False
+    square: bool = False
+
+    def make(self, **options):
+        return self.cls(**self.kwargs, **options)
+
+    def inputs(self, dtype="float32", smooth=False):
+        """Labels and predictions, which `float32` holds; labels of classes are ints."""
+        y_true, y_pred = (self.smooth if smooth and self.smooth else self.data)()
+        if y_true.dtype.kind == "f":
+            y_true = y_true.astype("float32").astype(dtype)
+        return y_true, y_pred.astype("float32").astype(dtype)
+
+    def first(self, size, y_true, y_pred):
+        """The first samples of a batch."""
+        return y_true[:size], y_pred[:size, :size] if self.square else y_pred[:size]
+
+    def compute(self, y_true, y_pred, **changes):
+        return self.function(y_true, y_pred, **(self.kwargs | changes))
+
+    def expected(self, y_true, y_pred):
+        y_true, y_pred = (np.asarray(a, "float64") for a in (y_true, y_pred))
+        return self.reference(y_true, y_pred, **self.kwargs)
+
+    def valid(self, y_true):
+        """Which samples count, of the shape of the loss; `None`: all."""
+        ignored = self.kwargs.get("ignore_class")
+        axis = self.kwargs.get("axis", -1)
+        if ignored is None:
+            return None
+        return references.valid(y_true, ignored, axis, y_true.dtype.kind != "f")
+
+    def __str__(self):
+        arguments = ",".join(f"{k}={v}" for k, v in self.kwargs.items())
+        return f"{self.cls.__name__}({arguments})"
+
+
+def binary(values):
+    """Every value, against labels 0, 1/4 and 1."""
+    y, x = np.meshgrid([0.0, 0.25, 1.0], values)
+    return y.reshape(-1, 1), x.reshape(-1, 1)
+
+
+ELEMENTS = (
+    ((3,), (3, 2)),
+    ((3, 2), (3,)),
+    ((3, 1), (3, 2)),
+    ((1, 2), (3, 2)),
+    ((2, 3), (3, 2)),
+    ((3, 2), (3, 1, 2)),
+    ((), (3,)),
+    ((3,), ()),
+    ((), ()),
+)

@@ -1,0 +1,62 @@
+"""Cases of the regression losses of `tfx_extras/losses/robust.py`."""
+
+import numpy as np
+
+from tests.losses.cases._case import ELEMENTS
+from tests.losses.cases._case import LossCase
+from tests.references import losses as references
+from tfx_extras import losses
+
+
+def errors():
+    e = np.array([0, 1e-20, 1e-6, 0.25, 0.5, 1, 1.5, 2, 7, 1e4, 1e15])
+    e = np.concatenate([e, -e])
+    y = np.where((np.abs(e) > 0.1) & (np.abs(e) < 10), np.sign(e), 0)[:, None]
+    return y * [1, -0.5], y * [1, -0.5] + e[:, None] * [1, 0.5]
+
+
+def definite_errors():
+    """Those of which the sign is not within rounding."""
+    y_true, y_pred = errors()
+    definite = np.abs(y_true - y_pred).max(-1)
+    definite = (definite == 0) | (definite > 0.1)
+    return y_true[definite], y_pred[definite]
+
+
+def large_errors():
+    return np.zeros((2, 1)), np.array([[1e30], [-1e30]])
+
+
+HUBER = (losses.huber, losses.Huber, references.huber)
+SMOOTH_L1 = (losses.smooth_l1, losses.SmoothL1, references.smooth_l1)
+PSEUDO_HUBER = (losses.pseudo_huber, losses.PseudoHuber, references.pseudo_huber)
+CASES = [
+    LossCase(
+        *HUBER,
+        errors,
+        changes={"delta": 2.0},
+        invalid=({"delta": 0.0}, {"delta": float("inf")}),
+        unequal=ELEMENTS,
+    ),
+    LossCase(*HUBER, large_errors, {"delta": 0.1}),
+    LossCase(
+        *SMOOTH_L1,
+        errors,
+        changes={"beta": 2.0},
+        invalid=({"beta": -1.0},),
+        unequal=ELEMENTS,
+    ),
+    LossCase(
+        *SMOOTH_L1, errors, {"beta": 0.0}, smooth=definite_errors, unequal=ELEMENTS
+    ),
+    LossCase(*SMOOTH_L1, errors, {"beta": 1.5}),
+    LossCase(
+        *PSEUDO_HUBER,
+        errors,
+        changes={"delta": 2.0},
+        invalid=({"delta": 0.0},),
+        unequal=ELEMENTS,
+    ),
+    LossCase(*PSEUDO_HUBER, large_errors, {"delta": 1e-3}),
+    LossCase(*PSEUDO_HUBER, errors, {"delta": 0.25}),
+]
