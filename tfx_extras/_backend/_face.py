@@ -45,5 +45,31 @@ class Backend:
         """Returns both, of one shape also where that is known only when they run."""
         return a, b
 
+    def products(self, x: Any, y: Any) -> Any:
+        """The inner product of each row of `x` with each of `y`, in full precision."""
+        return x @ ops.transpose(y)  # `ops.matmul` makes `float64` narrow
+
+    def count_up_to(self, ranked: Any, values: Any) -> Any:
+        """How many of the ascending `ranked` are at most each value, row by row.
+
+        Args:
+            ranked: Shape `(rows, n)`, each row in ascending order.
+            values: Shape `(rows, m)`.
+
+        Returns:
+            Integers of shape `(rows, m)`.
+        """
+        raise NotImplementedError
+
+    def gather(self, x: Any) -> tuple[Any, Any]:
+        """Joins what the replicas of a data-parallel run have of a batch.
+
+        Gradients flow back to where the rows come from.
+
+        Returns:
+            The rows of all replicas, and how many precede those of this one.
+        """
+        return x, 0
+
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, where looking is free."""

@@ -1,6 +1,7 @@
 """JAX."""
 
 import jax
+from jax import numpy as jnp
 from jax.core import Tracer
 
 from tfx_extras._backend._face import Backend
@@ -14,6 +15,17 @@ class Jax(Backend):
         # XLA may take a cast and its inverse for nothing, unless it cannot see both.
         same = rounded.dtype == value.dtype
         return rounded if same else jax.lax.optimization_barrier(rounded)
+
+    def products(self, x, y):
+        # On a GPU the default has 10 bits of mantissa.
+        return jnp.matmul(x, y.T, precision="highest")
+
+    def count_up_to(self, ranked, values):
+        return jax.vmap(lambda a, v: jnp.searchsorted(a, v, side="right"))(
+            ranked, values
+        )
+
+    # Nothing to gather: a program over several devices sees the whole batch.
 
     def check(self, condition, message):
         if not isinstance(condition, Tracer) and not bool(condition.all()):

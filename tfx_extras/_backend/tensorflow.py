@@ -1,5 +1,7 @@
 """TensorFlow."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -46,6 +48,34 @@ class TensorFlow(Backend):
             # XLA drops assertions, but cannot reshape to a size of -2 either.
             same = tf.reshape(a, tf.where(sizes == others, others, -2))
         return tf.ensure_shape(same, a.shape.merge_with(b.shape)), b
+
+    def count_up_to(self, ranked, values):
+        if tf.executing_eagerly():
+            return tf.searchsorted(ranked, values, side="right")
+        # XLA would compare all with all.
+        size = tf.shape(ranked)[-1]
+        bits = tf.math.ceil(tf.math.log(tf.cast(size + 1, "float32")) / math.log(2.0))
+        stride = tf.bitwise.left_shift(1, tf.cast(bits, "int32"))
+
+        def advance(stride, count):
+            further = count + stride
+            at = tf.minimum(further, size) - 1
+            is_up_to = tf.gather(ranked, tf.maximum(at, 0), batch_dims=1) <= values
+            is_up_to = is_up_to & (further <= size)
+            return stride // 2, tf.where(is_up_to, further, count)
+
+        nothing = tf.zeros_like(values, "int32")
+        return tf.while_loop(lambda stride, _: stride > 0, advance, (stride, nothing))[
+            1
+        ]
+
+    def gather(self, x):
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return x, 0
+        sizes = replica.all_gather(tf.shape(x)[:1], axis=0)
+        before = tf.range(tf.size(sizes)) < replica.replica_id_in_sync_group
+        return replica.all_gather(x, axis=0), tf.reduce_sum(tf.where(before, sizes, 0))
 
     def check(self, condition, message):
         if tf.config.list_logical_devices("GPU"):  # it would wait for the GPU

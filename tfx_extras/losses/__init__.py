@@ -4,6 +4,11 @@ import keras as _keras
 
 from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses.angular_margin import ArcFaceLoss
+from tfx_extras.losses.angular_margin import CosFaceLoss
+from tfx_extras.losses.angular_margin import arc_face_loss
+from tfx_extras.losses.angular_margin import cos_face_loss
+from tfx_extras.losses.combined import CombinedLoss
 from tfx_extras.losses.contrastive import ContrastiveLoss
 from tfx_extras.losses.contrastive import contrastive_loss
 from tfx_extras.losses.focal import CategoricalFocalCrossentropy
@@ -12,6 +17,22 @@ from tfx_extras.losses.focal import SparseCategoricalFocalCrossentropy
 from tfx_extras.losses.focal import categorical_focal_crossentropy
 from tfx_extras.losses.focal import sigmoid_focal_crossentropy
 from tfx_extras.losses.focal import sparse_categorical_focal_crossentropy
+from tfx_extras.losses.info_nce import CLIPLoss
+from tfx_extras.losses.info_nce import NTXentLoss
+from tfx_extras.losses.info_nce import SigLIPLoss
+from tfx_extras.losses.info_nce import SupervisedContrastiveLoss
+from tfx_extras.losses.info_nce import clip_loss
+from tfx_extras.losses.info_nce import nt_xent_loss
+from tfx_extras.losses.info_nce import siglip_loss
+from tfx_extras.losses.info_nce import supervised_contrastive_loss
+from tfx_extras.losses.lifted_structured import LiftedStructuredLoss
+from tfx_extras.losses.lifted_structured import lifted_structured_loss
+from tfx_extras.losses.multi_similarity import MultiSimilarityLoss
+from tfx_extras.losses.multi_similarity import multi_similarity_loss
+from tfx_extras.losses.n_pairs import NPairsLoss
+from tfx_extras.losses.n_pairs import NPairsMultilabelLoss
+from tfx_extras.losses.n_pairs import n_pairs_loss
+from tfx_extras.losses.n_pairs import n_pairs_multilabel_loss
 from tfx_extras.losses.robust import Huber
 from tfx_extras.losses.robust import PseudoHuber
 from tfx_extras.losses.robust import SmoothL1
@@ -22,54 +43,114 @@ from tfx_extras.losses.smoothed import SmoothedCategoricalCrossentropy
 from tfx_extras.losses.smoothed import SmoothedSparseCategoricalCrossentropy
 from tfx_extras.losses.smoothed import smoothed_categorical_crossentropy
 from tfx_extras.losses.smoothed import smoothed_sparse_categorical_crossentropy
+from tfx_extras.losses.triplet import TripletHardLoss
+from tfx_extras.losses.triplet import TripletLoss
+from tfx_extras.losses.triplet import TripletSemiHardLoss
+from tfx_extras.losses.triplet import triplet_hard_loss
+from tfx_extras.losses.triplet import triplet_loss
+from tfx_extras.losses.triplet import triplet_semi_hard_loss
 
 _catalog = _Catalog(
     "loss",
     _keras.losses.Loss,
     [
+        ArcFaceLoss,
+        CLIPLoss,
         CategoricalFocalCrossentropy,
+        CombinedLoss,
         ContrastiveLoss,
+        CosFaceLoss,
         Huber,
+        LiftedStructuredLoss,
+        MultiSimilarityLoss,
+        NPairsLoss,
+        NPairsMultilabelLoss,
+        NTXentLoss,
         PseudoHuber,
+        SigLIPLoss,
         SigmoidFocalCrossentropy,
         SmoothL1,
         SmoothedCategoricalCrossentropy,
         SmoothedSparseCategoricalCrossentropy,
         SparseCategoricalFocalCrossentropy,
+        SupervisedContrastiveLoss,
+        TripletHardLoss,
+        TripletLoss,
+        TripletSemiHardLoss,
+        arc_face_loss,
         categorical_focal_crossentropy,
+        clip_loss,
         contrastive_loss,
+        cos_face_loss,
         huber,
+        lifted_structured_loss,
+        multi_similarity_loss,
+        n_pairs_loss,
+        n_pairs_multilabel_loss,
+        nt_xent_loss,
         pseudo_huber,
+        siglip_loss,
         sigmoid_focal_crossentropy,
         smooth_l1,
         smoothed_categorical_crossentropy,
         smoothed_sparse_categorical_crossentropy,
         sparse_categorical_focal_crossentropy,
+        supervised_contrastive_loss,
+        triplet_hard_loss,
+        triplet_loss,
+        triplet_semi_hard_loss,
     ],
 )
 get = _catalog.get
 list = _catalog.list
 
 __all__ = [
+    "ArcFaceLoss",
+    "CLIPLoss",
     "CategoricalFocalCrossentropy",
+    "CombinedLoss",
     "ContrastiveLoss",
+    "CosFaceLoss",
     "Huber",
+    "LiftedStructuredLoss",
     "LossOptions",
+    "MultiSimilarityLoss",
+    "NPairsLoss",
+    "NPairsMultilabelLoss",
+    "NTXentLoss",
     "PseudoHuber",
+    "SigLIPLoss",
     "SigmoidFocalCrossentropy",
     "SmoothL1",
     "SmoothedCategoricalCrossentropy",
     "SmoothedSparseCategoricalCrossentropy",
     "SparseCategoricalFocalCrossentropy",
+    "SupervisedContrastiveLoss",
+    "TripletHardLoss",
+    "TripletLoss",
+    "TripletSemiHardLoss",
+    "arc_face_loss",
     "categorical_focal_crossentropy",
+    "clip_loss",
     "contrastive_loss",
+    "cos_face_loss",
     "get",
     "huber",
+    "lifted_structured_loss",
     "list",
+    "multi_similarity_loss",
+    "n_pairs_loss",
+    "n_pairs_multilabel_loss",
+    "nt_xent_loss",
     "pseudo_huber",
+    "siglip_loss",
     "sigmoid_focal_crossentropy",
     "smooth_l1",
     "smoothed_categorical_crossentropy",
     "smoothed_sparse_categorical_crossentropy",
     "sparse_categorical_focal_crossentropy",
+    "supervised_contrastive_loss",
+    "triplet_hard_loss",
+    "triplet_loss",
+    "triplet_semi_hard_loss",
 ]

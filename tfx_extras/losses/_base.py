@@ -1,6 +1,5 @@
 """What every loss shares, so that each file holds only its formula."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 from typing import ClassVar
@@ -10,7 +9,11 @@ import keras
 from keras import ops
 
 from tfx_extras._backend import backend
+from tfx_extras._configuration import loaded
+from tfx_extras._configuration import parameters
+from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
+from tfx_extras.losses.combined import Combinable
 
 
 class LossOptions(TypedDict, total=False):
@@ -31,7 +34,7 @@ class LossOptions(TypedDict, total=False):
     dtype: Any
 
 
-class FunctionLoss(keras.losses.Loss):
+class FunctionLoss(Combinable, keras.losses.Loss):
     """The class form of a loss: a function and its hyperparameters.
 
     A subclass sets `function`, whose parameters after `y_true` and `y_pred` are
@@ -51,8 +54,7 @@ class FunctionLoss(keras.losses.Loss):
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        names = list(inspect.signature(self.function).parameters)[2:]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in parameters(self.function, 2)}
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         loss = _Bound(self, y_true)(0.0, y_pred, sample_weight)
@@ -65,7 +67,12 @@ class FunctionLoss(keras.losses.Loss):
 
     def get_config(self):
         # Keras leaves out the dtype, so a reloaded loss would lose it.
-        return super().get_config() | {"dtype": self.dtype} | self.hyperparameters
+        own = {name: saved(value) for name, value in self.hyperparameters.items()}
+        return super().get_config() | {"dtype": self.dtype} | own
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{name: loaded(value) for name, value in config.items()})
 
 
 class _Bound(keras.losses.Loss):

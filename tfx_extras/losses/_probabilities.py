@@ -74,3 +74,15 @@ def at_least(x, bound: float):
     """The larger one. `ops.maximum` makes `float64` narrow, on PyTorch."""
     bound = ops.convert_to_tensor(bound, x.dtype)
     return ops.where(x > bound, x, bound)
+
+
+def log_add_exp(a, b):
+    """log(exp(a) + exp(b)). `ops.logaddexp` makes `float64` narrow, on PyTorch."""
+    is_larger = a > b
+    larger, smaller = ops.where(is_larger, a, b), ops.where(is_larger, b, a)
+    return larger + ops.log1p(ops.exp(smaller - larger))
+
+
+def softplus(x):
+    """log(1 + exp(x)), also where PyTorch's has ended to look, beyond 20."""
+    return log_add_exp(x, ops.zeros_like(x))

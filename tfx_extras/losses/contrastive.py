@@ -11,7 +11,8 @@ from tfx_extras._register import register
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
-from tfx_extras.losses._base import predictions
+from tfx_extras.losses._distances import by_row
+from tfx_extras.losses._pairs import views
 
 
 @register
@@ -59,7 +60,9 @@ def contrastive_loss(
 
     Reference: Hadsell et al., 2006, eq. 4. https://doi.org/10.1109/CVPR.2006.100
     """
-    y, d = aligned(y_true, _distance(y_pred) if from_embeddings else y_pred)
+    if from_embeddings:
+        y_pred = by_row("L2", *views(y_pred, 2))
+    y, d = aligned(y_true, y_pred)
     if len(d.shape) != 2 or d.shape[-1] not in (1, None):
         raise ValueError(
             "`y_true` and the distances must be of shape `(batch,)` or `(batch, 1)`. "
@@ -114,27 +117,3 @@ class ContrastiveLoss(FunctionLoss):
         self.positive_margin = require("positive_margin", positive_margin, "[0, inf)")
         self.half = half
         self.from_embeddings = from_embeddings
-
-
-def _distance(pairs):
-    """Returns the Euclidean distance of each pair."""
-    if isinstance(pairs, tuple | list) and all(hasattr(x, "shape") for x in pairs):
-        shapes = [tuple(x.shape) for x in pairs]
-        if len(pairs) != 2 or any(len(shape) != 2 for shape in shapes):
-            raise ValueError(_PAIRS + f"Received: {shapes}")
-        a, b = aligned(*pairs)
-    else:
-        pairs = predictions(pairs)
-        if len(pairs.shape) != 3 or pairs.shape[1] not in (2, None):
-            raise ValueError(_PAIRS + f"Received: y_pred.shape={tuple(pairs.shape)}")
-        a, b = ops.unstack(pairs, 2, axis=1)
-    square = ops.sum(ops.square(a - b), axis=-1)
-    is_apart = square > 0
-    root = ops.sqrt(ops.where(is_apart, square, ops.ones_like(square)))
-    return ops.where(is_apart, root, ops.zeros_like(root))
-
-
-_PAIRS = (
-    "With `from_embeddings`, predictions must be of shape `(batch, 2, features)`, or "
-    "two tensors of shape `(batch, features)`. "
-)

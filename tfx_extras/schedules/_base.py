@@ -1,6 +1,5 @@
 """What every schedule shares, so that each file holds only its formula."""
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,9 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from tfx_extras._checks import require
+from tfx_extras._configuration import loaded
+from tfx_extras._configuration import parameters
+from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 
 
@@ -27,34 +29,17 @@ class Schedule(LearningRateSchedule):
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        names = list(inspect.signature(self.function).parameters)[1:]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in parameters(self.function, 1)}
 
     def __call__(self, step):
         return self.function(step, **self.hyperparameters)
 
     def get_config(self):
-        return {name: _saved(value) for name, value in self.hyperparameters.items()}
+        return {name: saved(value) for name, value in self.hyperparameters.items()}
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{name: _loaded(value) for name, value in config.items()})
-
-
-def _saved(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_saved(item) for item in value]
-    if isinstance(value, LearningRateSchedule):
-        return keras.saving.serialize_keras_object(value)
-    return value
-
-
-def _loaded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_loaded(item) for item in value]
-    if isinstance(value, dict):
-        return keras.saving.deserialize_keras_object(value)
-    return value
+        return cls(**{name: loaded(value) for name, value in config.items()})
 
 
 def require_schedule(name: str, value: Any) -> Any:

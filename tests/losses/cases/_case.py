@@ -65,7 +65,9 @@ class LossCase:
         return references.valid(y_true, ignored, axis, y_true.dtype.kind != "f")
 
     def __str__(self):
-        arguments = ",".join(f"{k}={v}" for k, v in self.kwargs.items())
+        arguments = ",".join(
+            f"{k}={getattr(v, '__name__', v)}" for k, v in self.kwargs.items()
+        )
         return f"{self.cls.__name__}({arguments})"
 
 

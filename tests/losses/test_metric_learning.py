@@ -1,0 +1,197 @@
+"""Batches without pairs, labels, and distances of the losses of pairs."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.cases import each_class
+from tests.losses.cases import metric_learning
+from tests.references import metric_learning as references
+from tests.tools import array
+from tests.tools import gradient
+from tests.tools import wide
+from tfx_extras import losses
+
+# Those that find pairs in a batch of labelled embeddings.
+LABELLED = [
+    case for case in metric_learning.CASES if case.data is metric_learning.labelled
+]
+EMBEDDINGS = metric_learning.embeddings((6, 3)).astype("float32")
+# The rest of their formula does not ask for negatives.
+WITHOUT_NEGATIVES = (losses.SupervisedContrastiveLoss,)
+
+
+def assert_nothing(case, labels, embeddings=EMBEDDINGS):
+    def value(x):
+        return case.compute(np.asarray(labels), x)
+
+    np.testing.assert_array_equal(array(value(embeddings)), 0)
+    np.testing.assert_array_equal(gradient(value, embeddings), 0)
+
+
+@each_class(LABELLED)
+def test_a_batch_without_like_samples_costs_nothing(case):
+    assert_nothing(case, [0, 1, 2, 3, 4, 5])
+    assert_nothing(case, [-1], EMBEDDINGS[:1])
+
+
+@each_class([case for case in LABELLED if case.cls not in WITHOUT_NEGATIVES])
+def test_a_batch_of_one_label_costs_nothing(case):
+    assert_nothing(case, [-1] * 6)
+
+
+@each_class(LABELLED)
+def test_an_anchor_without_like_samples_costs_nothing(case):
+    values = array(case.compute(np.array([0, 0, 1, 1, 2, 1]), EMBEDDINGS))
+    assert values[4] == 0
+    assert (values[[0, 1, 2, 3, 5]] > 0).any()
+
+
+@each_class(LABELLED)
+@pytest.mark.parametrize("scale", [0.0, 1e-20, 1e6])
+def test_gradient_is_finite_where_embeddings_coincide(case, scale):
+    embeddings = np.repeat(EMBEDDINGS[:2] * np.float32(scale), 3, axis=0)
+    for labels in ([0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1]):
+        labels = np.array(labels)
+        values = array(case.compute(labels, embeddings))
+        slopes = gradient(lambda x, y=labels: case.compute(y, x), embeddings)
+        assert np.isfinite(values).all()
+        assert np.isfinite(slopes).all()
+
+
+@each_class(LABELLED)
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool", "float32"])
+def test_labels_of_any_dtype_are_compared_as_they_are(case, dtype):
+    labels = np.array([0, 1, 0, 1, 1, 0])
+    expected = array(case.compute(labels, EMBEDDINGS))
+    actual = array(case.compute(labels.astype(dtype), EMBEDDINGS))
+    np.testing.assert_array_equal(actual, expected)
+
+
+@each_class(LABELLED)
+@pytest.mark.parametrize("large", [2**24, 2**40])
+def test_large_labels_do_not_fall_together(case, large):
+    labels = np.array([0, 1, 2, 1, 2, 0])
+    expected = array(case.compute(labels, EMBEDDINGS))
+    loss = case.make(reduction=None, dtype="bfloat16")
+    rounded = array(loss(labels, EMBEDDINGS))
+    np.testing.assert_array_equal(
+        array(case.compute(labels + large, EMBEDDINGS)), expected
+    )
+    np.testing.assert_array_equal(array(loss(labels + large, EMBEDDINGS)), rounded)
+
+
+def test_the_semi_hard_negative_is_strictly_farther():
+    """Among negatives at 1, 2 and 3: as far as the positive does not count."""
+    labels = np.array([0, 0, 1, 1, 1])
+    points = np.array([[0.0], [2.0], [1.0], [-2.0], [3.0]], "float32")
+    for margin in (1.0, 2.0):
+        actual = array(losses.triplet_semi_hard_loss(labels, points, margin))
+        expected = references.triplet_semi_hard_loss(labels, points, margin)
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    # To the anchor at 0, the negative at -2 is as far as the positive, that at 3 not.
+    value = array(losses.triplet_semi_hard_loss(labels, points, 1.5))[0]
+    np.testing.assert_allclose(value, (1.5 + 2 - 3) * 5 / 8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 64, 129])
+def test_semi_hard_negatives_are_found_in_batches_of_any_size(size):
+    random = np.random.default_rng(size)
+    labels = random.integers(0, 4, size)
+    points = random.integers(-9, 9, (size, 2)).astype("float64")  # with many ties
+    with wide():
+        actual = array(losses.triplet_semi_hard_loss(labels, points, 3.0, "squared-L2"))
+    expected = references.triplet_semi_hard_loss(labels, points, 3.0, "squared-L2")
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+
+def test_distances_of_far_away_embeddings_keep_their_digits():
+    labels, points = metric_learning.labelled()
+    near = array(losses.triplet_hard_loss(labels, points))
+    far = array(losses.triplet_hard_loss(labels, points.astype("float32") + 2.0**17))
+    np.testing.assert_allclose(far, near, rtol=1e-5)
+
+
+def test_unregistered_distances_are_rejected_by_the_class_alone():
+    def distance(x, y):
+        return metric_learning.manhattan(x, y)
+
+    labels, points = metric_learning.labelled()
+    losses.triplet_hard_loss(labels, points, distance_metric=distance)
+    with pytest.raises(ValueError, match=r"`distance_metric` must be registered"):
+        losses.TripletHardLoss(distance_metric=distance)
+
+
+def test_distances_of_another_shape_are_rejected():
+    labels, points = metric_learning.labelled()
+    by_row = metric_learning.manhattan_by_row
+    with pytest.raises(ValueError, match=r"shape \(8, 8\)\. It returned: \(8,\)"):
+        losses.triplet_hard_loss(labels, points, distance_metric=by_row)
+
+
+@pytest.mark.parametrize("cls", [losses.NTXentLoss, losses.CLIPLoss, losses.SigLIPLoss])
+def test_without_labels_all_pairs_are_different(cls):
+    _, views = metric_learning.pairs()
+    loss = cls(reduction=None)
+    expected = array(loss(np.arange(5), views))
+    np.testing.assert_array_equal(array(loss(None, views)), expected)
+    two = tuple(ops.convert_to_tensor(views[:, i]) for i in range(2))
+    np.testing.assert_array_equal(array(loss(None, two)), expected)
+
+
+@pytest.mark.parametrize("cls", [losses.NTXentLoss, losses.CLIPLoss, losses.SigLIPLoss])
+def test_a_batch_of_one_pair_is_finite(cls):
+    _, views = metric_learning.pairs()
+    loss = cls(reduction=None)
+    assert np.isfinite(array(loss(None, views[:1]))).all()
+    assert np.isfinite(gradient(lambda x: loss(None, x), views[:1])).all()
+
+
+def test_triplets_need_no_labels_in_fit():
+    _, triplets = metric_learning.triplets()
+    model = keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(2)])
+    model.compile("sgd", losses.TripletLoss())
+    before = model.evaluate(triplets, np.zeros(8), verbose=0)
+    model.fit(triplets, np.zeros(8), epochs=3, verbose=0)
+    assert model.evaluate(triplets, np.zeros(8), verbose=0) < before
+
+
+@pytest.mark.only("tensorflow")
+def test_multilabels_may_be_sparse():
+    import tensorflow as tf
+
+    labels, similarities = metric_learning.multilabels()
+    expected = array(losses.n_pairs_multilabel_loss(labels, similarities))
+    loss = losses.NPairsMultilabelLoss(reduction=None)
+    actual = array(loss(tf.sparse.from_dense(labels), similarities))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cls", "kwargs"),
+    [
+        (losses.NPairsLoss, {"gather": True}),
+        (losses.NPairsMultilabelLoss, {"gather": True}),
+        (losses.CLIPLoss, {"gather": True, "from_logits": True}),
+        (losses.SigLIPLoss, {"gather": True, "from_logits": True}),
+    ],
+)
+def test_only_embeddings_can_be_gathered(cls, kwargs):
+    with pytest.raises(ValueError, match=r"`gather` needs .* gather=True"):
+        cls(**kwargs)
+
+
+def test_the_angular_margin_falls_all_the_way():
+    """Also beyond the angle from which its cosine would rise."""
+    cosine = np.linspace(1, -1, 201)
+    predictions = np.stack([cosine, np.zeros_like(cosine)], axis=-1)
+    loss = array(losses.arc_face_loss(np.zeros(201, int), predictions, 1.0, 4.0))
+    assert (np.diff(loss) > 0).all()
+
+
+def test_python_lists_hold_labels_of_any_size():
+    labels = [2**40, 2**40 + 1, 2**40]
+    actual = array(losses.triplet_hard_loss(labels, EMBEDDINGS[:3]))
+    expected = array(losses.triplet_hard_loss([0, 1, 0], EMBEDDINGS[:3]))
+    np.testing.assert_array_equal(actual, expected)

@@ -1,0 +1,110 @@
+"""Distances of embeddings: of each pair of two batches, and row by row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfx_extras._backend import backend
+
+Distance = str | Callable[[Any, Any], Any]  # a name, or a registered function
+
+
+def require_distance(distance_metric: Distance) -> Distance:
+    """Returns a known name or a function that a saved configuration can name."""
+    if isinstance(distance_metric, str):
+        _known(distance_metric)
+        return distance_metric
+    name = keras.saving.get_registered_name(distance_metric)
+    if keras.saving.get_registered_object(name) is not distance_metric:
+        raise ValueError(
+            "Argument `distance_metric` must be registered, for a saved loss to find "
+            "it: decorate it with `keras.saving.register_keras_serializable()`. "
+            f"Received: distance_metric={distance_metric}"
+        )
+    return distance_metric
+
+
+def pairwise(distance_metric: Distance, x, y):
+    """Returns the distances of all rows of `x` from all of `y`: `(rows, columns)`."""
+    if isinstance(distance_metric, str):
+        return _known(distance_metric)[0](x, y)
+    distances = ops.cast(distance_metric(x, y), x.dtype)
+    return _of_shape(distances, (x.shape[0], y.shape[0]))
+
+
+def by_row(distance_metric: Distance, x, y):
+    """Returns the distance of each row of `x` from the same row of `y`: `(rows,)`."""
+    if isinstance(distance_metric, str):
+        return _known(distance_metric)[1](x, y)
+    return _of_shape(ops.cast(distance_metric(x, y), x.dtype), (x.shape[0],))
+
+
+def unit(x):
+    """Rows of length 1; a row of zeros stays, with a gradient of 0."""
+    # By the largest value first, whose square may neither vanish nor overflow.
+    largest = ops.stop_gradient(
+        ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0)
+    )
+    x = x / ops.where(largest > 0, largest, ops.ones_like(largest))
+    square = ops.sum(x * x, axis=-1, keepdims=True)
+    return x / ops.sqrt(ops.where(square > 0, square, ops.ones_like(square)))
+
+
+def root(square):
+    """The square root, with a gradient of 0 at 0, where it has none."""
+    is_apart = square > 0
+    length = ops.sqrt(ops.where(is_apart, square, ops.ones_like(square)))
+    return ops.where(is_apart, length, ops.zeros_like(length))
+
+
+def _squared(x, y):
+    # x**2 + y**2 - 2 x y cancels least where the embeddings lie around 0: the first
+    # one's place does, and differences of numbers on a grid stay exact.
+    center = ops.stop_gradient(ops.sum(y[:1], axis=0))
+    x, y = x - center, y - center
+    lengths = ops.sum(x * x, axis=-1)[:, None] + ops.sum(y * y, axis=-1)[None, :]
+    return _positive(lengths - 2 * backend.products(x, y))
+
+
+def _squared_by_row(x, y):
+    return ops.sum(ops.square(x - y), axis=-1)
+
+
+def _positive(x):
+    return ops.where(x > 0, x, ops.zeros_like(x))
+
+
+_KNOWN = {
+    "L2": (
+        lambda x, y: root(_squared(x, y)),
+        lambda x, y: root(_squared_by_row(x, y)),
+    ),
+    "squared-L2": (_squared, _squared_by_row),
+    "angular": (
+        lambda x, y: _positive(1 - backend.products(unit(x), unit(y))),
+        lambda x, y: _positive(1 - ops.sum(unit(x) * unit(y), axis=-1)),
+    ),
+}
+
+
+def _known(name: str) -> tuple[Callable, Callable]:
+    if name not in _KNOWN:
+        raise ValueError(
+            f"Argument `distance_metric` must be one of {list(_KNOWN)} or a function. "
+            f"Received: distance_metric={name}"
+        )
+    return _KNOWN[name]
+
+
+def _of_shape(distances, shape):
+    got = tuple(distances.shape)
+    if len(got) != len(shape) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(got, shape, strict=True)
+    ):
+        raise ValueError(
+            "The function that is `distance_metric` must return distances of shape "
+            f"{shape}. It returned: {got}"
+        )
+    return distances

@@ -1,0 +1,179 @@
+"""Pairs of the samples of a batch: which are alike, and sums over them.
+
+Rows are the anchors, the samples of this replica. Columns are the samples of the
+batch, those of all replicas if they are gathered.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras.losses._base import aligned
+from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_one_shape
+from tfx_extras.losses._distances import Distance
+from tfx_extras.losses._distances import pairwise
+from tfx_extras.losses._probabilities import TINY
+from tfx_extras.losses._probabilities import at_least
+
+NOTHING = -1e30  # log(0) as a number that adds, multiplies and compares
+
+
+class Pairs(NamedTuple):
+    """Embeddings, and which of their pairs are alike; no sample pairs with itself."""
+
+    anchors: Any
+    samples: Any
+    positives: Any  # (anchors, samples): another sample with the same label
+    negatives: Any  # (anchors, samples): with another label
+
+    def distances(self, metric: Distance):
+        return pairwise(metric, self.anchors, self.samples)
+
+
+def pairs(y_true, y_pred, gather: bool) -> Pairs:
+    """Returns the pairs of embeddings `(batch, features)` with one label each."""
+    anchors = embeddings(y_pred)
+    labels = one_per_sample(y_true, anchors)
+    samples, before = collected(anchors, gather)
+    same, own = equal_labels(labels, gather, before)
+    return Pairs(anchors, samples, same & ~own, ~same)
+
+
+def embeddings(y_pred):
+    """Returns predictions of shape `(batch, features)`, else raises."""
+    y_pred = predictions(y_pred)
+    if len(y_pred.shape) != 2:
+        raise ValueError(
+            "`y_pred` must hold one embedding per sample, of shape `(batch, features)`."
+            f" Received: y_pred.shape={tuple(y_pred.shape)}"
+        )
+    return y_pred
+
+
+def views(y_pred, count: int) -> list:
+    """Returns `count` tensors `(batch, features)`: of one tensor, or of as many.
+
+    The one tensor has the shape `(batch, count, features)`.
+    """
+    message = (
+        f"Predictions must be of shape `(batch, {count}, features)`, or {count} tensors"
+        " of shape `(batch, features)`. Received: "
+    )
+    if isinstance(y_pred, tuple | list) and all(hasattr(x, "shape") for x in y_pred):
+        shapes = [tuple(x.shape) for x in y_pred]
+        if len(y_pred) != count or any(len(shape) != 2 for shape in shapes):
+            raise ValueError(message + f"{shapes}")
+        first = predictions(y_pred[0])
+        return [first, *(aligned(other, first)[0] for other in y_pred[1:])]
+    y_pred = predictions(y_pred)
+    if len(y_pred.shape) != 3 or y_pred.shape[1] not in (count, None):
+        raise ValueError(message + f"y_pred.shape={tuple(y_pred.shape)}")
+    return ops.unstack(y_pred, count, axis=1)
+
+
+def square(y_pred):
+    """Returns a similarity of each sample to each, `(batch, batch)`, else raises."""
+    y_pred = predictions(y_pred)
+    shape = tuple(y_pred.shape)
+    if len(shape) != 2 or (None not in shape and shape[0] != shape[1]):
+        raise ValueError(
+            "`y_pred` must have the similarity of each sample to each, of shape "
+            f"`(batch, batch)`. Received: y_pred.shape={shape}"
+        )
+    return backend.same_shape(y_pred, ops.transpose(y_pred))[0]
+
+
+def one_per_sample(y_true, y_pred):
+    """Returns labels as a tensor of shape `(batch,)`, of the dtype that they have."""
+    if not ops.is_tensor(y_true):
+        y_true = np.asarray(y_true)
+    labels = ops.convert_to_tensor(y_true)
+    if isinstance(y_true, np.ndarray) and _bytes(labels) < y_true.itemsize:
+        # JAX cuts integers to 32 bits, where two might fall together.
+        labels = ops.convert_to_tensor(np.unique(y_true, return_inverse=True)[1])
+        labels = ops.reshape(labels, y_true.shape)
+    shape = tuple(labels.shape)
+    if len(shape) == 2 and shape[1] in (1, None):
+        labels = ops.squeeze(labels, -1)
+    samples = ops.sum(y_pred, axis=-1)  # for its shape
+    require_one_shape(
+        labels,
+        samples,
+        "`y_true` must have one label for each sample, of shape `(batch,)` or "
+        f"`(batch, 1)`. Received: y_true.shape={shape}, "
+        f"y_pred.shape={tuple(y_pred.shape)}",
+    )
+    return backend.same_shape(labels, samples)[0]
+
+
+def _bytes(labels) -> int:
+    return np.dtype(keras.backend.standardize_dtype(labels.dtype)).itemsize
+
+
+def collected(x, gather: bool) -> tuple[Any, Any]:
+    """Returns the rows of all replicas, and how many precede those of this one."""
+    return backend.gather(x) if gather else (x, 0)
+
+
+def equal_labels(labels, gather: bool, before) -> tuple[Any, Any]:
+    """Returns which pairs have equal labels, and which are a sample and itself."""
+    columns, _ = collected(labels, gather)
+    return labels[:, None] == columns[None, :], own(labels, columns, before)
+
+
+def own(rows, columns, before):
+    """Returns which column is that of the row itself."""
+    index = ops.arange(ops.shape(rows)[0], dtype="int32") + before
+    return index[:, None] == ops.arange(ops.shape(columns)[0], dtype="int32")[None, :]
+
+
+def count(condition, dtype):
+    """Returns in how many columns the condition holds, for each row."""
+    return ops.sum(ops.cast(condition, dtype), axis=-1)
+
+
+def sum_where(condition, values):
+    """Returns the sum of the values of each row where the condition holds."""
+    return ops.sum(ops.where(condition, values, ops.zeros_like(values)), axis=-1)
+
+
+def log_sum_exp(values, condition):
+    """Returns log(sum(exp(values))) where the condition holds; if never, `NOTHING`."""
+    nothing = ops.convert_to_tensor(NOTHING, values.dtype)
+    values = ops.where(condition, values, nothing)
+    largest = ops.max(values, axis=-1, keepdims=True, initial=NOTHING)
+    largest = ops.stop_gradient(largest)
+    powers = ops.exp(ops.where(condition, values - largest, nothing))
+    return ops.log(at_least(ops.sum(powers, axis=-1), TINY)) + largest[..., 0]
+
+
+def lowest(values, condition):
+    """Returns the least value of each row where the condition holds; if never, 1e30."""
+    return -highest(-values, condition)
+
+
+def highest(values, condition):
+    """Returns the largest value where the condition holds; if never, `NOTHING`."""
+    nothing = ops.convert_to_tensor(NOTHING, values.dtype)
+    values = ops.where(condition, values, nothing)
+    if 0 in values.shape:  # of which PyTorch's has no gradient
+        return ops.sum(values, axis=-1)
+    return ops.max(values, axis=-1, keepdims=True, initial=NOTHING)[..., 0]
+
+
+def averaged(totals, terms, gather: bool):
+    """Scales totals so that their mean is the mean over all terms of the batch.
+
+    Args:
+        totals: The sum of the terms of each anchor, of shape `(anchors,)`.
+        terms: How many terms that is.
+        gather: Whether the batch is that of all replicas.
+    """
+    terms, _ = collected(ops.stop_gradient(terms), gather)
+    anchors = ops.cast(ops.shape(terms)[0], totals.dtype)
+    return totals * (anchors / at_least(ops.sum(terms), 1.0))

@@ -1,0 +1,186 @@
+"""Cross-entropies of cosines that ask the own class for a margin."""
+
+import math
+from typing import Unpack
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._register import register
+from tfx_extras.losses._base import FunctionLoss
+from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._distances import root
+from tfx_extras.losses._labels import sparse_labels
+from tfx_extras.losses._pairs import log_sum_exp
+from tfx_extras.losses._probabilities import softplus
+
+
+@register
+def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):
+    r"""Cross-entropy with a margin on the angle to the own class.
+
+    $$ L = -\log \frac{e^{s \cos(\theta_y + m)}}{e^{s \cos(\theta_y + m)}
+        + \sum_{j \ne y} e^{s \cos \theta_j}} $$
+
+    Here $\theta_j$ is the angle between an embedding and the center of class $j$.
+    Beyond $\theta_y + m = \pi$, where the cosine would rise again, it is continued
+    as $-2 - \cos(\theta_y + m)$, which goes on falling; the paper leaves it open.
+
+    Args:
+        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or
+            `(..., 1)`.
+        y_pred: Cosines $\cos \theta$, of shape `(..., classes)`: what comes out of
+            a `Dense` layer without bias if embeddings and the columns of its kernel
+            have length 1. What rounding takes out of [-1, 1] counts as its bounds.
+        margin: $m$, in [0, pi], in radians.
+        scale: $s$, in (0, inf).
+
+    Returns:
+        The loss in nats, of shape `(...)`, in `float32` or wider.
+
+    Raises:
+        ValueError: If there is not one class per sample.
+
+    Example:
+        >>> loss = tfx_extras.losses.arc_face_loss([0, 1], [[0.9, 0.1], [0.9, 0.1]],
+        ...     scale=4.0)
+        >>> print(keras.ops.convert_to_numpy(loss).round(3))
+        [0.136 5.163]
+
+    Reference: Deng et al., 2018, eq. 3. https://arxiv.org/abs/1801.07698
+    """
+
+    def asked(cosine):
+        sine = root((1 - cosine) * (1 + cosine))
+        later = cosine * math.cos(margin) - sine * math.sin(margin)
+        return ops.where(cosine < -math.cos(margin), -2 - later, later)
+
+    return _crossentropy(y_true, y_pred, asked, scale)
+
+
+@register
+class ArcFaceLoss(FunctionLoss):
+    r"""Cross-entropy with a margin on the angle to the own class.
+
+    Class form of `arc_face_loss`, which has the formula. Predictions are cosines.
+
+    Args:
+        margin: $m$, in [0, pi], in radians.
+        scale: $s$, in (0, inf).
+        **kwargs: Options of every loss: see `LossOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        A layer whose outputs are cosines, for embeddings of any length:
+
+        >>> embedding = keras.layers.UnitNormalization()(keras.Input((64,)))
+        >>> unit_norm = keras.constraints.UnitNorm(axis=0)
+        >>> cosines = keras.layers.Dense(
+        ...     10, use_bias=False, kernel_constraint=unit_norm)(embedding)
+        >>> loss = tfx_extras.losses.ArcFaceLoss(scale=4.0)
+        >>> print(f"{float(loss([0, 1], [[0.9, 0.1], [0.9, 0.1]])):.4f}")
+        2.6496
+
+    Reference: Deng et al., 2018, eq. 3. https://arxiv.org/abs/1801.07698
+    """
+
+    function = staticmethod(arc_face_loss)
+
+    @typechecked
+    def __init__(
+        self,
+        margin: Number = 0.5,
+        scale: Number = 64.0,
+        **kwargs: Unpack[LossOptions],
+    ):
+        super().__init__(**kwargs)
+        self.margin = require("margin", margin, f"[0, {math.pi}]")
+        self.scale = require("scale", scale, "(0, inf)")
+
+
+@register
+def cos_face_loss(y_true, y_pred, margin: Number = 0.35, scale: Number = 64.0):
+    r"""Cross-entropy with a margin on the cosine of the own class.
+
+    $$ L = -\log \frac{e^{s (\cos \theta_y - m)}}{e^{s (\cos \theta_y - m)}
+        + \sum_{j \ne y} e^{s \cos \theta_j}} $$
+
+    Here $\theta_j$ is the angle between an embedding and the center of class $j$.
+
+    Args:
+        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or
+            `(..., 1)`.
+        y_pred: Cosines $\cos \theta$, of shape `(..., classes)`: what comes out of
+            a `Dense` layer without bias if embeddings and the columns of its kernel
+            have length 1. What rounding takes out of [-1, 1] counts as its bounds.
+        margin: $m$, in [0, 2].
+        scale: $s$, in (0, inf).
+
+    Returns:
+        The loss in nats, of shape `(...)`, in `float32` or wider.
+
+    Raises:
+        ValueError: If there is not one class per sample.
+
+    Example:
+        >>> loss = tfx_extras.losses.cos_face_loss([0, 1], [[0.9, 0.1], [0.9, 0.1]],
+        ...     scale=4.0)
+        >>> print(keras.ops.convert_to_numpy(loss).round(3))
+        [0.153 4.61 ]
+
+    Reference: Wang et al., 2018, eq. 4. https://arxiv.org/abs/1801.09414
+    """
+    return _crossentropy(y_true, y_pred, lambda cosine: cosine - margin, scale)
+
+
+@register
+class CosFaceLoss(FunctionLoss):
+    r"""Cross-entropy with a margin on the cosine of the own class.
+
+    Class form of `cos_face_loss`, which has the formula. Predictions are cosines:
+    see `ArcFaceLoss` for a layer that makes them.
+
+    Args:
+        margin: $m$, in [0, 2].
+        scale: $s$, in (0, inf).
+        **kwargs: Options of every loss: see `LossOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> loss = tfx_extras.losses.CosFaceLoss(scale=4.0)
+        >>> print(f"{float(loss([0, 1], [[0.9, 0.1], [0.9, 0.1]])):.4f}")
+        2.3815
+
+    Reference: Wang et al., 2018, eq. 4. https://arxiv.org/abs/1801.09414
+    """
+
+    function = staticmethod(cos_face_loss)
+
+    @typechecked
+    def __init__(
+        self,
+        margin: Number = 0.35,
+        scale: Number = 64.0,
+        **kwargs: Unpack[LossOptions],
+    ):
+        super().__init__(**kwargs)
+        self.margin = require("margin", margin, "[0, 2]")
+        self.scale = require("scale", scale, "(0, inf)")
+
+
+def _crossentropy(y_true, y_pred, asked, scale):
+    """Cross-entropy of scaled cosines, of which the own class's is `asked` of it."""
+    labels, cosines = sparse_labels(y_true, y_pred, None, -1)
+    one = ops.ones_like(cosines)
+    cosines = ops.where(cosines > one, one, ops.where(cosines < -one, -one, cosines))
+    own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)[..., 0]
+    logit = scale * asked(own)
+    classes = ops.arange(cosines.shape[-1], dtype=labels.classes.dtype)
+    others = log_sum_exp(scale * cosines, labels.classes[..., None] != classes)
+    return labels.settle(softplus(others - logit))
