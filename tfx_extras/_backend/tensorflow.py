@@ -73,6 +73,8 @@ class TensorFlow(Backend):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return x, 0
+        if x.dtype.is_bool or x.dtype.is_integer:  # most of which it does not take
+            x = tf.cast(x, "int64")
         sizes = replica.all_gather(tf.shape(x)[:1], axis=0)
         before = tf.range(tf.size(sizes)) < replica.replica_id_in_sync_group
         return replica.all_gather(x, axis=0), tf.reduce_sum(tf.where(before, sizes, 0))
