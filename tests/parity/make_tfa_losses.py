@@ -9,7 +9,6 @@ samples of a batch is one number. Cases with a `fault` are those in which Tensor
 Addons is wrong, and what the fault is: they are kept to be shown beside our answer.
 """
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_addons as tfa
 
@@ -94,7 +93,10 @@ def main():
         dtype = "float32" if narrow else "float64"
         case = {"y_true": y_true, "y_pred": y_pred, "arguments": arguments}
         name = f"{symbol}:{arguments}, {y_pred}, {y_true}"
-        described[name] = case | {"dtype": dtype} | {"fault": f for f in fault}
+        case["dtype"] = dtype
+        if fault:
+            (case["fault"],) = fault
+        described[name] = case
         labels = given[y_true]
         labels = tf.constant(labels.astype(dtype) if labels.dtype == float else labels)
         function = OWN.get(symbol) or getattr(tfa.losses, symbol)
