@@ -8,6 +8,7 @@ import resource
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ LOSSES = {
     "triplet_semi_hard_loss": Case("eights", ("tfa", "pml"), {}),
     "triplet_hard_loss": Case("eights", ("tfa", "pml"), {}),
     "lifted_structured_loss": Case("eights", ("tfa", "pml"), {}),
-    "n_pairs_loss": Case("pairs", ("tfa", "pml"), {}),
+    "n_pairs_loss": Case("pairs", ("tfa", "pml"), {"from_embeddings": True}),
     "supervised_contrastive_loss": Case("eights", ("pml",), {"temperature": 0.1}),
     "nt_xent_loss": Case("pairs", ("pml",), {"temperature": 0.1}),
     "multi_similarity_loss": Case("eights", ("pml",), {}),
@@ -39,23 +40,29 @@ LOSSES = {
 
 
 def of_tfx(name):
+    from keras import ops
+
     from tfx_extras import losses
 
     def loss(y, x):
+        if LOSSES[name].labels == "pairs":
+            y, x = y[::2], ops.reshape(x, (-1, 2, VALUES))
         return getattr(losses, name)(y, x, **LOSSES[name].arguments)
 
     return loss
 
 
 def of_tfa(name):
-    import tensorflow_addons as tfa
+    import tensorflow as tf
+    from tensorflow_addons import losses
 
-    losses = tfa.losses
     return {
         "triplet_semi_hard_loss": losses.triplet_semihard_loss,
         "triplet_hard_loss": losses.triplet_hard_loss,
         "lifted_structured_loss": losses.lifted_struct_loss,
-        "n_pairs_loss": losses.npairs_loss,
+        "n_pairs_loss": lambda y, x: losses.npairs_loss(
+            y[::2], tf.matmul(x[::2], x[1::2], transpose_b=True)
+        ),
         # The sum over the classes, where ours is the mean.
         "sigmoid_focal_crossentropy": lambda y, x: (
             losses.sigmoid_focal_crossentropy(y, x, from_logits=True) / VALUES
@@ -96,7 +103,10 @@ def of_pml(name):
         ),
         "supervised_contrastive_loss": (losses.SupConLoss(0.1, **options), None),
         "nt_xent_loss": (losses.NTXentLoss(0.1, **options), None),
-        "multi_similarity_loss": (losses.MultiSimilarityLoss(**options), None),
+        "multi_similarity_loss": (
+            losses.MultiSimilarityLoss(**options),
+            miners.MultiSimilarityMiner(),
+        ),
     }[name]
     return lambda y, x: loss(x, y, miner(x, y) if miner else None)
 
@@ -144,18 +154,12 @@ def inputs(package, name, batch):
 def stepper(package, name, framework, mode):
     """A function to the mean loss and its gradient, and what makes its tensors."""
     loss = PACKAGES[package](name)
-    # N-pairs are given the similarities of the two samples of each pair; in PyTorch
-    # Metric Learning the loss finds them itself.
-    is_paired = name == "n_pairs_loss" and package != "pml"
     if framework == "torch":
         import torch
 
         def step(y, x):
             x.grad = None
-            if is_paired:
-                mean = loss(y[::2], x[::2] @ x[1::2].T).mean()
-            else:
-                mean = loss(y, x).mean()
+            mean = loss(y, x).mean()
             mean.backward()
             return mean.detach(), x.grad
 
@@ -169,16 +173,22 @@ def stepper(package, name, framework, mode):
     def step(y, x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            if is_paired:
-                values = loss(y[::2], tf.matmul(x[::2], x[1::2], transpose_b=True))
-            else:
-                values = loss(y, x)
-            mean = tf.reduce_mean(values)
+            mean = tf.reduce_mean(loss(y, x))
         return mean, tape.gradient(mean, x)
 
     if mode != "eager":
         step = tf.function(step, jit_compile=mode == "XLA")
     return step, tf.constant
+
+
+def megabytes(key):
+    """What Linux says of the memory of this process: `VmRSS`, or its peak `VmHWM`.
+
+    Not `ru_maxrss`, in which a process begins with the peak of the one it comes from.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{key}:"))
+    return int(line.split()[1]) / 1024
 
 
 def measure(package, name, batch, framework, mode, memory):
@@ -189,7 +199,8 @@ def measure(package, name, batch, framework, mode, memory):
     y, x = map(tensor, inputs(package, name, batch))
     limit = memory * 2**30
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+    before = megabytes("VmRSS")
     seconds = []
     while len(seconds) < 4 or (sum(seconds) < 2 and len(seconds) < 50):
         start = time.perf_counter()
@@ -197,8 +208,8 @@ def measure(package, name, batch, framework, mode, memory):
         mean = float(mean)
         float(gradient[0, 0])  # waits until it is computed
         seconds.append(time.perf_counter() - start)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([mean, statistics.median(seconds[1:]), (after - before) / 1024]))
+    rise = megabytes("VmHWM") - before
+    print(json.dumps([mean, statistics.median(seconds[1:]), rise]))
 
 
 if __name__ == "__main__":
