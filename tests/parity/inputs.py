@@ -120,6 +120,8 @@ def more_losses():
         "points": points,
         "near": points * 2.0**-6,
         "spread": points * np.exp2(random.integers(-2, 4, (12, 1))),
+        # Two classes within each other's margin, and one beyond every margin.
+        "clusters": points / 4 + np.array([0, 3, 20])[few, None],
         "coincident": coincident,
         "far": points * 2.0**10,
         "large_ids": 2**24 + few,  # of 25 bits: float32 holds two of the three
