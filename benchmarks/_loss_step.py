@@ -1,0 +1,217 @@
+"""One measurement of `losses.py`: the loss of one package, forward and backward.
+
+It runs in the environment of that package, which need not have ours.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+VALUES = 64  # of each sample
+CLASSES = 50_000  # of the smoothed cross-entropy
+
+
+class Case(NamedTuple):
+    """What a loss of ours is given, and which packages have it too."""
+
+    labels: str
+    beside: tuple[str, ...]
+    arguments: dict
+
+
+LOSSES = {
+    "triplet_semi_hard_loss": Case("eights", ("tfa", "pml"), {}),
+    "triplet_hard_loss": Case("eights", ("tfa", "pml"), {}),
+    "lifted_structured_loss": Case("eights", ("tfa", "pml"), {}),
+    "n_pairs_loss": Case("pairs", ("tfa", "pml"), {"from_embeddings": True}),
+    "supervised_contrastive_loss": Case("eights", ("pml",), {"temperature": 0.1}),
+    "nt_xent_loss": Case("pairs", ("pml",), {"temperature": 0.1}),
+    "multi_similarity_loss": Case("eights", ("pml",), {}),
+    "sigmoid_focal_crossentropy": Case("one_hot", ("tfa",), {"from_logits": True}),
+    "pinball_loss": Case("one_hot", ("tfa",), {}),
+    "sparsemax_loss": Case("one_hot", ("tfa",), {}),
+}
+
+
+def of_tfx(name):
+    from keras import ops
+
+    from tfx_extras import losses
+
+    def loss(y, x):
+        if LOSSES[name].labels == "pairs":
+            y, x = y[::2], ops.reshape(x, (-1, 2, VALUES))
+        return getattr(losses, name)(y, x, **LOSSES[name].arguments)
+
+    return loss
+
+
+def of_tfa(name):
+    import tensorflow as tf
+    from tensorflow_addons import losses
+
+    return {
+        "triplet_semi_hard_loss": losses.triplet_semihard_loss,
+        "triplet_hard_loss": losses.triplet_hard_loss,
+        "lifted_structured_loss": losses.lifted_struct_loss,
+        "n_pairs_loss": lambda y, x: losses.npairs_loss(
+            y[::2], tf.matmul(x[::2], x[1::2], transpose_b=True)
+        ),
+        # The sum over the classes, where ours is the mean.
+        "sigmoid_focal_crossentropy": lambda y, x: (
+            losses.sigmoid_focal_crossentropy(y, x, from_logits=True) / VALUES
+        ),
+        "pinball_loss": losses.pinball_loss,
+        "sparsemax_loss": losses.SparsemaxLoss(),
+    }[name]
+
+
+def of_pml(name):
+    from pytorch_metric_learning import distances
+    from pytorch_metric_learning import losses
+    from pytorch_metric_learning import miners
+    from pytorch_metric_learning import reducers
+
+    distance = distances.LpDistance(normalize_embeddings=False)
+    # By default, some leave out of their mean what has no loss.
+    options = {"reducer": reducers.MeanReducer()}
+    triplet = losses.TripletMarginLoss(margin=1, distance=distance, **options)
+    loss, miner = {
+        # It has no miner of the one nearest semi-hard negative of each positive pair:
+        # this one takes all of them, a different loss.
+        "triplet_semi_hard_loss": (
+            triplet,
+            miners.TripletMarginMiner(1, "semihard", distance=distance),
+        ),
+        "triplet_hard_loss": (triplet, miners.BatchHardMiner(distance=distance)),
+        "lifted_structured_loss": (
+            losses.LiftedStructureLoss(distance=distance, **options),
+            None,
+        ),
+        "n_pairs_loss": (
+            losses.NPairsLoss(
+                distance=distances.DotProductSimilarity(normalize_embeddings=False),
+                **options,
+            ),
+            None,
+        ),
+        "supervised_contrastive_loss": (losses.SupConLoss(0.1, **options), None),
+        "nt_xent_loss": (losses.NTXentLoss(0.1, **options), None),
+        "multi_similarity_loss": (
+            losses.MultiSimilarityLoss(**options),
+            miners.MultiSimilarityMiner(),
+        ),
+    }[name]
+    return lambda y, x: loss(x, y, miner(x, y) if miner else None)
+
+
+def of_smoothed(name):
+    import keras
+    from keras import ops
+
+    from tfx_extras import losses
+
+    def sparse(y, x):
+        return losses.smoothed_sparse_categorical_crossentropy(
+            y, x, 0.1, from_logits=True
+        )
+
+    one_hot = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=0.1
+    )
+
+    def dense(y, x):
+        return one_hot(ops.one_hot(y, CLASSES), x)
+
+    return {"sparse": sparse, "dense": dense}[name]
+
+
+PACKAGES = {"tfx": of_tfx, "tfa": of_tfa, "pml": of_pml, "smoothed": of_smoothed}
+
+
+def inputs(package, name, batch):
+    """Labels and predictions, in NumPy."""
+    random = np.random.default_rng(0)
+    if package == "smoothed":
+        predictions = random.standard_normal((batch, CLASSES), "float32")
+        return random.integers(0, CLASSES, batch), predictions
+    samples = np.arange(batch)
+    labels = {
+        "eights": samples // 8,
+        "pairs": samples // 2,
+        "one_hot": np.eye(VALUES, dtype="float32")[samples % VALUES],
+    }[LOSSES[name].labels]
+    predictions = random.standard_normal((batch, VALUES), "float32")
+    return labels, predictions / VALUES**0.5
+
+
+def stepper(package, name, framework, mode):
+    """A function to the mean loss and its gradient, and what makes its tensors."""
+    loss = PACKAGES[package](name)
+    if framework == "torch":
+        import torch
+
+        def step(y, x):
+            x.grad = None
+            mean = loss(y, x).mean()
+            mean.backward()
+            return mean.detach(), x.grad
+
+        def tensor(array):
+            return torch.tensor(array, requires_grad=array.dtype.kind == "f")
+
+        return step, tensor
+
+    import tensorflow as tf
+
+    def step(y, x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            mean = tf.reduce_mean(loss(y, x))
+        return mean, tape.gradient(mean, x)
+
+    if mode != "eager":
+        step = tf.function(step, jit_compile=mode == "XLA")
+    return step, tf.constant
+
+
+def megabytes(key):
+    """What Linux says of the memory of this process: `VmRSS`, or its peak `VmHWM`.
+
+    Not `ru_maxrss`, in which a process begins with the peak of the one it comes from.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{key}:"))
+    return int(line.split()[1]) / 1024
+
+
+def measure(package, name, batch, framework, mode, memory):
+    """Prints the mean loss, the median of seconds, and megabytes."""
+    step, tensor = stepper(package, name, framework, mode)
+    # Of 16 samples, so that what is loaded by the first call is not counted.
+    step(*map(tensor, inputs(package, name, 16)))
+    y, x = map(tensor, inputs(package, name, batch))
+    limit = memory * 2**30
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+    before = megabytes("VmRSS")
+    seconds = []
+    while len(seconds) < 4 or (sum(seconds) < 2 and len(seconds) < 50):
+        start = time.perf_counter()
+        mean, gradient = step(y, x)
+        mean = float(mean)
+        float(gradient[0, 0])  # waits until it is computed
+        seconds.append(time.perf_counter() - start)
+    rise = megabytes("VmHWM") - before
+    print(json.dumps([mean, statistics.median(seconds[1:]), rise]))
+
+
+if __name__ == "__main__":
+    package, name, batch, framework, mode, memory = sys.argv[1:]
+    measure(package, name, int(batch), framework, mode, int(memory))
