@@ -73,18 +73,9 @@ def triplet_semi_hard_loss(
     """
     batch = pairs(y_true, y_pred, gather)
     d = batch.distances(distance_metric)
-    # The search has no gradient; what it finds has.
-    known = ops.stop_gradient(d)
-    infinity = ops.full_like(known, float("inf"))
-    negatives = ops.where(batch.negatives, known, infinity)
-    order = ops.argsort(negatives, axis=-1)
-    ranked = ops.take_along_axis(negatives, order, axis=-1)
-    farthest = ops.sum(ops.cast(batch.negatives, "int32"), axis=-1, keepdims=True) - 1
-    nearer = ops.cast(backend.count_up_to(ranked, known), "int32")
-    chosen = ops.relu(ops.where(nearer < farthest, nearer, farthest))
-    column = ops.take_along_axis(ops.cast(order, "int32"), chosen, axis=-1)
+    column = _semi_hard(ops.stop_gradient(d), batch.negatives)
     d_an = ops.take_along_axis(d, column, axis=-1)
-    terms = batch.positives & (farthest >= 0)
+    terms = batch.positives & ops.any(batch.negatives, axis=-1, keepdims=True)
     loss = sum_where(terms, ops.relu(margin + d - d_an))
     return averaged(loss, count(terms, d.dtype), gather)
 
@@ -332,3 +323,15 @@ class TripletLoss(FunctionLoss):
         self.soft = soft
         self.swap = swap
         self.distance_metric = require_distance(distance_metric)
+
+
+def _semi_hard(d, negatives):
+    """Returns the column of the semi-hard negative of each pair; any, if none is."""
+    infinity = ops.full_like(d, float("inf"))
+    d_an = ops.where(negatives, d, infinity)
+    order = ops.argsort(d_an, axis=-1)
+    d_an = ops.take_along_axis(d_an, order, axis=-1)
+    nearer = ops.cast(backend.count_up_to(d_an, d), "int32")
+    last = ops.sum(ops.cast(negatives, "int32"), axis=-1, keepdims=True) - 1
+    chosen = ops.relu(ops.where(nearer < last, nearer, last))
+    return ops.take_along_axis(order, chosen, axis=-1)
