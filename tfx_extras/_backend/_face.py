@@ -61,6 +61,31 @@ class Backend:
         """
         raise NotImplementedError
 
+    def has_fast_rows(self, x: Any) -> bool:
+        """Whether `with_slope` is there, and faster for rows of that length."""
+        return False
+
+    def with_slope(
+        self,
+        value: Callable[..., Any],
+        slope: Callable[..., Any],
+        x: Any,
+        *constants: Any,
+        **settings: Any,
+    ) -> Any:
+        """Returns what a function has for each row, compiled, with a known slope.
+
+        Args:
+            value: Function `value(x, *constants, **settings)`, which returns one
+                value for each row and a tuple of what it found on its way.
+            slope: Function `slope(x, found, *constants, **settings)`, which returns
+                the derivative of each row's value in the elements of the row.
+            x: Tensor with a gradient.
+            *constants: Tensors without one.
+            **settings: Numbers.
+        """
+        raise NotImplementedError
+
     def gather(self, x: Any) -> tuple[Any, Any]:
         """Joins what the replicas of a data-parallel run have of a batch.
 

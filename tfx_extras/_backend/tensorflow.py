@@ -1,11 +1,14 @@
 """TensorFlow."""
 
+import functools
 import math
 
 import keras
 import tensorflow as tf
 
 from tfx_extras._backend._face import Backend
+
+_LONG = 4096
 
 
 class TensorFlow(Backend):
@@ -69,6 +72,22 @@ class TensorFlow(Backend):
             1
         ]
 
+    def has_fast_rows(self, x):
+        # Compiling takes time, which pays where rows are long.
+        return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()
+
+    def with_slope(self, value, slope, x, *constants, **settings):
+        @tf.custom_gradient
+        def known(x):
+            result, found = _compiled(value)(x, *constants, **settings)
+
+            def backward(upstream):
+                return _scaled(slope)(upstream, x, found, *constants, **settings)
+
+            return result, backward
+
+        return known(x)
+
     def gather(self, x):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
@@ -90,3 +109,17 @@ class TensorFlow(Backend):
 
 def _raw(variable):
     return variable.value if isinstance(variable, keras.Variable) else variable
+
+
+@functools.cache
+def _compiled(function):
+    return tf.function(function, jit_compile=True)
+
+
+@functools.cache
+def _scaled(slope):
+    @_compiled
+    def scaled(upstream, *args, **settings):
+        return upstream[..., None] * slope(*args, **settings)
+
+    return scaled

@@ -167,7 +167,8 @@ def classes_last(y_pred, axis: int):
             f"is that of the batch. Received: axis={axis}, "
             f"y_pred.shape={tuple(y_pred.shape)}"
         )
-    return ops.moveaxis(y_pred, axis, -1)
+    is_last = axis in (-1, rank - 1)  # TensorFlow's would copy
+    return y_pred if is_last else ops.moveaxis(y_pred, axis, -1)
 
 
 def integers(y_true) -> tuple[Any, Any]:

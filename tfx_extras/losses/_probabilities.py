@@ -59,8 +59,9 @@ def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
     largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)
     values = y_pred - largest
     is_largest = values >= 0
-    # exp(0) as 1 + expm1(0): ones are counted apart, so small terms keep their digits.
-    terms = ops.where(is_largest, ops.expm1(values), ops.exp(values))
+    # What the largest add is counted apart, so small terms keep their digits: here it
+    # adds exp(0) - 1, as a series, which is exact there for two derivatives.
+    terms = ops.where(is_largest, values * (1 + values / 2), ops.exp(values))
     ties = ops.sum(ops.cast(is_largest, values.dtype), axis=-1, keepdims=True) - 1
     return Logits(values, ops.sum(terms, axis=-1, keepdims=True) + ties, largest)
 
