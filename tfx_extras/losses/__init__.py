@@ -18,6 +18,8 @@ from tfx_extras.losses.robust import SmoothL1
 from tfx_extras.losses.robust import huber
 from tfx_extras.losses.robust import pseudo_huber
 from tfx_extras.losses.robust import smooth_l1
+from tfx_extras.losses.semi_supervised import SemiSupervisedCrossentropy
+from tfx_extras.losses.semi_supervised import semi_supervised_crossentropy
 from tfx_extras.losses.smoothed import SmoothedCategoricalCrossentropy
 from tfx_extras.losses.smoothed import SmoothedSparseCategoricalCrossentropy
 from tfx_extras.losses.smoothed import smoothed_categorical_crossentropy
@@ -31,6 +33,7 @@ _catalog = _Catalog(
         ContrastiveLoss,
         Huber,
         PseudoHuber,
+        SemiSupervisedCrossentropy,
         SigmoidFocalCrossentropy,
         SmoothL1,
         SmoothedCategoricalCrossentropy,
@@ -40,6 +43,7 @@ _catalog = _Catalog(
         contrastive_loss,
         huber,
         pseudo_huber,
+        semi_supervised_crossentropy,
         sigmoid_focal_crossentropy,
         smooth_l1,
         smoothed_categorical_crossentropy,
@@ -56,6 +60,7 @@ __all__ = [
     "Huber",
     "LossOptions",
     "PseudoHuber",
+    "SemiSupervisedCrossentropy",
     "SigmoidFocalCrossentropy",
     "SmoothL1",
     "SmoothedCategoricalCrossentropy",
@@ -67,6 +72,7 @@ __all__ = [
     "huber",
     "list",
     "pseudo_huber",
+    "semi_supervised_crossentropy",
     "sigmoid_focal_crossentropy",
     "smooth_l1",
     "smoothed_categorical_crossentropy",
