@@ -14,7 +14,10 @@ from tfx_extras import optimizers
 from tfx_extras import schedules
 
 # What is public beside the objects themselves.
-TOOLS = {"get", "list", "plot", "LossOptions", "OptimizerOptions"}
+TOOLS = {
+    *("get", "list", "plot", "weigh_unlabeled"),
+    *("LossOptions", "OptimizerOptions"),
+}
 PACKAGES = [losses, optimizers, schedules]
 PUBLIC = [
     (package, name)

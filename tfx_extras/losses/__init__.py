@@ -4,6 +4,7 @@ import keras as _keras
 
 from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._weigh_unlabeled import weigh_unlabeled
 from tfx_extras.losses.contrastive import ContrastiveLoss
 from tfx_extras.losses.contrastive import contrastive_loss
 from tfx_extras.losses.focal import CategoricalFocalCrossentropy
@@ -78,4 +79,5 @@ __all__ = [
     "smoothed_categorical_crossentropy",
     "smoothed_sparse_categorical_crossentropy",
     "sparse_categorical_focal_crossentropy",
+    "weigh_unlabeled",
 ]
