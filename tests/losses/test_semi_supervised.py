@@ -78,7 +78,16 @@ def test_a_part_without_rows_is_zero_and_has_no_slope(consistency, label):
     else:
         heavy = losses.SemiSupervisedCrossentropy(consistency, 1e6, from_logits=True)
         assert array(heavy(labels, z)) == array(loss(labels, z)) > 0
+        assert np.isfinite(slopes).all()
         np.testing.assert_array_equal(gradient(lambda x: heavy(labels, x), z), slopes)
+
+
+def test_the_entropy_of_a_sure_row_keeps_its_digits():
+    z = np.array([[0.0, -14.0]], "float32")
+    p = 1 / (1 + math.exp(14))
+    expected = -p * math.log(p) - (1 - p) * math.log1p(-p)
+    actual = loss_of([-1], z, "entropy", from_logits=True)
+    np.testing.assert_allclose(array(actual), [expected], rtol=3e-6)
 
 
 def test_rows_that_are_not_confident_count_in_the_mean():

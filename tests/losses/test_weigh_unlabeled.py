@@ -114,9 +114,10 @@ def test_wrong_arguments_are_refused_before_any_batch(arguments, message):
         losses.weigh_unlabeled([], **{"schedule": 1.0} | arguments)
 
 
-def test_batches_without_labels_are_refused():
+@pytest.mark.parametrize("batch", [X, (X,), (X, Y, None, None)])
+def test_batches_without_labels_are_refused(batch):
     with pytest.raises(ValueError, match="Batches must be"):
-        next(losses.weigh_unlabeled([X], 1.0))
+        next(losses.weigh_unlabeled([batch], 1.0))
 
 
 @each_source
