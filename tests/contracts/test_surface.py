@@ -14,7 +14,10 @@ from tfx_extras import optimizers
 from tfx_extras import schedules
 
 # What is public beside the objects themselves.
-TOOLS = {"get", "list", "plot", "LossOptions", "OptimizerOptions"}
+TOOLS = {
+    *("get", "list", "plot", "weigh_unlabeled"),
+    *("LossOptions", "OptimizerOptions"),
+}
 # A sum of losses has no formula of its own: see tests/losses/test_combined.py.
 WITHOUT_CASES = {"CombinedLoss"}
 PACKAGES = [losses, optimizers, schedules]

@@ -52,6 +52,7 @@ def warmup(
         "linear": lambda x: s + (1 - s) * x,
         "polynomial": lambda x: s + (1 - s) * x**p,
         "exponential": lambda x: np.exp((1 - x) * np.log(s)),
+        "gaussian": lambda x: np.exp(np.log(s) * (1 - x) ** 2),
         "constant": lambda x: s,
     }[mode]
 

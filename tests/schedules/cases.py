@@ -138,6 +138,7 @@ SCHEDULES = [
             "start_factor=-0.5": {"start_factor": -0.5},
             "start_factor=0.0": {"mode": "exponential"},
             "start_factor=0": {"mode": "constant", "start_factor": 0},
+            "(0, 1]. Received: start_factor=0.0": {"mode": "gaussian"},
             "power=3.0, mode=linear": {"power": 3.0},
             "power=0.0": {"mode": "polynomial", "power": 0.0},
             "first_step_nonzero=True, mode=constant": {
@@ -185,6 +186,19 @@ SCHEDULES = [
         changes={"start_factor": 1e-2, "mode": "constant"},
         inner={"schedule": COSINE_DECAY_REFERENCE},
         joints={9: 0.3},
+    ),
+    ScheduleCase(
+        schedules.warmup,
+        schedules.Warmup,
+        references.warmup,
+        {
+            "schedule": 1,
+            "warmup_steps": 9,
+            "mode": "gaussian",
+            "start_factor": 0.0067,
+        },
+        changes={"start_factor": 0.1, "mode": "exponential"},
+        joints={0: 0.0067, 9: 1.0, 59: 1.0},
     ),
     ScheduleCase(
         schedules.warmup,

@@ -60,7 +60,8 @@ def test_power_is_2_by_default():
 
 
 def test_an_unknown_mode_is_refused_with_those_that_there_are():
-    with pytest.raises(ValueError, match="constant, exponential, linear, polynomial"):
+    modes = "constant, exponential, gaussian, linear, polynomial"
+    with pytest.raises(ValueError, match=modes):
         Warmup(0.1, 3, "quadratic")
 
 

@@ -4,6 +4,7 @@ import keras as _keras
 
 from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._weigh_unlabeled import weigh_unlabeled
 from tfx_extras.losses.angular_margin import ArcFaceLoss
 from tfx_extras.losses.angular_margin import CosFaceLoss
 from tfx_extras.losses.angular_margin import arc_face_loss
@@ -39,6 +40,8 @@ from tfx_extras.losses.robust import SmoothL1
 from tfx_extras.losses.robust import huber
 from tfx_extras.losses.robust import pseudo_huber
 from tfx_extras.losses.robust import smooth_l1
+from tfx_extras.losses.semi_supervised import SemiSupervisedCrossentropy
+from tfx_extras.losses.semi_supervised import semi_supervised_crossentropy
 from tfx_extras.losses.smoothed import SmoothedCategoricalCrossentropy
 from tfx_extras.losses.smoothed import SmoothedSparseCategoricalCrossentropy
 from tfx_extras.losses.smoothed import smoothed_categorical_crossentropy
@@ -67,6 +70,7 @@ _catalog = _Catalog(
         NPairsMultilabelLoss,
         NTXentLoss,
         PseudoHuber,
+        SemiSupervisedCrossentropy,
         SigLIPLoss,
         SigmoidFocalCrossentropy,
         SmoothL1,
@@ -89,6 +93,7 @@ _catalog = _Catalog(
         n_pairs_multilabel_loss,
         nt_xent_loss,
         pseudo_huber,
+        semi_supervised_crossentropy,
         siglip_loss,
         sigmoid_focal_crossentropy,
         smooth_l1,
@@ -119,6 +124,7 @@ __all__ = [
     "NPairsMultilabelLoss",
     "NTXentLoss",
     "PseudoHuber",
+    "SemiSupervisedCrossentropy",
     "SigLIPLoss",
     "SigmoidFocalCrossentropy",
     "SmoothL1",
@@ -143,6 +149,7 @@ __all__ = [
     "n_pairs_multilabel_loss",
     "nt_xent_loss",
     "pseudo_huber",
+    "semi_supervised_crossentropy",
     "siglip_loss",
     "sigmoid_focal_crossentropy",
     "smooth_l1",
@@ -153,4 +160,5 @@ __all__ = [
     "triplet_hard_loss",
     "triplet_loss",
     "triplet_semi_hard_loss",
+    "weigh_unlabeled",
 ]

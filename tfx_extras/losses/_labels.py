@@ -72,7 +72,7 @@ class DenseLabels(NamedTuple):
     shares: Any
     valid: Any  # which samples count, or `None`: all
 
-    def expected(self, term: Callable, values, weights, label_smoothing: float):
+    def expected(self, term: Callable, values, weights, label_smoothing: Number):
         """The mean of `weights * term(values)` over smoothed labels."""
         classes = values.shape[-1]
         shares = (1 - label_smoothing) * self.shares + label_smoothing / classes
@@ -90,7 +90,7 @@ class SparseLabels(NamedTuple):
     known: Any  # where it is
     valid: Any  # which samples count, or `None`: all
 
-    def expected(self, term: Callable, values, weights, label_smoothing: float):
+    def expected(self, term: Callable, values, weights, label_smoothing: Number):
         """The mean of `weights * term(values)` over smoothed labels."""
         own = ops.expand_dims(self.classes, -1)
         if isinstance(weights, float) or len(weights.shape) == 0:
@@ -151,7 +151,7 @@ def sparse_labels(y_true, y_pred, ignore_class, axis) -> tuple[SparseLabels, Any
     also = ""
     if ignore_class is not None:
         valid = (labels != ignore_class) | ~whole
-        also = f", or ignore_class={ignore_class}"
+        also = f", or {ignore_class}"
     allowed = known if valid is None else known | ~valid
     backend.check(allowed, f"`y_true` must hold classes in [0, {classes}){also}.")
     inside = ops.where(known, labels, ops.zeros_like(labels))

@@ -1,7 +1,7 @@
 """Probabilities of classes, as exact as what they are computed from allows.
 
-Both forms say, of values of the last axis, how surprising the class is and how
-likely it is missed.
+Both forms say, of values of the last axis, how surprising the class is, how likely
+it is, and how likely it is missed.
 """
 
 from typing import Any
@@ -26,6 +26,10 @@ class Logits(NamedTuple):
         """-log(p)."""
         return ops.log1p(self.rest) - values
 
+    def share(self, values):
+        """The probability p itself."""
+        return ops.exp(-self.surprise(values))
+
     def miss(self, values):
         """1 - p, also where p rounds to 1."""
         return -ops.expm1(-self.surprise(values))
@@ -43,6 +47,10 @@ class Probabilities(NamedTuple):
     def surprise(self, values):
         """-log(p)."""
         return -ops.log(at_least(values, keras.config.epsilon()))
+
+    def share(self, values):
+        """The probability p itself."""
+        return values
 
     def miss(self, values):
         """1 - p."""

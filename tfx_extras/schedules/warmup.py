@@ -18,6 +18,7 @@ from tfx_extras.schedules._base import since
 MODES = {
     "constant": "(0, 1]",
     "exponential": "(0, 1]",
+    "gaussian": "(0, 1]",
     "linear": "[0, 1]",
     "polynomial": "[0, 1]",
 }
@@ -50,7 +51,10 @@ def warmup(
     | `"linear"` | $s\, (1 - x) + x$ |
     | `"polynomial"` | $s\, (1 - x^p) + x^p$ |
     | `"exponential"` | $s^{1 - x}$ |
+    | `"gaussian"` | $s^{(1 - x)^2}$ |
     | `"constant"` | $s$ |
+
+    With $s = e^{-5}$, `"gaussian"` is the ramp-up of Laine and Aila.
 
     Update 0 is made at $s\, \eta'(0)$: at 0, by default. With `first_step_nonzero`,
     $(t + 1) / W$ takes the place of $t / W$: update 0 is made at
@@ -63,8 +67,8 @@ def warmup(
             number in [0, inf).
         warmup_steps: $W$, in updates, a whole number in [0, inf).
         mode: One of the names above.
-        start_factor: $s$, in [0, 1], or in (0, 1] for `"exponential"` and
-            `"constant"`, which would stay at 0.
+        start_factor: $s$, in [0, 1], or in (0, 1] for `"exponential"`,
+            `"gaussian"` and `"constant"`, which would stay at 0.
         power: $p$, in (0, inf), for `"polynomial"` only; `None` is 2.
         first_step_nonzero: Whether update 0 is already on the way up; not for
             `"constant"`.
@@ -82,7 +86,9 @@ def warmup(
         >>> print(keras.ops.convert_to_numpy(rates).round(3))
         [0.    0.025 0.05  0.075 0.1   0.1  ]
 
-    Reference: Goyal et al., 2017. https://arxiv.org/abs/1706.02677
+    References:
+        Goyal et al., 2017. https://arxiv.org/abs/1706.02677
+        Laine and Aila, 2016. https://arxiv.org/abs/1610.02242
     """
     _require_mode(mode, start_factor, power, first_step_nonzero)
     rate = evaluate(schedule, since(step, warmup_steps))
@@ -97,6 +103,8 @@ def warmup(
         f = s * (1 - x**p) + x**p
     elif mode == "exponential":
         f = s ** (1 - x)
+    elif mode == "gaussian":
+        f = s ** ops.square(1 - x)
     else:
         f = s * ops.ones_like(x)
     return ops.where(elapsed(step, warmup_steps) < 0, rate * f, rate)
@@ -132,9 +140,10 @@ class Warmup(Schedule):
         schedule: $\eta'$, a schedule of this package, of Keras or your own, or a
             number in [0, inf).
         warmup_steps: $W$, in updates, a whole number in [0, inf).
-        mode: `"linear"`, `"polynomial"`, `"exponential"` or `"constant"`.
-        start_factor: $s$, in [0, 1], or in (0, 1] for `"exponential"` and
-            `"constant"`, which would stay at 0.
+        mode: `"linear"`, `"polynomial"`, `"exponential"`, `"gaussian"` or
+            `"constant"`.
+        start_factor: $s$, in [0, 1], or in (0, 1] for `"exponential"`,
+            `"gaussian"` and `"constant"`, which would stay at 0.
         power: $p$, in (0, inf), for `"polynomial"` only; `None` is 2.
         first_step_nonzero: Whether update 0 is already on the way up; not for
             `"constant"`.

@@ -20,7 +20,8 @@ class LossCase:
     each of its hyperparameters. `invalid` are values that the class rejects.
     `unequal` are shapes of labels and predictions that the function rejects.
     `coupled` says that a sample's loss depends on the others, `square` that
-    predictions hold a value for each pair of samples.
+    predictions hold a value for each pair of samples, `held` that it has targets
+    that are constants to the gradient, which its reference makes of `held`.
     """
 
     function: Callable[..., Any]
@@ -34,6 +35,7 @@ class LossCase:
     unequal: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     coupled: bool = False
     square: bool = False
+    held: bool = False
 
     def make(self, **options):
         return self.cls(**self.kwargs, **options)
@@ -52,9 +54,10 @@ class LossCase:
     def compute(self, y_true, y_pred, **changes):
         return self.function(y_true, y_pred, **(self.kwargs | changes))
 
-    def expected(self, y_true, y_pred):
+    def expected(self, y_true, y_pred, held=None):
         y_true, y_pred = (np.asarray(a, "float64") for a in (y_true, y_pred))
-        return self.reference(y_true, y_pred, **self.kwargs)
+        constants = {"held": held} if self.held else {}
+        return self.reference(y_true, y_pred, **self.kwargs, **constants)
 
     def valid(self, y_true):
         """Which samples count, of the shape of the loss; `None`: all."""
