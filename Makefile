@@ -23,7 +23,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@for backend in $(BACKENDS); do \
 	    echo "== $$backend"; \
-	    KERAS_BACKEND=$$backend $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(PYTEST) \
+	    KERAS_BACKEND=$$backend $(BIN)/python -m pytest --numprocesses 2 $(PYTEST) \
 	        || exit 1; \
 	done
 
