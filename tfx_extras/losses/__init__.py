@@ -12,6 +12,8 @@ from tfx_extras.losses.focal import SparseCategoricalFocalCrossentropy
 from tfx_extras.losses.focal import categorical_focal_crossentropy
 from tfx_extras.losses.focal import sigmoid_focal_crossentropy
 from tfx_extras.losses.focal import sparse_categorical_focal_crossentropy
+from tfx_extras.losses.quantile import PinballLoss
+from tfx_extras.losses.quantile import pinball_loss
 from tfx_extras.losses.robust import Huber
 from tfx_extras.losses.robust import PseudoHuber
 from tfx_extras.losses.robust import SmoothL1
@@ -30,6 +32,7 @@ _catalog = _Catalog(
         CategoricalFocalCrossentropy,
         ContrastiveLoss,
         Huber,
+        PinballLoss,
         PseudoHuber,
         SigmoidFocalCrossentropy,
         SmoothL1,
@@ -39,6 +42,7 @@ _catalog = _Catalog(
         categorical_focal_crossentropy,
         contrastive_loss,
         huber,
+        pinball_loss,
         pseudo_huber,
         sigmoid_focal_crossentropy,
         smooth_l1,
@@ -55,6 +59,7 @@ __all__ = [
     "ContrastiveLoss",
     "Huber",
     "LossOptions",
+    "PinballLoss",
     "PseudoHuber",
     "SigmoidFocalCrossentropy",
     "SmoothL1",
@@ -66,6 +71,7 @@ __all__ = [
     "get",
     "huber",
     "list",
+    "pinball_loss",
     "pseudo_huber",
     "sigmoid_focal_crossentropy",
     "smooth_l1",

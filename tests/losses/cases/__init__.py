@@ -2,9 +2,15 @@
 
 from tests.losses.cases import contrastive
 from tests.losses.cases import crossentropy
+from tests.losses.cases import quantile
 from tests.losses.cases import robust
 from tests.losses.cases._case import LossCase
 
 __all__ = ["LOSSES", "LossCase"]
 
-LOSSES = [*crossentropy.CASES, *contrastive.CASES, *robust.CASES]
+LOSSES = [
+    *crossentropy.CASES,
+    *contrastive.CASES,
+    *robust.CASES,
+    *quantile.CASES,
+]
