@@ -45,5 +45,9 @@ class Backend:
         """Returns both, of one shape also where that is known only when they run."""
         return a, b
 
+    def arctan2(self, y: Any, x: Any) -> Any:
+        """The angle of vectors, in their precision, where Keras makes it narrow."""
+        return ops.arctan2(y, x)
+
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, where looking is free."""

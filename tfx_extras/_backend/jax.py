@@ -15,6 +15,9 @@ class Jax(Backend):
         same = rounded.dtype == value.dtype
         return rounded if same else jax.lax.optimization_barrier(rounded)
 
+    def arctan2(self, y, x):
+        return jax.numpy.arctan2(y, x)
+
     def check(self, condition, message):
         if not isinstance(condition, Tracer) and not bool(condition.all()):
             raise ValueError(message)

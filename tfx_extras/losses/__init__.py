@@ -12,6 +12,8 @@ from tfx_extras.losses.focal import SparseCategoricalFocalCrossentropy
 from tfx_extras.losses.focal import categorical_focal_crossentropy
 from tfx_extras.losses.focal import sigmoid_focal_crossentropy
 from tfx_extras.losses.focal import sparse_categorical_focal_crossentropy
+from tfx_extras.losses.iou import GIoULoss
+from tfx_extras.losses.iou import giou_loss
 from tfx_extras.losses.quantile import PinballLoss
 from tfx_extras.losses.quantile import pinball_loss
 from tfx_extras.losses.robust import Huber
@@ -31,6 +33,7 @@ _catalog = _Catalog(
     [
         CategoricalFocalCrossentropy,
         ContrastiveLoss,
+        GIoULoss,
         Huber,
         PinballLoss,
         PseudoHuber,
@@ -41,6 +44,7 @@ _catalog = _Catalog(
         SparseCategoricalFocalCrossentropy,
         categorical_focal_crossentropy,
         contrastive_loss,
+        giou_loss,
         huber,
         pinball_loss,
         pseudo_huber,
@@ -57,6 +61,7 @@ list = _catalog.list
 __all__ = [
     "CategoricalFocalCrossentropy",
     "ContrastiveLoss",
+    "GIoULoss",
     "Huber",
     "LossOptions",
     "PinballLoss",
@@ -69,6 +74,7 @@ __all__ = [
     "categorical_focal_crossentropy",
     "contrastive_loss",
     "get",
+    "giou_loss",
     "huber",
     "list",
     "pinball_loss",

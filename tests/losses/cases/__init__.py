@@ -2,6 +2,7 @@
 
 from tests.losses.cases import contrastive
 from tests.losses.cases import crossentropy
+from tests.losses.cases import iou
 from tests.losses.cases import quantile
 from tests.losses.cases import robust
 from tests.losses.cases._case import LossCase
@@ -13,4 +14,5 @@ LOSSES = [
     *contrastive.CASES,
     *robust.CASES,
     *quantile.CASES,
+    *iou.CASES,
 ]
