@@ -15,6 +15,8 @@ from tfx_extras import schedules
 
 # What is public beside the objects themselves.
 TOOLS = {"get", "list", "plot", "LossOptions", "OptimizerOptions"}
+# Functions that are no losses, and so have neither a class nor a case.
+ACTIVATIONS = {"sparsemax"}  # tests/losses/test_sparsemax.py
 PACKAGES = [losses, optimizers, schedules]
 PUBLIC = [
     (package, name)
@@ -31,7 +33,7 @@ def test_every_public_object_has_a_case():
     listed = {case.cls.__name__ for case in OPTIMIZERS}
     for case in [*LOSSES, *SCHEDULES]:
         listed |= {case.cls.__name__, case.function.__name__}
-    assert listed == {name for _, name in PUBLIC}
+    assert listed == {name for _, name in PUBLIC} - ACTIVATIONS
 
 
 @each_public
@@ -45,7 +47,7 @@ def test_every_public_object_is_registered_under_its_name(package, name):
 @each_public
 def test_every_function_has_its_class_and_shares_its_arguments(package, name):
     obj = getattr(package, name)
-    if package is optimizers or not inspect.isfunction(obj):
+    if package is optimizers or not inspect.isfunction(obj) or name in ACTIVATIONS:
         return
     (cls,) = (
         c

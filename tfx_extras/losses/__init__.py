@@ -26,6 +26,9 @@ from tfx_extras.losses.smoothed import SmoothedCategoricalCrossentropy
 from tfx_extras.losses.smoothed import SmoothedSparseCategoricalCrossentropy
 from tfx_extras.losses.smoothed import smoothed_categorical_crossentropy
 from tfx_extras.losses.smoothed import smoothed_sparse_categorical_crossentropy
+from tfx_extras.losses.sparsemax import SparsemaxLoss
+from tfx_extras.losses.sparsemax import sparsemax
+from tfx_extras.losses.sparsemax import sparsemax_loss
 
 _catalog = _Catalog(
     "loss",
@@ -42,6 +45,7 @@ _catalog = _Catalog(
         SmoothedCategoricalCrossentropy,
         SmoothedSparseCategoricalCrossentropy,
         SparseCategoricalFocalCrossentropy,
+        SparsemaxLoss,
         categorical_focal_crossentropy,
         contrastive_loss,
         giou_loss,
@@ -53,6 +57,7 @@ _catalog = _Catalog(
         smoothed_categorical_crossentropy,
         smoothed_sparse_categorical_crossentropy,
         sparse_categorical_focal_crossentropy,
+        sparsemax_loss,
     ],
 )
 get = _catalog.get
@@ -71,6 +76,7 @@ __all__ = [
     "SmoothedCategoricalCrossentropy",
     "SmoothedSparseCategoricalCrossentropy",
     "SparseCategoricalFocalCrossentropy",
+    "SparsemaxLoss",
     "categorical_focal_crossentropy",
     "contrastive_loss",
     "get",
@@ -84,4 +90,6 @@ __all__ = [
     "smoothed_categorical_crossentropy",
     "smoothed_sparse_categorical_crossentropy",
     "sparse_categorical_focal_crossentropy",
+    "sparsemax",
+    "sparsemax_loss",
 ]

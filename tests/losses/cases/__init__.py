@@ -5,6 +5,7 @@ from tests.losses.cases import crossentropy
 from tests.losses.cases import iou
 from tests.losses.cases import quantile
 from tests.losses.cases import robust
+from tests.losses.cases import sparsemax
 from tests.losses.cases._case import LossCase
 
 __all__ = ["LOSSES", "LossCase"]
@@ -15,4 +16,5 @@ LOSSES = [
     *robust.CASES,
     *quantile.CASES,
     *iou.CASES,
+    *sparsemax.CASES,
 ]
