@@ -29,6 +29,8 @@ from tfx_extras.losses.smoothed import smoothed_sparse_categorical_crossentropy
 from tfx_extras.losses.sparsemax import SparsemaxLoss
 from tfx_extras.losses.sparsemax import sparsemax
 from tfx_extras.losses.sparsemax import sparsemax_loss
+from tfx_extras.losses.weighted_kappa import WeightedKappaLoss
+from tfx_extras.losses.weighted_kappa import weighted_kappa_loss
 
 _catalog = _Catalog(
     "loss",
@@ -46,6 +48,7 @@ _catalog = _Catalog(
         SmoothedSparseCategoricalCrossentropy,
         SparseCategoricalFocalCrossentropy,
         SparsemaxLoss,
+        WeightedKappaLoss,
         categorical_focal_crossentropy,
         contrastive_loss,
         giou_loss,
@@ -58,6 +61,7 @@ _catalog = _Catalog(
         smoothed_sparse_categorical_crossentropy,
         sparse_categorical_focal_crossentropy,
         sparsemax_loss,
+        weighted_kappa_loss,
     ],
 )
 get = _catalog.get
@@ -77,6 +81,7 @@ __all__ = [
     "SmoothedSparseCategoricalCrossentropy",
     "SparseCategoricalFocalCrossentropy",
     "SparsemaxLoss",
+    "WeightedKappaLoss",
     "categorical_focal_crossentropy",
     "contrastive_loss",
     "get",
@@ -92,4 +97,5 @@ __all__ = [
     "sparse_categorical_focal_crossentropy",
     "sparsemax",
     "sparsemax_loss",
+    "weighted_kappa_loss",
 ]

@@ -6,6 +6,7 @@ from tests.losses.cases import iou
 from tests.losses.cases import quantile
 from tests.losses.cases import robust
 from tests.losses.cases import sparsemax
+from tests.losses.cases import weighted_kappa
 from tests.losses.cases._case import LossCase
 
 __all__ = ["LOSSES", "LossCase"]
@@ -17,4 +18,5 @@ LOSSES = [
     *quantile.CASES,
     *iou.CASES,
     *sparsemax.CASES,
+    *weighted_kappa.CASES,
 ]
