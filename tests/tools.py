@@ -52,6 +52,11 @@ def compiled(function, jit_compile=True):
     return function
 
 
+def fused(function):
+    """On JAX, compiled: each operation by itself, and its gradient, takes longer."""
+    return compiled(function) if BACKEND == "jax" else function
+
+
 def devices() -> list[str]:
     """Names, for `keras.device`, of one CPU and of every GPU of the backend."""
     if BACKEND == "tensorflow":

@@ -1,6 +1,7 @@
 """Argument checks. The interval that is tested is the interval that is shown."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,13 @@ def require_steps(name: str, value: Number, interval: str = "[0, inf)") -> int:
 def require_each(name: str, values: Iterable[Number], interval: str) -> list:
     """Returns `values` as a list of Python numbers, each in `interval`."""
     return [require(f"{name}[{i}]", value, interval) for i, value in enumerate(values)]
+
+
+def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
+    """Returns `value` if it is one of `options`, else raises."""
+    if value not in options:
+        raise ValueError(
+            f"Argument `{name}` must be one of {', '.join(options)}. "
+            f"Received: {name}={value}"
+        )
+    return value

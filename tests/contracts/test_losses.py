@@ -1,6 +1,5 @@
 """What holds of every loss, on every backend."""
 
-import inspect
 import itertools
 import json
 import math
@@ -18,6 +17,7 @@ from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import compiled
 from tests.tools import each_device
+from tests.tools import fused
 from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
@@ -50,19 +50,16 @@ class Marked(keras.layers.Layer):
         return ops.convert_to_tensor(self.mask)
 
 
-def fused(function):
-    """On JAX, compiled: each operation by itself, and its gradient, takes longer."""
-    return compiled(function) if BACKEND == "jax" else function
-
-
 def kept(shape, modulus=3):
     """A mask, and weights of which some are 0."""
     index = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     return index % modulus != 0, ((index % 4) / 2).astype("float32")
 
 
-def reduced(values, weights, valid, reduction):
-    """The reductions, by their definition, in NumPy."""
+def reduced(values, weights, valid, reduction, by_weight=False):
+    """The reductions, by their definition, in NumPy; `by_weight`: all means."""
+    if by_weight and reduction != "sum":
+        reduction = "mean_with_sample_weight"
     total = (values * weights * valid).sum()
     count = {
         "sum": 1,
@@ -197,7 +194,11 @@ def test_weights_masks_and_reductions(case):
                 actual = array(loss(y_true, predictions, w))
                 both = valid if m is None else valid & m
                 total = np.ones(values.shape) if w is None else w
-                expected = reduced(values, total, both, reduction)
+                if case.weighs_within:
+                    values = case.compute(y_true, y_pred, sample_weight=total * both)
+                    values = array(values)
+                within = case.weighs_within
+                expected = reduced(values, total, both, reduction, within)
                 assert actual.shape == ()
                 np.testing.assert_allclose(actual, expected, rtol=2e-6)
 
@@ -273,8 +274,9 @@ def test_shapes_are_never_broadcast_where_they_are_unknown(case, jit_compile):
             continue
         ranks = tuple(map(len, shapes))
         signature = [tf.TensorSpec([None] * rank) for rank in ranks]
-        has_classes = any(kind in case.function.__name__ for kind in ("cat", "semi"))
-        if has_classes and shapes[1][-1:] > (1,) and ranks[1] > 1:
+        name = case.function.__name__
+        known = case.last_is_known or "cat" in name or "semi_supervised" in name
+        if shapes[1][-1] > 1 and ranks[1] > 1 and known:
             # A class axis is known, as it is in a model.
             signature[1] = tf.TensorSpec([None] * (ranks[1] - 1) + [shapes[1][-1]])
             ranks += shapes[1][-1:]
@@ -360,7 +362,7 @@ def test_each_change_matters(case):
         try:
             after = array(case.compute(y_true, y_pred, **{name: value}))
         except ValueError:
-            assert name in ("from_embeddings", "from_logits")
+            assert name in ("from_embeddings", "from_logits", "num_classes")
             continue
         changed = np.abs(after - before) > 1e-3 * np.abs(before) + 1e-6
         assert changed.any(), name
@@ -368,8 +370,8 @@ def test_each_change_matters(case):
 
 @each_class(LOSSES)
 def test_each_hyperparameter_is_changed_by_a_case(case):
-    names = set(inspect.signature(case.function).parameters) - {"y_true", "y_pred"}
-    names -= {"gather"}  # which needs replicas: see tests/distribution
+    # To gather needs replicas: see tests/distribution.
+    names = set(case.hyperparameters) - {"gather"}
     cases = [c for c in LOSSES if c.cls is case.cls]
     assert set().union(*(c.changes for c in cases)) == names
     assert all(set(c.kwargs) <= names for c in cases)
@@ -385,7 +387,7 @@ def test_invalid_arguments_are_named(case):
 
 @each_class(LOSSES)
 def test_arguments_of_other_types_are_rejected(case):
-    for name in list(inspect.signature(case.function).parameters)[2:]:
+    for name in case.hyperparameters:
         with pytest.raises(TypeCheckError, match=name):
             case.cls(**{name: object()})
 

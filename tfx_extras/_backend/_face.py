@@ -96,5 +96,9 @@ class Backend:
         """
         return x, 0
 
+    def arctan2(self, y: Any, x: Any) -> Any:
+        """The angle of vectors, in their precision, where Keras makes it narrow."""
+        return ops.arctan2(y, x)
+
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, where looking is free."""

@@ -16,6 +16,9 @@ class Jax(Backend):
         same = rounded.dtype == value.dtype
         return rounded if same else jax.lax.optimization_barrier(rounded)
 
+    def arctan2(self, y, x):
+        return jnp.arctan2(y, x)
+
     def products(self, x, y):
         # On a GPU the default has 10 bits of mantissa.
         return jnp.matmul(x, y.T, precision="highest")

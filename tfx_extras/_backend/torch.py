@@ -12,6 +12,9 @@ class Torch(Backend):
     def without_gradients(self):
         return torch.no_grad()
 
+    def arctan2(self, y, x):
+        return torch.arctan2(y, x)
+
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
 

@@ -26,6 +26,8 @@ from tfx_extras.losses.info_nce import clip_loss
 from tfx_extras.losses.info_nce import nt_xent_loss
 from tfx_extras.losses.info_nce import siglip_loss
 from tfx_extras.losses.info_nce import supervised_contrastive_loss
+from tfx_extras.losses.iou import GIoULoss
+from tfx_extras.losses.iou import giou_loss
 from tfx_extras.losses.lifted_structured import LiftedStructuredLoss
 from tfx_extras.losses.lifted_structured import lifted_structured_loss
 from tfx_extras.losses.multi_similarity import MultiSimilarityLoss
@@ -34,6 +36,8 @@ from tfx_extras.losses.n_pairs import NPairsLoss
 from tfx_extras.losses.n_pairs import NPairsMultilabelLoss
 from tfx_extras.losses.n_pairs import n_pairs_loss
 from tfx_extras.losses.n_pairs import n_pairs_multilabel_loss
+from tfx_extras.losses.quantile import PinballLoss
+from tfx_extras.losses.quantile import pinball_loss
 from tfx_extras.losses.robust import Huber
 from tfx_extras.losses.robust import PseudoHuber
 from tfx_extras.losses.robust import SmoothL1
@@ -46,12 +50,17 @@ from tfx_extras.losses.smoothed import SmoothedCategoricalCrossentropy
 from tfx_extras.losses.smoothed import SmoothedSparseCategoricalCrossentropy
 from tfx_extras.losses.smoothed import smoothed_categorical_crossentropy
 from tfx_extras.losses.smoothed import smoothed_sparse_categorical_crossentropy
+from tfx_extras.losses.sparsemax import SparsemaxLoss
+from tfx_extras.losses.sparsemax import sparsemax
+from tfx_extras.losses.sparsemax import sparsemax_loss
 from tfx_extras.losses.triplet import TripletHardLoss
 from tfx_extras.losses.triplet import TripletLoss
 from tfx_extras.losses.triplet import TripletSemiHardLoss
 from tfx_extras.losses.triplet import triplet_hard_loss
 from tfx_extras.losses.triplet import triplet_loss
 from tfx_extras.losses.triplet import triplet_semi_hard_loss
+from tfx_extras.losses.weighted_kappa import WeightedKappaLoss
+from tfx_extras.losses.weighted_kappa import weighted_kappa_loss
 
 _catalog = _Catalog(
     "loss",
@@ -63,12 +72,14 @@ _catalog = _Catalog(
         CombinedLoss,
         ContrastiveLoss,
         CosFaceLoss,
+        GIoULoss,
         Huber,
         LiftedStructuredLoss,
         MultiSimilarityLoss,
         NPairsLoss,
         NPairsMultilabelLoss,
         NTXentLoss,
+        PinballLoss,
         PseudoHuber,
         SemiSupervisedCrossentropy,
         SigLIPLoss,
@@ -77,21 +88,25 @@ _catalog = _Catalog(
         SmoothedCategoricalCrossentropy,
         SmoothedSparseCategoricalCrossentropy,
         SparseCategoricalFocalCrossentropy,
+        SparsemaxLoss,
         SupervisedContrastiveLoss,
         TripletHardLoss,
         TripletLoss,
         TripletSemiHardLoss,
+        WeightedKappaLoss,
         arc_face_loss,
         categorical_focal_crossentropy,
         clip_loss,
         contrastive_loss,
         cos_face_loss,
+        giou_loss,
         huber,
         lifted_structured_loss,
         multi_similarity_loss,
         n_pairs_loss,
         n_pairs_multilabel_loss,
         nt_xent_loss,
+        pinball_loss,
         pseudo_huber,
         semi_supervised_crossentropy,
         siglip_loss,
@@ -100,10 +115,12 @@ _catalog = _Catalog(
         smoothed_categorical_crossentropy,
         smoothed_sparse_categorical_crossentropy,
         sparse_categorical_focal_crossentropy,
+        sparsemax_loss,
         supervised_contrastive_loss,
         triplet_hard_loss,
         triplet_loss,
         triplet_semi_hard_loss,
+        weighted_kappa_loss,
     ],
 )
 get = _catalog.get
@@ -116,6 +133,7 @@ __all__ = [
     "CombinedLoss",
     "ContrastiveLoss",
     "CosFaceLoss",
+    "GIoULoss",
     "Huber",
     "LiftedStructuredLoss",
     "LossOptions",
@@ -123,6 +141,7 @@ __all__ = [
     "NPairsLoss",
     "NPairsMultilabelLoss",
     "NTXentLoss",
+    "PinballLoss",
     "PseudoHuber",
     "SemiSupervisedCrossentropy",
     "SigLIPLoss",
@@ -131,16 +150,19 @@ __all__ = [
     "SmoothedCategoricalCrossentropy",
     "SmoothedSparseCategoricalCrossentropy",
     "SparseCategoricalFocalCrossentropy",
+    "SparsemaxLoss",
     "SupervisedContrastiveLoss",
     "TripletHardLoss",
     "TripletLoss",
     "TripletSemiHardLoss",
+    "WeightedKappaLoss",
     "arc_face_loss",
     "categorical_focal_crossentropy",
     "clip_loss",
     "contrastive_loss",
     "cos_face_loss",
     "get",
+    "giou_loss",
     "huber",
     "lifted_structured_loss",
     "list",
@@ -148,6 +170,7 @@ __all__ = [
     "n_pairs_loss",
     "n_pairs_multilabel_loss",
     "nt_xent_loss",
+    "pinball_loss",
     "pseudo_huber",
     "semi_supervised_crossentropy",
     "siglip_loss",
@@ -156,9 +179,12 @@ __all__ = [
     "smoothed_categorical_crossentropy",
     "smoothed_sparse_categorical_crossentropy",
     "sparse_categorical_focal_crossentropy",
+    "sparsemax",
+    "sparsemax_loss",
     "supervised_contrastive_loss",
     "triplet_hard_loss",
     "triplet_loss",
     "triplet_semi_hard_loss",
     "weigh_unlabeled",
+    "weighted_kappa_loss",
 ]

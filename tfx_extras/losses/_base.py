@@ -15,6 +15,8 @@ from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 from tfx_extras.losses.combined import Combinable
 
+WEIGHTS = "sample_weight"
+
 
 class LossOptions(TypedDict, total=False):
     """Keyword arguments of every loss, as in Keras.
@@ -40,6 +42,9 @@ class FunctionLoss(Combinable, keras.losses.Loss):
     A subclass sets `function`, whose parameters after `y_true` and `y_pred` are
     the hyperparameters, and stores each as an attribute of the same name. The
     call and the saved configuration follow from them.
+
+    A function that takes `sample_weight` is given that of the call, with masks in
+    it. As it has weighed the samples, their mean is then always that by weight.
     """
 
     function: ClassVar[Callable[..., Any]]
@@ -54,16 +59,23 @@ class FunctionLoss(Combinable, keras.losses.Loss):
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in parameters(self.function, 2)}
+        names = parameters(self.function, 2)
+        return {name: getattr(self, name) for name in names if name != WEIGHTS}
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        loss = _Bound(self, y_true)(0.0, y_pred, sample_weight)
+        reduction, weights = self.reduction, {}
+        if WEIGHTS in parameters(self.function, 2):
+            sample_weight = _Ones(dtype=wide(self.dtype))(0.0, y_pred, sample_weight)
+            weights = {WEIGHTS: sample_weight}
+            if reduction in ("mean", "sum_over_batch_size"):
+                reduction = "mean_with_sample_weight"
+        loss = _Bound(self, y_true, reduction, weights)(0.0, y_pred, sample_weight)
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
             loss = ops.sum(loss)  # Keras returns what an empty batch has: no values
         return ops.cast(loss, self.dtype)
 
-    def call(self, y_true, y_pred):
-        return self.function(y_true, y_pred, **self.hyperparameters)
+    def call(self, y_true, y_pred, **weights):
+        return self.function(y_true, y_pred, **self.hyperparameters, **weights)
 
     def get_config(self):
         # Keras leaves out the dtype, so a reloaded loss would lose it.
@@ -82,13 +94,24 @@ class _Bound(keras.losses.Loss):
     and 256 in `bfloat16`), and sum in it.
     """
 
-    def __init__(self, loss: FunctionLoss, y_true: Any):
-        super().__init__(loss.name, loss.reduction, wide(loss.dtype))
+    def __init__(self, loss: FunctionLoss, y_true: Any, reduction, weights: dict):
+        super().__init__(loss.name, reduction, wide(loss.dtype))
         self._loss = loss
         self._y_true = y_true
+        self._weights = weights
 
     def call(self, y_true, y_pred):
-        return self._loss.call(self._y_true, y_pred)
+        return self._loss.call(self._y_true, y_pred, **self._weights)
+
+
+class _Ones(keras.losses.Loss):
+    """Keras's weights and masks, combined by itself: it weighs ones."""
+
+    def __init__(self, dtype: str):
+        super().__init__("weights", None, dtype)
+
+    def call(self, y_true, y_pred):
+        return ops.ones_like(ops.convert_to_tensor(y_pred)[..., 0])
 
 
 class _Mask(keras.layers.Layer):

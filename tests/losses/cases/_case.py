@@ -1,5 +1,6 @@
 """One configuration of one loss, and what several families share."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
@@ -22,6 +23,9 @@ class LossCase:
     `coupled` says that a sample's loss depends on the others, `square` that
     predictions hold a value for each pair of samples, `held` that it has targets
     that are constants to the gradient, which its reference makes of `held`.
+    `weighs_within` says that the function takes `sample_weight`, so that its mean is
+    always one by weight, and `last_is_known` that it must see the size of the last
+    axis of predictions.
     """
 
     function: Callable[..., Any]
@@ -36,6 +40,14 @@ class LossCase:
     coupled: bool = False
     square: bool = False
     held: bool = False
+    weighs_within: bool = False
+    last_is_known: bool = False
+
+    @property
+    def hyperparameters(self):
+        """Their names, as the function has them."""
+        names = list(inspect.signature(self.function).parameters)[2:]
+        return [name for name in names if name != "sample_weight"]
 
     def make(self, **options):
         return self.cls(**self.kwargs, **options)

@@ -1,0 +1,209 @@
+"""Losses of boxes, by how much of them overlaps."""
+
+import math
+from typing import Any
+from typing import Unpack
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._backend import backend
+from tfx_extras._checks import require_one_of
+from tfx_extras._register import register
+from tfx_extras.losses._base import FunctionLoss
+from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_one_shape
+
+MODES = ("iou", "giou", "diou", "ciou")
+
+
+@register
+def giou_loss(y_true, y_pred, mode: str = "giou"):
+    r"""How far boxes are from covering each other.
+
+    $$ \begin{aligned}
+        L_\text{iou} &= 1 - I / U \\
+        L_\text{giou} &= L_\text{iou} + (C - U) / C \\
+        L_\text{diou} &= L_\text{iou} + d^2 / c^2 \\
+        L_\text{ciou} &= L_\text{diou} + \alpha v, \quad
+            \alpha = \frac{v}{L_\text{iou} + v}, \quad
+            v = \frac4{\pi^2} \left( \arctan \frac wh -
+            \arctan \frac{\hat w}{\hat h} \right)^2
+        \end{aligned} $$
+
+    Here $I$ and $U$ are the areas of the intersection and the union of both boxes,
+    $C$ is that of the smallest box around both, and $c$ its diagonal; $d$ is the
+    distance of the centres, and $w$ and $h$ are width and height. To the gradient,
+    $\alpha$ is a constant. A quotient of 0 by 0 is 0, which makes the loss of equal
+    boxes without area 1.
+
+    A box is any two opposite corners, as the papers have it for predictions.
+    TensorFlow Addons takes a box with its corners in another order for one without
+    area, of which the gradient is 0.
+
+    The gradient of `"iou"` is 0 for boxes that do not meet. So is, in all modes,
+    that of a single point in the middle of a box.
+
+    Args:
+        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of a corner and
+            those of the one opposite, `[y_min, x_min, y_max, x_max]` or
+            `[x_min, y_min, x_max, y_max]`.
+        y_pred: Predicted boxes, of the same shape, in the same order.
+        mode: `"iou"`, `"giou"`, `"diou"` or `"ciou"`.
+
+    Returns:
+        The loss, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`, and
+        [0, 3] for `"ciou"`, of shape `(batch, ...)`, in `float32` or wider.
+
+    Raises:
+        ValueError: If `y_true` and `y_pred` differ in shape, or their last axis has
+            not size 4, or `mode` is unknown.
+
+    Example:
+        >>> loss = tfx_extras.losses.giou_loss(
+        ...     [[0, 0, 2, 2], [0, 0, 1, 1]], [[0, 0, 2, 1], [0, 3, 1, 4]])
+        >>> print(keras.ops.convert_to_numpy(loss))
+        [0.5 1.5]
+
+    References: Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
+        Zheng et al., 2020. https://arxiv.org/abs/1911.08287
+    """
+    require_one_of("mode", mode, MODES)
+    y_true, y_pred = _boxes(y_true, y_pred)
+    (true_low, true_high), (low, high) = _corners(y_true), _corners(y_pred)
+    # Lengths along both axes. None is a difference of others, so nothing cancels.
+    overlap = _smaller(high, true_high) - _larger(low, true_low)
+    shared = ops.where(overlap >= 0, overlap, ops.zeros_like(overlap))
+    gap = shared - overlap
+    only = _outside(low, high, true_low, true_high)
+    only_true = _outside(true_low, true_high, low, high)
+    whole = shared + only + only_true + gap
+    # No ratio of areas depends on the unit of an axis, so none is too large or small.
+    unit = _constant_unit(whole)
+    i, j = _unstack(shared / unit)
+    a, c = _unstack(only / unit)
+    b, d = _unstack(only_true / unit)
+    difference = a * (j + c) + b * (j + d) + i * (c + d)
+    union = i * j + difference
+    iou_loss = _ratio(difference, union, 1.0)
+    if mode == "iou":
+        return iou_loss
+    if mode == "giou":
+        g, e = _unstack(gap / unit)
+        width, height = _unstack(whole / unit)
+        empty = a * d + b * c + g * height + e * (i + a + b)
+        return iou_loss + _ratio(empty, width * height, 0.0)
+    unit = _constant_unit(ops.max(whole, axis=-1, keepdims=True, initial=0.0))
+    centers = ((low - true_low) + (high - true_high)) / 2
+    distance = ops.sum(ops.square(centers / unit), axis=-1)
+    diagonal = ops.sum(ops.square(whole / unit), axis=-1)
+    diou_loss = iou_loss + _ratio(distance, diagonal, 0.0)
+    if mode == "diou":
+        return diou_loss
+    v = ops.square(2 / math.pi * _angle(high - low, true_high - true_low))
+    alpha = ops.stop_gradient(_ratio(v, iou_loss + v, 0.0))
+    return diou_loss + alpha * v
+
+
+@register
+class GIoULoss(FunctionLoss):
+    r"""How far boxes are from covering each other.
+
+    Class form of `giou_loss`, which has the formula, and says what boxes are.
+
+    Args:
+        mode: `"iou"`, intersection over union; `"giou"`, which also moves boxes that
+            do not meet; `"diou"`, which pulls at centres; or `"ciou"`, which
+            also compares shapes.
+        **kwargs: Options of every loss: see `LossOptions`.
+
+    Raises:
+        ValueError: If `mode` is unknown.
+
+    Example:
+        >>> loss = tfx_extras.losses.GIoULoss(mode="diou")
+        >>> print(float(loss([[0, 0, 3, 4]], [[0, 0, 3, 4]])))
+        0.0
+
+    References: Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
+        Zheng et al., 2020. https://arxiv.org/abs/1911.08287
+    """
+
+    function = staticmethod(giou_loss)
+
+    @typechecked
+    def __init__(self, mode: str = "giou", **kwargs: Unpack[LossOptions]):
+        super().__init__(**kwargs)
+        self.mode = require_one_of("mode", mode, MODES)
+
+
+def _boxes(y_true, y_pred) -> tuple[Any, Any]:
+    """Returns both in `float32` or wider, of one shape `(batch, ..., 4)`."""
+    y_pred = predictions(y_pred)
+    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    message = (
+        "`y_true` and `y_pred` must have one shape `(batch, ..., 4)`. "
+        f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
+    )
+    if len(shapes[1]) < 2 or shapes[1][-1] != 4:
+        raise ValueError(message)
+    require_one_shape(y_true, y_pred, message)
+    return backend.same_shape(y_true, y_pred)
+
+
+def _corners(boxes) -> tuple[Any, Any]:
+    """Returns the lower and the upper corner, of shape `(..., 2)`."""
+    first, second = boxes[..., :2], boxes[..., 2:]
+    # Not min and max: of an empty side they would move both ends alike.
+    is_upright = first <= second
+    low = ops.where(is_upright, first, second)
+    return low, ops.where(is_upright, second, first)
+
+
+def _outside(low, high, other_low, other_high):
+    """The length of an interval that another does not cover."""
+    below = _smaller(high, other_low) - low
+    above = high - _larger(low, other_high)
+    return ops.relu(below) + ops.relu(above)
+
+
+def _smaller(a, b):
+    """The smaller one. `ops.minimum` makes `float64` narrow, on PyTorch."""
+    return ops.where(a < b, a, b)
+
+
+def _larger(a, b):
+    """The larger one. `ops.maximum` makes `float64` narrow, on PyTorch."""
+    return ops.where(a > b, a, b)
+
+
+def _constant_unit(lengths):
+    """Returns what to divide by, for which 1 will do where there is no length."""
+    return ops.stop_gradient(ops.where(lengths > 0, lengths, ops.ones_like(lengths)))
+
+
+def _unstack(pairs):
+    return pairs[..., 0], pairs[..., 1]
+
+
+def _ratio(x, y, otherwise: float):
+    """The quotient, or `otherwise` where `y` is 0."""
+    is_zero = y == 0
+    ratio = x / ops.where(is_zero, ops.ones_like(y), y)
+    return ops.where(is_zero, ops.full_like(ratio, otherwise), ratio)
+
+
+def _angle(a, b):
+    """The angle between two vectors of lengths; 0 if one of them is a point."""
+    a, b = (
+        x / _constant_unit(ops.max(x, axis=-1, keepdims=True, initial=0.0))
+        for x in (a, b)
+    )
+    (x, y), (true_x, true_y) = _unstack(a), _unstack(b)
+    sine, cosine = y * true_x - x * true_y, x * true_x + y * true_y
+    is_point = (sine == 0) & (cosine == 0)
+    # A point has no angle, and none of its gradients would be finite.
+    angle = backend.arctan2(sine, ops.where(is_point, ops.ones_like(cosine), cosine))
+    return ops.where(is_point, ops.zeros_like(angle), angle)

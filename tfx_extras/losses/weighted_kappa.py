@@ -1,0 +1,202 @@
+"""Loss of ordered classes, by how far predictions are from the labels."""
+
+from typing import Any
+from typing import Unpack
+
+import numpy as np
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._checks import require_one_of
+from tfx_extras._register import register
+from tfx_extras.losses._base import FunctionLoss
+from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_one_shape
+from tfx_extras.losses._labels import dense_labels
+from tfx_extras.losses._labels import sparse_labels
+from tfx_extras.losses._probabilities import TINY
+
+WEIGHTAGES = {"linear": 1, "quadratic": 2}  # powers of the distance
+
+
+@register
+def weighted_kappa_loss(
+    y_true,
+    y_pred,
+    num_classes: int | None = None,
+    weightage: str = "quadratic",
+    epsilon: Number = 1e-6,
+    from_logits: bool = False,
+    sample_weight=None,
+):
+    r"""Makes predictions agree with labels of ordered classes more than by chance.
+
+    $$ L = \log(N / D + \epsilon), \quad
+        N = \sum_i s_i \sum_{j,k} y_{ij}\, \omega_{jk}\, p_{ik}, \quad
+        D = \sum_{j,k} \left( \sum_i s_i y_{ij} \right) \omega_{jk}
+            \left( \sum_i s_i p_{ik} \right) $$
+
+    Here $y_{ij}$ says whether sample $i$ belongs to class $j$, $p_{ik}$ is the
+    predicted probability of class $k$, $\omega_{jk} = (j - k)^2$ (`"quadratic"`) or
+    $|j - k|$ (`"linear"`) is what it costs to take one class for another, and $s_i$
+    is the share of the sample in the sum of weights, which are equal unless
+    `sample_weight` is given. $1 - N / D$ is Cohen's kappa: 1 for perfect agreement,
+    0 for that of chance.
+
+    The loss is one number for the whole batch, returned once per sample, so that
+    the mean is that number. Weights act in the sums of the formula alone: a sample
+    of weight 0 changes nothing, nor does a common factor of all weights. Where $D$
+    is 0, as in a batch of one class that is predicted for sure, or one of weights
+    0, the loss and its gradient are 0.
+
+    Integer labels need memory as the predictions do, others that of `classes`
+    predictions.
+
+    Args:
+        y_true: Classes, integers in [0, classes), of shape `(batch,)` or
+            `(batch, 1)`, or labels $y$ in [0, 1], of the shape of `y_pred`.
+        y_pred: Predictions, of shape `(batch, classes)`: probabilities $p$, which sum
+            to 1, or, with `from_logits`, any real numbers. A negative probability
+            counts as 0.
+        num_classes: The number of classes, in [2, inf), by default that of `y_pred`.
+        weightage: `"quadratic"` or `"linear"`.
+        epsilon: $\epsilon$, in (0, inf), bounds the loss from below, by its logarithm.
+        from_logits: Whether `y_pred` holds logits.
+        sample_weight: Weights of the samples, in [0, inf), of shape `(batch,)` or
+            `(batch, 1)`; by default, all 1.
+
+    Returns:
+        The loss in nats, of shape `(batch,)`, in `float32` or wider. It is NaN where
+        a label is no class and looking at all labels would slow down: in compiled
+        code, and on a GPU.
+
+    Raises:
+        ValueError: If `y_pred` is not of shape `(batch, num_classes)`, the shape of
+            `y_true` or `sample_weight` is another, a label is seen to be no class,
+            or `weightage` is unknown.
+
+    Example:
+        >>> loss = tfx_extras.losses.weighted_kappa_loss(
+        ...     [0, 1, 2], [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]])
+        >>> print(keras.ops.convert_to_numpy(loss).round(4))
+        [-1.3863 -1.3863 -1.3863]
+
+    Reference: de la Torre et al., 2018.
+        https://doi.org/10.1016/j.patrec.2017.05.018
+    """
+    power = WEIGHTAGES[require_one_of("weightage", weightage, list(WEIGHTAGES))]
+    p = _class_predictions(y_pred, num_classes)
+    index = ops.arange(p.shape[-1], dtype=p.dtype)
+    omega = ops.abs(ops.expand_dims(index, -1) - index) ** power
+    cost = _costs(y_true, p, omega)
+    s = _weights(sample_weight, p)
+    # Not a factor of 0: that would keep NaN, and what is infinite in a gradient.
+    counts = s > 0
+    p, cost = (ops.where(counts, x, ops.zeros_like(x)) for x in (p, cost))
+    p = ops.softmax(p) if from_logits else ops.where(p < 0, ops.zeros_like(p), p)
+    n = ops.sum(s * cost * p)
+    d = ops.sum(ops.sum(s * cost, axis=0) * ops.sum(s * p, axis=0))
+    is_settled = d <= TINY
+    ratio = n / ops.where(is_settled, ops.ones_like(d), d)
+    loss = ops.where(is_settled, ops.zeros_like(d), ops.log(ratio + epsilon))
+    return loss * ops.ones_like(s[:, 0])
+
+
+@register
+class WeightedKappaLoss(FunctionLoss):
+    r"""Makes predictions agree with labels of ordered classes more than by chance.
+
+    Class form of `weighted_kappa_loss`, which has the formula.
+
+    Weights and masks act within the formula, so the means of all reductions are the
+    one number of the batch, in which a sample of weight 0 has no part. `"sum"` is
+    that number times the sum of the weights.
+
+    Args:
+        num_classes: The number of classes, in [2, inf), by default that of the
+            predictions.
+        weightage: `"quadratic"` or `"linear"`, how the cost of taking one class for
+            another grows with their distance.
+        epsilon: $\epsilon$, in (0, inf), bounds the loss from below, by its logarithm.
+        from_logits: Whether predictions are logits.
+        **kwargs: Options of every loss: see `LossOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> loss = tfx_extras.losses.WeightedKappaLoss(weightage="linear")
+        >>> value = loss([0, 1], [[0.75, 0.25], [0.25, 0.75]])
+        >>> print(f"{float(value):.4f}")
+        -0.6931
+
+    Reference: de la Torre et al., 2018.
+        https://doi.org/10.1016/j.patrec.2017.05.018
+    """
+
+    function = staticmethod(weighted_kappa_loss)
+
+    @typechecked
+    def __init__(
+        self,
+        num_classes: int | np.integer | None = None,
+        weightage: str = "quadratic",
+        epsilon: Number = 1e-6,
+        from_logits: bool = False,
+        **kwargs: Unpack[LossOptions],
+    ):
+        super().__init__(**kwargs)
+        if num_classes is not None:
+            num_classes = require("num_classes", num_classes, "[2, inf)")
+        self.num_classes = num_classes
+        self.weightage = require_one_of("weightage", weightage, list(WEIGHTAGES))
+        self.epsilon = require("epsilon", epsilon, "(0, inf)")
+        self.from_logits = from_logits
+
+
+def _class_predictions(y_pred, num_classes: int | None):
+    """Returns predictions in `float32` or wider, of as many classes as are said."""
+    y_pred = predictions(y_pred)
+    shape = tuple(y_pred.shape)
+    classes = shape[-1] if num_classes is None and shape else num_classes
+    if len(shape) != 2 or classes is None or shape[-1] != classes:
+        raise ValueError(
+            "`y_pred` must be of shape `(batch, num_classes)`. "
+            f"Received: num_classes={num_classes}, y_pred.shape={shape}"
+        )
+    return y_pred
+
+
+def _costs(y_true, y_pred, omega) -> Any:
+    """What each class would cost as a prediction of each sample."""
+    y_true = ops.convert_to_tensor(y_true)
+    if len(y_true.shape) == 2 and y_true.shape[-1] != 1:
+        labels, _ = dense_labels(y_true, y_pred, None, -1)
+        # Not a product of matrices: a GPU would round the labels to a few digits.
+        return ops.sum(ops.expand_dims(labels.shares, -1) * omega, axis=1)
+    labels, _ = sparse_labels(y_true, y_pred, None, -1)
+    costs = ops.take(omega, labels.classes, axis=0)
+    nan = ops.full_like(costs, float("nan"))
+    return ops.where(ops.expand_dims(labels.known, -1), costs, nan)
+
+
+def _weights(sample_weight, y_pred):
+    """Returns shares in the sum of weights, of shape `(batch, 1)`."""
+    samples = y_pred[:, :1]
+    if sample_weight is None:
+        sample_weight = ops.ones_like(samples)
+    weights = ops.convert_to_tensor(sample_weight, y_pred.dtype)
+    shape = tuple(weights.shape)
+    if len(shape) == 1:
+        weights = ops.expand_dims(weights, -1)
+    require_one_shape(
+        weights,
+        samples,
+        "`sample_weight` must be of shape `(batch,)` or `(batch, 1)`. "
+        f"Received: sample_weight.shape={shape}, y_pred.shape={tuple(y_pred.shape)}",
+    )
+    total = ops.sum(weights)
+    return weights / ops.where(total > 0, total, ops.ones_like(total))
