@@ -36,7 +36,7 @@ class LossOptions(TypedDict, total=False):
     dtype: Any
 
 
-class FunctionLoss(Combinable, keras.losses.Loss):
+class FunctionLoss(keras.losses.Loss, Combinable):
     """The class form of a loss: a function and its hyperparameters.
 
     A subclass sets `function`, whose parameters after `y_true` and `y_pred` are

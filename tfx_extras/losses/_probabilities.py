@@ -61,7 +61,7 @@ def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
     """Returns what the last axis of `y_pred` says about the classes."""
     if not from_logits:
         total = ops.sum(y_pred, axis=-1, keepdims=True)
-        return Probabilities(y_pred / at_least(total, TINY))
+        return Probabilities(y_pred / at_least(total, keras.config.epsilon()))
     # A constant to the gradient, which flows through `values`, also into `rest`.
     largest = ops.max(y_pred, axis=-1, keepdims=True, initial=float("-inf"))
     largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)

@@ -33,7 +33,7 @@ class Combinable:
 
 
 @register
-class CombinedLoss(Combinable, keras.losses.Loss):
+class CombinedLoss(keras.losses.Loss, Combinable):
     r"""The weighted sum of losses, which `+` and `*` make too.
 
     $$ L = \sum_i w_i L_i $$
