@@ -20,6 +20,10 @@ RADAM = "tfx_extras/optimizers/radam.py"
 OPTIMIZERS = "tests/contracts/test_optimizers.py"
 TRAINING = "tests/integration/test_training.py"
 TENSORFLOW = "tests/integration/test_tensorflow.py"
+LOSSES = "tests/contracts/test_losses.py"
+METRIC = "tests/losses/test_metric_learning.py"
+PAIRS = "tfx_extras/losses/_pairs.py"
+INFO_NCE = "tfx_extras/losses/info_nce.py"
 
 
 class Fault(NamedTuple):
@@ -250,6 +254,179 @@ FAULTS = [
         "legacy",
         "tensorflow",
     ),
+    # Losses
+    Fault(PAIRS, "same & ~own,", "same,", LOSSES, "its_reference and Triplet"),
+    Fault(
+        PAIRS,
+        "columns, _ = collected(labels, gather)",
+        'labels = columns = ops.cast(labels, "float32")',
+        METRIC,
+        "large_labels",
+    ),
+    Fault(
+        PAIRS,
+        "totals * (anchors / at_least(ops.sum(terms), 1.0))",
+        "totals * (anchors / ops.sum(terms))",
+        METRIC,
+        "without_like",
+    ),
+    Fault(
+        PAIRS,
+        "labels = ops.convert_to_tensor(np.unique(y_true, return_inverse=True)[1])",
+        "pass",
+        METRIC,
+        "large_labels",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/losses/_distances.py",
+        "ops.sqrt(ops.where(is_apart, square, ops.ones_like(square)))",
+        "ops.sqrt(square)",
+        METRIC,
+        "coincide",
+    ),
+    Fault(
+        "tfx_extras/losses/_distances.py",
+        "x, y = x - center, y - center",
+        "pass",
+        METRIC,
+        "far_away",
+    ),
+    Fault(
+        "tfx_extras/losses/_distances.py",
+        "if keras.saving.get_registered_object(name) is not distance_metric:",
+        "if False:",
+        METRIC,
+        "unregistered",
+    ),
+    Fault(
+        "tfx_extras/_backend/torch.py",
+        "right=True",
+        "right=False",
+        METRIC,
+        "strictly_farther",
+    ),
+    Fault(
+        "tfx_extras/_backend/torch.py",
+        "all_gather(filled)",
+        "all_gather(filled.detach())",
+        "tests/distribution/test_gathered.py",
+        "",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "tf.reduce_sum(tf.where(before, sizes, 0))",
+        "0",
+        "tests/distribution/test_gathered.py",
+        "",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/losses/triplet.py",
+        "ops.where(nearer < last, nearer, last)",
+        "nearer",
+        METRIC,
+        "any_size",
+    ),
+    Fault(
+        "tfx_extras/losses/triplet.py",
+        "loss = ops.where(has_both, loss, ops.zeros_like(loss))",
+        "pass",
+        METRIC,
+        "without_like",
+    ),
+    Fault(
+        "tfx_extras/losses/lifted_structured.py",
+        "ops.square(ops.relu(d + push))",
+        "ops.square(d + push)",
+        LOSSES,
+        "its_reference and Lifted",
+    ),
+    Fault(
+        "tfx_extras/losses/n_pairs.py",
+        "loss = ops.where(has_labels, loss, ops.zeros_like(loss))",
+        "pass",
+        LOSSES,
+        "its_reference and Multilabel",
+    ),
+    Fault(
+        INFO_NCE,
+        "log_sum_exp(within, others)",
+        "log_sum_exp(within, others | is_own)",
+        LOSSES,
+        "its_reference and NTXent",
+    ),
+    Fault(
+        INFO_NCE,
+        "log_sum_exp(reverse, others)",
+        "log_sum_exp(logits, others)",
+        LOSSES,
+        "its_reference and CLIP",
+    ),
+    Fault(
+        "tfx_extras/losses/multi_similarity.py",
+        "s + epsilon > farthest",
+        "s > farthest",
+        LOSSES,
+        "its_reference and MultiSim",
+    ),
+    Fault(
+        "tfx_extras/losses/angular_margin.py",
+        "-2 - later",
+        "later",
+        METRIC,
+        "angular_margin",
+    ),
+    Fault(
+        "tfx_extras/losses/combined.py",
+        "weight * loss(y_true",
+        "loss(y_true",
+        "tests/losses/test_combined.py",
+        "weighted_sum",
+    ),
+    Fault(
+        "tfx_extras/losses/smoothed.py",
+        "pull + 2 * z_loss",
+        "pull + z_loss",
+        "tests/losses/test_long_rows.py",
+        "both_ways",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/losses/quantile.py",
+        "(tau, tau - 1)",
+        "(tau, -tau)",
+        LOSSES,
+        "its_reference and Pinball",
+    ),
+    Fault(
+        "tfx_extras/losses/sparsemax.py",
+        "missed = p - above",
+        "missed = ops.relu(-above)",
+        "tests/losses",
+        "sparsemax",
+    ),
+    Fault(
+        "tfx_extras/losses/weighted_kappa.py",
+        "ops.log(ratio + epsilon)",
+        "ops.log(ratio)",
+        LOSSES,
+        "its_reference and Kappa",
+    ),
+    Fault(
+        "tfx_extras/losses/iou.py",
+        "alpha = ops.stop_gradient(_ratio(v, iou_loss + v, 0.0))",
+        "alpha = _ratio(v, iou_loss + v, 0.0)",
+        LOSSES,
+        "gradient and GIoU",
+    ),
+    Fault(
+        "tfx_extras/losses/semi_supervised.py",
+        "rows / at_least(labeled, 1)",
+        "1",
+        LOSSES,
+        "its_reference and Semi",
+    ),
 ]
 
 
@@ -261,7 +438,6 @@ def is_seen(fault: Fault) -> bool:
             "tfx_extras",
             "tests",
             "pyproject.toml",
-            "conftest.py",
             "examples",
         ):
             source = ROOT / name
