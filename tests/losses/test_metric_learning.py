@@ -148,13 +148,21 @@ def test_a_batch_of_one_pair_is_finite(cls):
     assert np.isfinite(gradient(lambda x: loss(None, x), views[:1])).all()
 
 
-def test_triplets_need_no_labels_in_fit():
-    _, triplets = metric_learning.triplets()
-    model = keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(2)])
-    model.compile("sgd", losses.TripletLoss())
-    before = model.evaluate(triplets, np.zeros(8), verbose=0)
-    model.fit(triplets, np.zeros(8), epochs=3, verbose=0)
-    assert model.evaluate(triplets, np.zeros(8), verbose=0) < before
+@pytest.mark.parametrize(
+    ("loss", "data"),
+    [
+        (losses.TripletLoss(), metric_learning.triplets),
+        (losses.NTXentLoss(), metric_learning.pairs),
+    ],
+    ids=["triplets", "views"],
+)
+def test_fit_needs_no_labels_where_the_loss_needs_none(loss, data):
+    _, x = data()
+    model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Dense(2)])
+    model.compile("sgd", loss)
+    before = model.evaluate(x, verbose=0)
+    model.fit(x, epochs=3, verbose=0)
+    assert model.evaluate(x, verbose=0) < before
 
 
 @pytest.mark.only("tensorflow")
