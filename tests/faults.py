@@ -282,8 +282,8 @@ FAULTS = [
         "tfx_extras/losses/_distances.py",
         "ops.sqrt(ops.where(is_apart, square, ops.ones_like(square)))",
         "ops.sqrt(square)",
-        METRIC,
-        "coincide",
+        LOSSES,
+        "gradient and Contrastive",
     ),
     Fault(
         "tfx_extras/losses/_distances.py",
@@ -417,8 +417,8 @@ FAULTS = [
         "tfx_extras/losses/iou.py",
         "alpha = ops.stop_gradient(_ratio(v, iou_loss + v, 0.0))",
         "alpha = _ratio(v, iou_loss + v, 0.0)",
-        LOSSES,
-        "gradient and GIoU",
+        "tests/losses/test_iou.py",
+        "alpha",
     ),
     Fault(
         "tfx_extras/losses/semi_supervised.py",

@@ -216,6 +216,7 @@ CASES = [
         invalid=({"alpha": 0.0}, {"beta": -1.0}, {"base": 2.0}, {"epsilon": -0.1}),
         unequal=EMBEDDINGS,
     ),
+    case(MULTI, labelled, {"epsilon": 0.5, "beta": 4.0}),
     case(
         N_PAIRS,
         similarities,
