@@ -208,6 +208,7 @@ def measure(package, name, batch, framework, mode, memory):
         mean = float(mean)
         float(gradient[0, 0])  # waits until it is computed
         seconds.append(time.perf_counter() - start)
+        del gradient  # before the next one is there
     rise = megabytes("VmHWM") - before
     print(json.dumps([mean, statistics.median(seconds[1:]), rise]))
 

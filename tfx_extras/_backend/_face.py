@@ -78,8 +78,9 @@ class Backend:
         Args:
             value: Function `value(x, *constants, **settings)`, which returns one
                 value for each row and a tuple of what it found on its way.
-            slope: Function `slope(x, found, *constants, **settings)`, which returns
-                the derivative of each row's value in the elements of the row.
+            slope: Function `slope(upstream, x, found, *constants, **settings)`, which
+                returns the derivative of each row's value in the elements of the row,
+                times `upstream`, of which there is one for each row.
             x: Tensor with a gradient.
             *constants: Tensors without one.
             **settings: Numbers.

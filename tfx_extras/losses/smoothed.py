@@ -306,17 +306,18 @@ def _of_long_rows(z, labels, weights, label_smoothing, z_loss):
     return loss + z_loss * ops.square(p.log_partition()), (rest, largest)
 
 
-def _slope_of_long_rows(z, found, labels, weights, label_smoothing, z_loss):
-    r"""$p_c (\sum_k w_k y'_k + 2 \zeta \log Z) - w_c y'_c$."""
+def _slope_of_long_rows(upstream, z, found, labels, weights, label_smoothing, z_loss):
+    r"""$p_c (\sum_k w_k y'_k + 2 \zeta \log Z) - w_c y'_c$, times `upstream`."""
     p = Logits(z - found[1], *found)
     own = labels.classes[..., None]
-    is_own = ops.arange(z.shape[-1], dtype=own.dtype) == own
     pull = (1 - label_smoothing) * _at(weights, own)
     pull = pull + label_smoothing * _mean_weight(weights)
     pull = pull + 2 * z_loss * p.log_partition()[..., None]
-    shares = (1 - label_smoothing) * ops.cast(is_own, z.dtype)
-    shares = shares + label_smoothing / z.shape[-1]
-    return ops.exp(-p.surprise(p.values)) * pull - weights * shares
+    upstream = upstream[..., None]
+    is_own = ops.arange(z.shape[-1], dtype=own.dtype) == own
+    least = label_smoothing / z.shape[-1]
+    y = ops.where(is_own, (1 - label_smoothing + least) * upstream, least * upstream)
+    return ops.exp(-p.surprise(p.values)) * (pull * upstream) - weights * y
 
 
 def _at(weights, classes):
