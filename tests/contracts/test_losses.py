@@ -317,7 +317,9 @@ def test_compiled_is_eager_and_one_trace_serves_all_batches(case, jit_compile):
         batch = map(ops.convert_to_tensor, case.first(size, y_true, y_pred))
         batch = list(batch)
         expected = array(loss(*batch))
-        np.testing.assert_allclose(array(function(*batch)), expected, rtol=2e-6)
+        # A logarithm near 0, as kappa's, is exact to the last digits of 1.
+        actual = array(function(*batch))
+        np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=3e-7)
     if BACKEND == "tensorflow":
         assert len(traces) == 1
 
