@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.tools import array
+from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
 
@@ -174,3 +175,16 @@ def test_losses_are_not_negative(y, z):
         assert (array(function(y, z.astype("float32"), from_logits=True)) >= 0).all()
         p = np.abs(z).astype("float32") / 50
         assert (array(function(y, p)) >= 0).all()
+
+
+@pytest.mark.parametrize("largest", [0.0, 1e-30, 1e-8])
+@each_pair
+def test_rows_without_probabilities_have_a_finite_gradient(
+    dense, sparse, kwargs, largest
+):
+    rows = np.array([[largest, 0, 0], [0, largest, largest]], "float32")
+    for loss, labels in ((dense, np.eye(3)[[0, 2]]), (sparse, np.array([0, 2]))):
+        values = array(loss(labels, rows, **kwargs))
+        slopes = gradient(lambda x, f=loss, y=labels: 99 * f(y, x, **kwargs), rows)
+        assert np.isfinite(values).all()
+        assert np.isfinite(slopes).all()
