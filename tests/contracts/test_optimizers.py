@@ -169,6 +169,7 @@ def hyperparameters(cls):
 def test_config_round_trip(case):
     options = {
         "weight_decay": 0.1,
+        "independent_decay": True,
         "weight_decay_exclude": ["bias", "gamma$"],
         "clipnorm": 2.0,
         "use_ema": True,
@@ -226,6 +227,8 @@ def test_wrong_types_and_unknown_options_are_refused(case):
         case.cls(momentum=0.9)
     with pytest.raises(ValueError, match="list of regular"):
         case.cls(weight_decay_exclude="bias")
+    with pytest.raises(ValueError, match="weight_decay='0.1'"):
+        case.cls(weight_decay="0.1")
 
 
 @each_class(OPTIMIZERS)
@@ -249,6 +252,16 @@ def test_weight_decay_is_decoupled(case, gradients):
     actual = run(case.make(weight_decay=0.5), gradients)
     assert (movement_error(actual, expected) < 1e-5).all()
     assert (actual[:, 3] < 0.95 * START[:, 3]).all(), "also where gradients are zero"
+
+
+@each_class(OPTIMIZERS)
+def test_independent_decay_does_not_depend_on_the_learning_rate(case, gradients):
+    decay = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])
+    optimizer = case.make(weight_decay=decay, independent_decay=True)
+    config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
+    optimizer = keras.optimizers.deserialize(config)
+    expected = START * 0.5 * 0.5 * 0.75
+    np.testing.assert_array_equal(run(optimizer, 0 * gradients[:3]), expected)
 
 
 def two_layers():

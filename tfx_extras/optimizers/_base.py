@@ -14,6 +14,8 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._configuration import loaded
+from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 
 LearningRate = (
@@ -28,8 +30,12 @@ class OptimizerOptions(TypedDict, total=False):
 
     Args:
         name: Name of the optimizer.
-        weight_decay: $\lambda$, in [0, inf): each update subtracts
-            $\eta \lambda w$ from the weights too.
+        weight_decay: $\lambda$, in [0, inf), or a schedule of it, which sees the
+            number of updates made so far. Each update first takes
+            $\eta \lambda w$ from the weights.
+        independent_decay: Whether it takes $\lambda w$ instead, whatever the
+            learning rate, as TensorFlow Addons does. For as much decay as before,
+            multiply $\lambda$ by the learning rate.
         weight_decay_exclude: Regular expressions. A variable in whose `path`,
             such as `"sequential/dense/bias"`, one of them is found does not decay.
         clipnorm: Largest norm of the gradient of one variable.
@@ -47,7 +53,8 @@ class OptimizerOptions(TypedDict, total=False):
     """
 
     name: str | None
-    weight_decay: float | None
+    weight_decay: float | keras.optimizers.schedules.LearningRateSchedule | None
+    independent_decay: bool
     weight_decay_exclude: Sequence[str]
     clipnorm: float | None
     clipvalue: float | None
@@ -63,7 +70,8 @@ class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer given by the names of its slots and by one formula.
 
     A subclass names in `slots` the tensors that it keeps for each variable
-    (zeros at first), and writes `update`, which never assigns.
+    (zeros at first), and writes `update`, which never assigns; or `move`, if its
+    step is not a direction times the learning rate.
 
     Arithmetic is done and slots are kept in `float32`, or in `float64` for
     `float64` variables, and the result is rounded once, when it is stored. What
@@ -77,14 +85,20 @@ class Optimizer(keras.optimizers.Optimizer):
         self,
         learning_rate: LearningRate,
         name: str | None = None,
-        weight_decay: float | None = None,
+        weight_decay: Any = None,
+        independent_decay: bool = False,
         weight_decay_exclude: Sequence[str] = (),
         **kwargs: Any,
     ):
         if isinstance(learning_rate, int | Number):
             learning_rate = float(require("learning_rate", learning_rate, "[0, inf)"))
-        if weight_decay is not None:
+        if isinstance(weight_decay, int | Number):
             weight_decay = require("weight_decay", weight_decay, "[0, inf)")
+        elif not (weight_decay is None or _is_schedule(weight_decay)):
+            raise ValueError(
+                "Argument `weight_decay` must be a number, a schedule or None. "
+                f"Received: weight_decay={weight_decay!r}"
+            )
         if isinstance(weight_decay_exclude, str):
             raise ValueError(
                 "Argument `weight_decay_exclude` must be a list of regular "
@@ -97,6 +111,7 @@ class Optimizer(keras.optimizers.Optimizer):
             name=name or type(self).__name__.lower(),
             **kwargs,
         )
+        self.independent_decay = independent_decay
         self.weight_decay_exclude = list(weight_decay_exclude)
 
     def update(self, gradient, variable, step, slots) -> tuple[Any, tuple]:
@@ -109,6 +124,37 @@ class Optimizer(keras.optimizers.Optimizer):
             slots: The tensors kept for `variable`, in the order of `self.slots`.
         """
         raise NotImplementedError
+
+    def move(
+        self, gradient, variable, learning_rate, step, slots, index
+    ) -> tuple[Any, tuple]:
+        """Returns the new value of a variable after its decay, and new slots.
+
+        Args:
+            gradient: As for `update`.
+            variable: As for `update`.
+            learning_rate: That of this update, in the dtype of `variable`.
+            step: As for `update`.
+            slots: As for `update`.
+            index: The place of the variable among those of `build`.
+        """
+        direction, slots = self.update(gradient, variable, step, slots)
+        return variable - learning_rate * direction, slots
+
+    def decay(self, variable, learning_rate, index) -> Any:
+        """Returns the value of a variable after weight decay."""
+        if not self._decays[index]:
+            return variable
+        rate = self.current_weight_decay(variable.dtype)
+        if not self.independent_decay:
+            rate = learning_rate * rate
+        return variable - rate * variable
+
+    def current_weight_decay(self, dtype) -> Any:
+        r"""Returns $\lambda$ of this update."""
+        if _is_schedule(self.weight_decay):
+            return ops.cast(self.weight_decay(self.iterations), dtype)
+        return self.weight_decay
 
     def build(self, variables: list) -> None:
         if self.built:
@@ -129,7 +175,7 @@ class Optimizer(keras.optimizers.Optimizer):
 
     def _match_weight_decay(self, paths: list[str]) -> list[bool]:
         """Returns for each path whether its variable decays."""
-        if not self.weight_decay:
+        if self.weight_decay is None or self.weight_decay == 0:
             return [False] * len(paths)
         for pattern in self.weight_decay_exclude:
             if not any(re.search(pattern, path) for path in paths):
@@ -175,15 +221,15 @@ class Optimizer(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         slots, residual = self._slots[index], self._residuals[index]
         w = _exact(variable, residual)
-        direction, new_slots = self.update(
+        learning_rate = ops.cast(learning_rate, w.dtype)
+        new_w, new_slots = self.move(
             gradient,
-            w,
+            self.decay(w, learning_rate, index),
+            learning_rate,
             ops.cast(self.iterations, w.dtype) + 1,
             tuple(ops.convert_to_tensor(slot) for slot in slots),
+            index,
         )
-        if self._decays[index]:
-            direction = direction + self.weight_decay * w
-        new_w = w - ops.cast(learning_rate, w.dtype) * direction
         # Every new value is computed before the first is stored: on TensorFlow
         # and PyTorch a variable's value is a live reference.
         for slot, value in zip(slots, new_slots, strict=True):
@@ -261,7 +307,23 @@ class Optimizer(keras.optimizers.Optimizer):
             # The shortest number that rounds to the one stored: 0.0001 again, not
             # 9.999999747378752e-05.
             config["learning_rate"] = float(str(np.float32(config["learning_rate"])))
-        return config | {"weight_decay_exclude": list(self.weight_decay_exclude)}
+        return config | {
+            "weight_decay": saved(self.weight_decay),
+            "independent_decay": self.independent_decay,
+            "weight_decay_exclude": list(self.weight_decay_exclude),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        if isinstance(config.get("weight_decay"), dict):
+            with keras.saving.custom_object_scope(custom_objects or {}):
+                config["weight_decay"] = loaded(config["weight_decay"])
+        return super().from_config(config, custom_objects)
+
+
+def _is_schedule(x) -> bool:
+    return isinstance(x, keras.optimizers.schedules.LearningRateSchedule)
 
 
 def _exact(variable, residual):
