@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 BASE = "tfx_extras/optimizers/_base.py"
+ROUNDING = "tfx_extras/optimizers/_rounding.py"
 RADAM = "tfx_extras/optimizers/radam.py"
 OPTIMIZERS = "tests/contracts/test_optimizers.py"
 TRAINING = "tests/integration/test_training.py"
@@ -86,20 +87,26 @@ FAULTS = [
         "slots_are_wide",
     ),
     Fault(
-        BASE,
-        "self.assign(residual, exact - ops.cast(rounded, exact.dtype))",
+        ROUNDING,
+        "residual.assign(ops.cast(lost, _dtype(residual)))",
         "pass",
         OPTIMIZERS,
         "not_lost",
     ),
     Fault(
-        BASE,
-        "self.assign(residual, exact - ops.cast(rounded, exact.dtype))",
+        ROUNDING,
+        "residual.assign(ops.cast(lost, _dtype(residual)))",
         "pass",
         TRAINING,
         "pure_bfloat16",
     ),
-    Fault(BASE, "if _dtype(v) != wide(v.dtype)", "if True", OPTIMIZERS, "memory"),
+    Fault(
+        ROUNDING,
+        "if _dtype(variable) != wide(variable.dtype)",
+        "if True",
+        OPTIMIZERS,
+        "memory",
+    ),
     # Configuration
     Fault(
         RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"
@@ -179,8 +186,8 @@ FAULTS = [
     ),
     Fault(
         BASE,
-        "ops.copy(_exact(average, average_residual))",
-        "_exact(average, average_residual)",
+        "ops.copy(exact(average, average_residual))",
+        "exact(average, average_residual)",
         TRAINING,
         "every_option and float32 and AdaBelief",
         "jax",

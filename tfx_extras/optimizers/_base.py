@@ -17,6 +17,9 @@ from tfx_extras._checks import require
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
+from tfx_extras.optimizers._rounding import add_residual
+from tfx_extras.optimizers._rounding import exact
+from tfx_extras.optimizers._rounding import store
 
 LearningRate = (
     Number | keras.optimizers.schedules.LearningRateSchedule | Callable[..., Any]
@@ -162,16 +165,14 @@ class Optimizer(keras.optimizers.Optimizer):
         super().build(variables)
         kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
         self._slots = [list(slots) for slots in zip(*kept, strict=True)]
-        self._residuals = self._add_residuals(variables, "residual")
-        if self.use_ema:
-            self._average_residuals = self._add_residuals(variables, "average_residual")
-        self._decays = self._match_weight_decay([_path(v) for v in variables])
-
-    def _add_residuals(self, variables: list, name: str) -> list:
-        """Adds what `_store` keeps beside each variable of half precision."""
-        # Not the method below, which would widen it.
+        # Not the method below, which would widen them.
         add = super().add_variable_from_reference
-        return [add(v, name) if _dtype(v) != wide(v.dtype) else None for v in variables]
+        self.residuals = [add_residual(add, v, "residual") for v in variables]
+        if self.use_ema:
+            self._average_residuals = [
+                add_residual(add, v, "average_residual") for v in variables
+            ]
+        self._decays = self._match_weight_decay([_path(v) for v in variables])
 
     def _match_weight_decay(self, paths: list[str]) -> list[bool]:
         """Returns for each path whether its variable decays."""
@@ -219,8 +220,8 @@ class Optimizer(keras.optimizers.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         index = self._get_variable_index(variable)
-        slots, residual = self._slots[index], self._residuals[index]
-        w = _exact(variable, residual)
+        slots, residual = self._slots[index], self.residuals[index]
+        w = exact(variable, residual)
         learning_rate = ops.cast(learning_rate, w.dtype)
         new_w, new_slots = self.move(
             gradient,
@@ -234,14 +235,7 @@ class Optimizer(keras.optimizers.Optimizer):
         # and PyTorch a variable's value is a live reference.
         for slot, value in zip(slots, new_slots, strict=True):
             self.assign(slot, value)
-        self._store(new_w, variable, residual)
-
-    def _store(self, exact, variable, residual) -> None:
-        """Rounds `exact` into `variable`, and what that takes into `residual`."""
-        rounded = backend.round_to(exact, _dtype(variable))
-        if residual is not None:
-            self.assign(residual, exact - ops.cast(rounded, exact.dtype))
-        self.assign(variable, rounded)
+        store(new_w, variable, residual)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """Adds to `weight_decay_exclude`: variables, or regular expressions."""
@@ -272,10 +266,10 @@ class Optimizer(keras.optimizers.Optimizer):
 
         def move(variable, average, average_residual):
             if average is not None:
-                past = _exact(average, average_residual)
+                past = exact(average, average_residual)
                 change = ops.cast(variable, past.dtype) - past
                 new = past + (1 - ops.cast(momentum, past.dtype)) * change
-                self._store(new, average, average_residual)
+                store(new, average, average_residual)
 
         backend.for_each(
             move,
@@ -290,13 +284,13 @@ class Optimizer(keras.optimizers.Optimizer):
         def overwrite(variable, residual, average, average_residual):
             if average is not None:
                 # A copy: JAX cannot train on with one buffer in two variables.
-                exact = ops.copy(_exact(average, average_residual))
-                self._store(exact, variable, residual)
+                value = ops.copy(exact(average, average_residual))
+                store(value, variable, residual)
 
         backend.for_each(
             overwrite,
             trainable_variables,
-            self._residuals,
+            self.residuals,
             self._model_variables_moving_average,
             self._average_residuals,
         )
@@ -324,16 +318,6 @@ class Optimizer(keras.optimizers.Optimizer):
 
 def _is_schedule(x) -> bool:
     return isinstance(x, keras.optimizers.schedules.LearningRateSchedule)
-
-
-def _exact(variable, residual):
-    """The value of a variable before `_store` rounded it."""
-    value = ops.cast(variable, wide(variable.dtype))
-    return value if residual is None else value + ops.cast(residual, value.dtype)
-
-
-def _dtype(variable) -> str:
-    return keras.backend.standardize_dtype(variable.dtype)
 
 
 def _path(variable) -> str:
