@@ -34,6 +34,10 @@ class Backend:
         """A scope in which no operation is recorded for differentiation."""
         return nullcontext()
 
+    def outside_of_compilation(self) -> AbstractContextManager:
+        """A scope in which variables have values, while a function is compiled."""
+        return nullcontext()
+
     def for_each(
         self, function: Callable[..., None], variables: Sequence[Any], *columns: Any
     ) -> None:

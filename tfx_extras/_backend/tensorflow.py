@@ -23,6 +23,9 @@ class TensorFlow(Backend):
     def beside(self, variable):
         return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))
 
+    def outside_of_compilation(self):
+        return tf.init_scope()
+
     def for_each(self, function, variables, *columns):
         def update(strategy, variables, *columns):
             for variable, *row in zip(variables, *columns, strict=True):

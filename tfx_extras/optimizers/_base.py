@@ -83,6 +83,8 @@ class Optimizer(keras.optimizers.Optimizer):
     """
 
     slots: Sequence[str] = ()
+    # Paths of all variables of the model, where other optimizers train some of them.
+    sibling_paths: Sequence[str] = ()
 
     def __init__(
         self,
@@ -172,14 +174,15 @@ class Optimizer(keras.optimizers.Optimizer):
             self._average_residuals = [
                 add_residual(add, v, "average_residual") for v in variables
             ]
-        self._decays = self._match_weight_decay([_path(v) for v in variables])
+        self._decays = self._match_weight_decay([path_of(v) for v in variables])
 
     def _match_weight_decay(self, paths: list[str]) -> list[bool]:
         """Returns for each path whether its variable decays."""
         if self.weight_decay is None or self.weight_decay == 0:
             return [False] * len(paths)
         for pattern in self.weight_decay_exclude:
-            if not any(re.search(pattern, path) for path in paths):
+            known = self.sibling_paths or paths
+            if not any(re.search(pattern, path) for path in known):
                 warnings.warn(
                     f"`weight_decay_exclude`: {pattern!r} is found in no path of "
                     f"a variable. The paths are: {paths}",
@@ -198,7 +201,7 @@ class Optimizer(keras.optimizers.Optimizer):
             return super().add_variable_from_reference(
                 reference_variable, name, initializer
             )
-        path = re.sub("[/:]", "_", _path(reference_variable))
+        path = re.sub("[/:]", "_", path_of(reference_variable))
         with backend.beside(reference_variable):
             return self.add_variable(
                 shape=tuple(reference_variable.shape),
@@ -244,7 +247,7 @@ class Optimizer(keras.optimizers.Optimizer):
                 "`exclude_from_weight_decay()` must be called before the optimizer is "
                 "built, which the first training step does."
             )
-        paths = [f"^{re.escape(_path(variable))}$" for variable in var_list or ()]
+        paths = [f"^{re.escape(path_of(variable))}$" for variable in var_list or ()]
         self.weight_decay_exclude = [
             *self.weight_decay_exclude,
             *paths,
@@ -320,7 +323,8 @@ def _is_schedule(x) -> bool:
     return isinstance(x, keras.optimizers.schedules.LearningRateSchedule)
 
 
-def _path(variable) -> str:
+def path_of(variable) -> str:
+    """Returns the path of a variable, also of one that is none of Keras's."""
     return getattr(variable, "path", None) or variable.name
 
 
@@ -332,7 +336,7 @@ def _prepared(gradient, variable):
     shapes = tuple(gradient.shape), tuple(variable.shape)
     if None not in shapes[0] and shapes[0] != shapes[1]:
         raise ValueError(
-            f"The gradient of `{_path(variable)}` must have its shape. "
+            f"The gradient of `{path_of(variable)}` must have its shape. "
             f"Received: gradient.shape={shapes[0]}, variable.shape={shapes[1]}"
         )
     return gradient

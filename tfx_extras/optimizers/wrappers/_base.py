@@ -1,0 +1,200 @@
+"""What every wrapper shares, so that each file holds only its formula."""
+
+import warnings
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras.optimizers._rounding import add_residual
+from tfx_extras.optimizers._rounding import exact
+from tfx_extras.optimizers._rounding import store
+
+OfOptimizer = keras.optimizers.Optimizer | str
+
+
+class OptimizerWrapper(keras.optimizers.Optimizer):
+    """An optimizer that acts before and after each update of another.
+
+    A subclass names in `slots` the tensors that it keeps for each variable, and
+    writes `after`, which never assigns. What belongs to the update itself, such as
+    the learning rate, clipping, decay and accumulation, belongs to
+    `inner_optimizer`.
+    """
+
+    slots: Sequence[str] = ()
+    # Like `after`, with whether it is the first time in place of the last two
+    # arguments; for what has to be kept of the weights before an update.
+    before: Callable[..., tuple] | None = None
+
+    def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
+        inner = keras.optimizers.get(inner_optimizer)
+        kind = type(self).__name__
+        if isinstance(inner, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "Argument `inner_optimizer` must not be a LossScaleOptimizer. Wrap the "
+                f"other way round: LossScaleOptimizer({kind}(...)). "
+                f"Received: inner_optimizer={inner_optimizer}"
+            )
+        super().__init__(learning_rate=0.0, name=name or kind.lower())
+        self.inner_optimizer = inner
+
+    # The state of the inner optimizer is its own.
+
+    @property
+    def learning_rate(self):
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.inner_optimizer.learning_rate = learning_rate
+
+    @property
+    def iterations(self):
+        return self.inner_optimizer.iterations
+
+    @property
+    def loss_scale_factor(self):
+        return self.inner_optimizer.loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, value):
+        if hasattr(self, "inner_optimizer"):  # not yet, while Keras constructs this
+            self.inner_optimizer.loss_scale_factor = value
+
+    @property
+    def variables(self):
+        inner = getattr(self, "inner_optimizer", None)
+        return self._variables + ([] if inner is None else inner.variables)
+
+    @property
+    def residuals(self) -> list:
+        """What the inner optimizer keeps beside weights of half precision."""
+        return residuals_of(self.inner_optimizer)
+
+    def scale_loss(self, loss):
+        return self.inner_optimizer.scale_loss(loss)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def finalize_variable_values(self, var_list):
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def set_weights(self, weights):
+        for variable, weight in zip(self.variables, weights, strict=True):
+            variable.assign(weight)
+
+    def save_own_variables(self, store):
+        # Keras saves those of the inner optimizer with it.
+        for i, variable in enumerate(self._variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        if len(store.keys()) != len(self._variables):
+            warnings.warn(
+                f"The state of optimizer '{self.name}' is not loaded: it has "
+                f"{len(self._variables)} variables, and {len(store.keys())} were "
+                "saved. Has it been built?",
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(self._variables):
+            variable.assign(store[str(i)])
+
+    # The update
+
+    def build(self, variables: list) -> None:
+        if self.built:
+            return
+        self.build_inner(variables)
+        super().build(variables)
+        kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
+        self._slots = [list(slots) for slots in zip(*kept, strict=True)]
+        add = self.add_variable_from_reference
+        self._slot_residuals = [
+            [add_residual(add, v, f"{name}_residual") for name in self.slots]
+            for v in variables
+        ]
+
+    def build_inner(self, variables: list) -> None:
+        self.inner_optimizer.build(variables)
+
+    def apply_inner(self, grads: list, trainable_variables: list | None) -> None:
+        self.inner_optimizer.apply(grads, trainable_variables)
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        grads = list(grads)
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+            if not self.built and grads:
+                self.build(trainable_variables)
+        if not self.built or not grads:  # Keras says what is wrong
+            self.inner_optimizer.apply(grads, trainable_variables)
+            return
+        with backend.without_gradients():
+            if self.before is not None:
+                self._assign(self.before, self._iterations == 0)
+            iterations = ops.copy(self.iterations)
+            self.apply_inner(grads, trainable_variables)
+            # Not while gradients are accumulated.
+            is_update = self.iterations != iterations
+            # Those of this wrapper: the inner optimizer may have made others before.
+            self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
+            if self.slots:
+                self._assign(self.after, ops.copy(self._iterations), is_update)
+
+    def after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
+        """Returns the new value of a variable, or `None`, and new slots.
+
+        Args:
+            variable: The value that the inner optimizer gave.
+            slots: The tensors kept for `variable`, in the order of `self.slots`.
+            updates: Number of updates so far, 1 after the first: a scalar.
+            is_update: Whether this was one; else a gradient was accumulated.
+        """
+        raise NotImplementedError
+
+    def _assign(self, function, *scalars) -> None:
+        """Stores for each variable, on each device, what `function` returns."""
+
+        def update(variable, residual, slots, slot_residuals, *scalars):
+            if any(slot is None for slot in slots):  # it is its gradient: not learned
+                return
+            pairs = zip(slots, slot_residuals, strict=True)
+            kept = tuple(exact(slot, rest) for slot, rest in pairs)
+            value, new = function(exact(variable, residual), kept, *scalars)
+            # Every value is computed before the first is stored.
+            for slot, rest, x in zip(slots, slot_residuals, new, strict=True):
+                store(x, slot, rest)
+            if value is not None:
+                store(value, variable, residual)
+
+        count = len(self._trainable_variables)
+        backend.for_each(
+            update,
+            self._trainable_variables,
+            self.residuals,
+            self._slots,
+            self._slot_residuals,
+            *([scalar] * count for scalar in scalars),
+        )
+
+    def get_config(self):
+        inner = keras.saving.serialize_keras_object(self.inner_optimizer)
+        return {"name": self.name, "inner_optimizer": inner}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        inner = keras.saving.deserialize_keras_object(
+            config["inner_optimizer"], custom_objects=custom_objects
+        )
+        return cls(**config | {"inner_optimizer": inner})
+
+
+def residuals_of(optimizer: Any) -> list:
+    """What an optimizer keeps beside weights of half precision: Keras's nothing."""
+    return getattr(optimizer, "residuals", [None] * len(optimizer._trainable_variables))

@@ -1,0 +1,76 @@
+"""Learning rates that fall with the depth of a layer."""
+
+import re
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from typeguard import typechecked
+
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+
+
+@typechecked
+def layer_wise_decay(
+    model: keras.Layer,
+    decay: Number = 0.75,
+    layers: Sequence[Any] | None = None,
+) -> dict[str, dict[str, float]]:
+    r"""Returns rules for `ParameterGroups`: the deeper a layer, the slower it learns.
+
+    $$
+    \eta_i = \gamma^{L - i} \eta, \qquad i = 1, \ldots, L
+    $$
+
+    Layer $L$, the last one, learns at the learning rate $\eta$, the one before it at
+    $\gamma \eta$, and so on down to layer 1, the nearest to the input.
+
+    Args:
+        model: A built model.
+        decay: $\gamma$, in (0, 1].
+        layers: The layers from the input to the output; each item is a layer, or a
+            list of layers that learn at one rate. `None`: all that have weights to
+            train, in the order of `model.layers`, and of the layers of those.
+
+    Raises:
+        ValueError: If `decay` is outside its interval, or no layer has weights yet.
+
+    Example:
+        >>> model = keras.Sequential([
+        ...     keras.Input((3,)),
+        ...     keras.layers.Dense(4, name="body"),
+        ...     keras.layers.Dense(2, name="head")])
+        >>> groups = tfx_extras.optimizers.layer_wise_decay(model, 0.5)
+        >>> print([rule["learning_rate_multiplier"] for rule in groups.values()])
+        [0.5, 1.0]
+        >>> optimizer = tfx_extras.optimizers.ParameterGroups("adam", groups)
+
+    Reference: Bao et al., 2021 (BEiT). https://arxiv.org/abs/2106.08254
+    """
+    gamma = require("decay", decay, "(0, 1]")
+    groups = []
+    for item in _leaves(model) if layers is None else layers:
+        group = item if isinstance(item, list | tuple) else [item]
+        paths = [v.path for layer in group for v in layer.trainable_variables]
+        if paths:
+            groups.append(paths)
+    if not groups:
+        raise ValueError(f"No layer of `{model.name}` has weights to train. Build it.")
+    return {
+        "^(" + "|".join(re.escape(path) for path in paths) + ")$": {
+            "learning_rate_multiplier": gamma ** (len(groups) - i)
+        }
+        for i, paths in enumerate(groups, 1)
+    }
+
+
+def _leaves(layer: Any) -> Iterator[Any]:
+    """The layers within a layer, models being opened."""
+    inner = getattr(layer, "layers", None)
+    if isinstance(inner, list) and inner:
+        for each in inner:
+            yield from _leaves(each)
+    else:
+        yield layer
