@@ -8,9 +8,10 @@ import pytest
 
 from tests.losses.cases import LOSSES
 from tests.optimizers.cases import OPTIMIZERS
+from tests.optimizers.wrapper_cases import WRAPPERS
 from tests.schedules.cases import SCHEDULES
 
-__all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "each", "each_class"]
+__all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "WRAPPERS", "each", "each_class"]
 
 
 def each(cases):

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 from typeguard import typechecked
 
 from tfx_extras._backend import backend
@@ -31,8 +32,14 @@ KEYS = ("learning_rate_multiplier", "weight_decay", "optimizer")
 class ParameterGroups(OptimizerWrapper):
     r"""Trains some of the weights otherwise: slower, without decay, by another.
 
-    Each rule is a regular expression and what holds for the variables in whose
-    `path`, such as `"model/encoder/kernel"`, it is found:
+    $$
+    w_t = A(w_{t-1}, g_t;\ \mu \eta, \lambda)
+    $$
+
+    For each variable $w$, rules give the optimizer $A$, the factor $\mu$ of its
+    learning rate $\eta$, and its weight decay $\lambda$. Each rule is a regular
+    expression and what holds for the variables in whose `path`, such as
+    `"model/encoder/kernel"`, it is found:
 
     | key | what it sets |
     |---|---|
@@ -92,6 +99,11 @@ class ParameterGroups(OptimizerWrapper):
                 raise ValueError(
                     "ParameterGroups within ParameterGroups: put all rules in one. "
                     f"Received: {optimizer}"
+                )
+            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                raise ValueError(
+                    "Put LossScaleOptimizer around ParameterGroups, not into its "
+                    f"rules. Received: {optimizer}"
                 )
         inner = _innermost(self.inner_optimizer)
         if inner.global_clipnorm and inner.gradient_accumulation_steps:
@@ -184,8 +196,7 @@ class ParameterGroups(OptimizerWrapper):
         original = optimizer or self.inner_optimizer
         if multiplier == 1 and decay is AS_IT_IS:
             return original
-        with backend.outside_of_compilation():  # which knows no learning rate yet
-            copy = type(original).from_config(original.get_config())
+        copy = _copied(original)
         copy.learning_rate = lambda: original.learning_rate * multiplier
         if decay is not AS_IT_IS:
             innermost = _innermost(copy)
@@ -323,6 +334,20 @@ def _saved(value):
     if isinstance(value, keras.optimizers.Optimizer):
         return keras.saving.serialize_keras_object(value)
     return saved(value)
+
+
+def _copied(optimizer):
+    """Returns an optimizer of the same configuration, but for its learning rate."""
+    innermost = _innermost(optimizer)
+    rate = innermost._learning_rate
+    is_function = callable(rate) and not isinstance(rate, LearningRateSchedule)
+    try:
+        if is_function:  # Keras would look for its name, which it need not have
+            innermost._learning_rate = None
+        with backend.outside_of_compilation():  # where learning rates have values
+            return type(optimizer).from_config(optimizer.get_config())
+    finally:
+        innermost._learning_rate = rate
 
 
 def _chain(optimizer):

@@ -90,6 +90,6 @@ def _batches(data: Any, batch_size: Any) -> Iterator[Any]:
             f"Received: batch_size={batch_size}"
         )
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[i] for i in range(data.num_batches))
+        data = map(data.__getitem__, range(data.num_batches))
     for batch in data:
         yield batch[0] if isinstance(batch, list | tuple) else batch

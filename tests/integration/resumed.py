@@ -1,0 +1,98 @@
+"""Trains, and keeps the weights: `resumed.py PART FOLDER [KIND ...]`.
+
+The parts, each for a process of its own: `through` trains 4 epochs; `first` trains 2
+and saves the model, `second` loads it and trains 2 more; `killed` ends in the middle of
+its third epoch, `restored` goes on from the end of the one before. See
+`test_resumed.py`.
+"""
+
+import os
+import signal
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from tfx_extras import optimizers
+
+KINDS = {
+    "Lookahead(RAdam)": lambda: optimizers.Lookahead(optimizers.RAdam(0.01)),
+    "SWA(MovingAverage(AdaBelief))": lambda: optimizers.SWA(
+        optimizers.MovingAverage(optimizers.AdaBelief(0.01)), start=3, period=4
+    ),
+    "LossScaleOptimizer(Lookahead(Adam))": lambda: keras.optimizers.LossScaleOptimizer(
+        optimizers.Lookahead("adam", sync_period=3)
+    ),
+    "ParameterGroups(Adam, SGD)": lambda: optimizers.ParameterGroups(
+        keras.optimizers.Adam(0.01),
+        {
+            "head": keras.optimizers.SGD(0.1, momentum=0.9),
+            "bias": {"learning_rate_multiplier": 0.5, "weight_decay": 0.1},
+            ".*": {},
+        },
+    ),
+}
+
+
+class Kill(keras.callbacks.Callback):
+    """Ends the process as nothing can prevent, in the middle of an epoch."""
+
+    epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (2, 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def network(kind):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, activation="relu", name="body"),
+            keras.layers.Dense(2, name="head"),
+        ]
+    )
+    model.compile(KINDS[kind](), loss="mse")
+    return model
+
+
+def fit(model, epochs, callbacks=()):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 3)).astype("float32")
+    y = x[:, :2] ** 2
+    model.fit(
+        x,
+        y,
+        batch_size=8,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+    )
+
+
+def main(part, folder, *kinds):
+    for kind in kinds or KINDS:
+        path = f"{folder}/{list(KINDS).index(kind)}"
+        backup = keras.callbacks.BackupAndRestore(path)
+        if part == "second":
+            model = keras.saving.load_model(f"{path}.keras")
+        else:
+            model = network(kind)
+        callbacks = {"killed": [backup, Kill()], "restored": [backup]}.get(part, [])
+        fit(model, 2 if part in ("first", "second") else 4, callbacks)
+        if part == "first":
+            model.save(f"{path}.keras")
+        state = [*model.variables, *model.optimizer.variables]
+        values = [keras.ops.convert_to_numpy(v) for v in state]
+        np.savez(f"{path}-{part}.npz", *values)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

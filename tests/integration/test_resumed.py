@@ -1,0 +1,61 @@
+"""Training that was interrupted ends as if it had not been, bit for bit."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.integration.resumed import KINDS
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(part, folder, *kinds):
+    command = [sys.executable, "-m", "tests.integration.resumed", part, str(folder)]
+    return subprocess.Popen(
+        [*command, *kinds], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+
+
+def states(part, folder):
+    """The variables of each model and of its optimizer, at the end of a part."""
+    found = []
+    for number in range(len(KINDS)):
+        with np.load(folder / f"{number}-{part}.npz") as arrays:
+            found.append([arrays[name] for name in arrays.files])
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where each part was run, in a process of its own."""
+    folder = tmp_path_factory.mktemp("resumed")
+    for parts in [("through", "first"), ("second",)]:
+        for process in [start(part, folder) for part in parts]:
+            error = process.communicate()[1]
+            assert process.returncode == 0, error[-3000:]
+    for process in [start("killed", folder, kind) for kind in KINDS]:
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    process = start("restored", folder)
+    error = process.communicate()[1]
+    assert process.returncode == 0, error[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize("part", ["second", "restored"])
+def test_it_ends_as_if_it_had_not_been_interrupted(part, folder):
+    for kind, whole, resumed in zip(
+        KINDS, states("through", folder), states(part, folder), strict=True
+    ):
+        for one, two in zip(whole, resumed, strict=True):
+            np.testing.assert_array_equal(one, two, err_msg=kind)
+    halfway = states("first", folder)
+    assert all(
+        (a != b).any()
+        for first, whole in zip(halfway, states("through", folder), strict=True)
+        for a, b in zip(first[:4], whole[:4], strict=True)
+    )

@@ -1,0 +1,159 @@
+"""How averages of the weights come into a model and out of it."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.tools import array
+from tfx_extras.callbacks import SwapAverage
+from tfx_extras.optimizers import SWA
+from tfx_extras.optimizers import AdaBelief
+from tfx_extras.optimizers import MovingAverage
+
+KINDS = {
+    "moving": lambda inner: MovingAverage(inner, decay=0.5),
+    "swa": lambda inner: SWA(inner, start=2, period=2),
+}
+each_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(32, 3)).astype("float32")
+    return x, x @ rng.normal(size=(3, 2)).astype("float32")
+
+
+def compiled(optimizer, dtype="float32", **options):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, dtype=dtype, name="only")]
+    )
+    model.compile(optimizer, loss="mse", **options)
+    return model
+
+
+def fit(model, callbacks=(), epochs=3, **options):
+    return model.fit(
+        *data(),
+        epochs=epochs,
+        batch_size=8,
+        verbose=0,
+        shuffle=False,
+        callbacks=list(callbacks),
+        **options,
+    )
+
+
+def state(model):
+    return [array(v) for v in [*model.variables, *model.optimizer.variables]]
+
+
+@each_kind
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_swapping_twice_changes_no_bit(make, dtype):
+    """Even where a sum of both would lose the smaller."""
+    variable = keras.Variable([1e4, 1.23, 1e-6], dtype=dtype, name="w")
+    optimizer = make(AdaBelief(0.1))
+    for _ in range(3):
+        optimizer.apply([ops.ones(3)], [variable])
+    before = [array(variable), *map(array, optimizer.variables)]
+    optimizer.swap()
+    assert optimizer.is_swapped
+    assert (array(variable) != before[0])[1:].all()
+    optimizer.swap()
+    assert not optimizer.is_swapped
+    after = [array(variable), *map(array, optimizer.variables)]
+    for one, two in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@each_kind
+def test_the_average_can_be_assigned_for_good(make):
+    variable = keras.Variable([1.0, 2.0], dtype="float32", name="w")
+    optimizer = make(keras.optimizers.SGD(0.5))
+    optimizer.build([variable])
+    with pytest.raises(ValueError, match="no average"):
+        optimizer.assign_average()
+    with pytest.raises(ValueError, match="no average"):
+        optimizer.swap()
+    for _ in range(4):
+        optimizer.apply([ops.ones(2)], [variable])
+    optimizer.swap()
+    average = array(variable)
+    with pytest.raises(ValueError, match="already"):
+        optimizer.assign_average()
+    optimizer.swap()
+    optimizer.assign_average()
+    np.testing.assert_array_equal(array(variable), average)
+    # Training goes on from there, and the average with it.
+    optimizer.apply([ops.ones(2)], [variable])
+    np.testing.assert_array_equal(array(variable), average - 0.5)
+
+
+@each_kind
+@pytest.mark.parametrize("swap_on_epoch", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_evaluation_does_not_change_the_training(make, swap_on_epoch, dtype):
+    results = []
+    for callbacks, options in [
+        ([], {}),
+        ([SwapAverage(swap_on_epoch)], {"validation_data": data()}),
+    ]:
+        keras.utils.set_random_seed(0)
+        model = compiled(make(AdaBelief(0.01)), dtype)
+        fit(model, callbacks, **options)
+        results.append(state(model))
+    for one, two in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@each_kind
+def test_what_is_evaluated_predicted_and_checkpointed_is_the_average(make, tmp_path):
+    model = compiled(make(keras.optimizers.SGD(0.1)))
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    swap = SwapAverage(swap_on_epoch=True)
+    history = fit(model, [swap, best], validation_data=data()).history
+    weights = model.get_weights()
+    of_weights = model.evaluate(*data(), verbose=0)
+    of_average = model.evaluate(*data(), verbose=0, callbacks=[SwapAverage()])
+    assert of_average != of_weights
+    assert history["val_loss"][-1] == pytest.approx(of_average, rel=1e-6)
+    predicted = model.predict(data()[0], verbose=0, callbacks=[SwapAverage()])
+    assert np.mean((predicted - data()[1]) ** 2) == pytest.approx(of_average, rel=1e-5)
+    for one, two in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    saved = keras.saving.load_model(tmp_path / "3.keras")
+    assert saved.evaluate(*data(), verbose=0) == pytest.approx(of_average, rel=1e-6)
+    # The model that was saved with its average trains on from its weights.
+    fit(model, [SwapAverage()], epochs=1)
+    fit(saved, [SwapAverage()], epochs=1)
+    for one, two in zip(state(model), state(saved), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@each_kind
+def test_the_average_can_be_kept(make):
+    model = compiled(make(keras.optimizers.SGD(0.1)))
+    fit(model, [SwapAverage(keep_average=True)])
+    kept = model.evaluate(*data(), verbose=0)
+    assert model.evaluate(*data(), verbose=0, callbacks=[SwapAverage()]) == kept
+    assert model.optimizer.is_swapped
+    model.optimizer.swap()
+    assert model.evaluate(*data(), verbose=0) != kept
+
+
+def test_of_two_averages_the_outer_one_counts():
+    inner = MovingAverage(keras.optimizers.SGD(0.1))
+    model = compiled(SWA(inner, start=2, period=2))
+    fit(model, [SwapAverage(keep_average=True)])
+    assert model.optimizer.is_swapped
+    assert not inner.is_swapped
+
+
+def test_an_optimizer_without_average_is_refused_and_an_early_one_waits():
+    model = compiled(keras.optimizers.SGD(0.1))
+    with pytest.raises(ValueError, match="needs an optimizer that keeps an average"):
+        fit(model, [SwapAverage()])
+    late = compiled(SWA(keras.optimizers.SGD(0.1), start=1000, period=1))
+    fit(late, [SwapAverage(swap_on_epoch=True)], validation_data=data())
+    assert not late.optimizer.is_swapped

@@ -1,0 +1,66 @@
+"""The wrappers, with the arguments and the reference each is tested by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import keras
+
+from tests.references import wrappers as references
+from tfx_extras import optimizers
+
+RATE, MOMENTUM = 2.0**-6, 0.5
+
+
+@dataclass(frozen=True)
+class WrapperCase:
+    """One configuration of one wrapper; `changes` must change what it keeps."""
+
+    cls: type
+    reference: Callable[..., Any]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    invalid: tuple[dict[str, Any], ...] = ()
+
+    def make(self, inner_optimizer=None, **kwargs):
+        inner = inner_optimizer or keras.optimizers.SGD(RATE, MOMENTUM)
+        return self.cls(inner, **self.kwargs | kwargs)
+
+    def expected(self, start, gradients, **kwargs):
+        return self.reference(start, gradients, RATE, MOMENTUM, **self.kwargs | kwargs)
+
+    def __str__(self):
+        arguments = ",".join(f"{k}={v}" for k, v in self.kwargs.items())
+        return f"{self.cls.__name__}({arguments})"
+
+
+WRAPPERS = [
+    WrapperCase(
+        optimizers.Lookahead,
+        references.lookahead,
+        {"sync_period": 3},
+        changes={"sync_period": 2, "slow_step_size": 0.9},
+        invalid=(
+            {"sync_period": 0},
+            {"sync_period": -1},
+            {"slow_step_size": 1.5},
+            {"slow_step_size": -0.5},
+        ),
+    ),
+    WrapperCase(
+        optimizers.MovingAverage,
+        references.moving_average,
+        {"decay": 0.9, "start_step": 4},
+        changes={"decay": 0.5, "start_step": 2, "warmup": True},
+        invalid=({"decay": 1.0}, {"decay": -0.1}, {"start_step": -1}),
+    ),
+    WrapperCase(optimizers.MovingAverage, references.moving_average, {"warmup": True}),
+    WrapperCase(
+        optimizers.SWA,
+        references.swa,
+        {"start": 4, "period": 3},
+        changes={"start": 5, "period": 2},
+        invalid=({"start": 0}, {"period": 0}),
+    ),
+]

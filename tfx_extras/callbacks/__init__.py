@@ -1,0 +1,5 @@
+"""Callbacks."""
+
+from tfx_extras.callbacks.swap_average import SwapAverage
+
+__all__ = ["SwapAverage"]

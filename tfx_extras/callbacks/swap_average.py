@@ -1,0 +1,91 @@
+"""Evaluation and checkpoints of averaged weights."""
+
+import keras
+from typeguard import typechecked
+
+from tfx_extras.optimizers.wrappers._average import AverageWrapper
+
+
+class SwapAverage(keras.callbacks.Callback):
+    """Puts the average of `MovingAverage` or `SWA` into the model, to evaluate it.
+
+    Before an evaluation, also that of `validation_data`, and before `predict`, the
+    weights and their average change places, and after it they change back, bit for
+    bit. While there is no average yet, nothing happens.
+
+    With `swap_on_epoch`, they also change places when an epoch ends, and back before
+    the next begins, so that the callbacks after this one in the list, such as
+    `ModelCheckpoint` and `BackupAndRestore`, see and save the average. A model saved
+    so has its weights in the optimizer: to train on exactly, give `fit` this callback
+    again.
+
+    Of optimizers in one another the outermost average counts.
+
+    Args:
+        swap_on_epoch: Whether callbacks at the end of an epoch see the average.
+        keep_average: Whether the model keeps the average when training has ended.
+            The optimizer then has the weights: this callback brings them back if
+            training goes on.
+
+    Raises:
+        ValueError: In `fit`, `evaluate` or `predict`, if no optimizer of the model
+            keeps an average.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> optimizer = tfx_extras.optimizers.MovingAverage("adam", decay=0.9)
+        >>> model.compile(optimizer, loss="mse")
+        >>> swap = tfx_extras.callbacks.SwapAverage(keep_average=True)
+        >>> x, y = np.ones((8, 3)), np.zeros((8, 1))
+        >>> history = model.fit(
+        ...     x, y, validation_data=(x, y), callbacks=[swap], verbose=0)
+        >>> print(model.optimizer.is_swapped)
+        True
+    """
+
+    @typechecked
+    def __init__(self, swap_on_epoch: bool = False, keep_average: bool = False):
+        super().__init__()
+        self.swap_on_epoch = swap_on_epoch
+        self.keep_average = keep_average
+
+    def _average(self) -> AverageWrapper:
+        """The outermost optimizer that keeps an average."""
+        optimizer = self.model.optimizer
+        while not isinstance(optimizer, AverageWrapper):
+            optimizer = getattr(optimizer, "inner_optimizer", None)
+            if optimizer is None:
+                raise ValueError(
+                    "SwapAverage needs an optimizer that keeps an average: "
+                    "MovingAverage or SWA. "
+                    f"Received: optimizer={self.model.optimizer}"
+                )
+        return optimizer
+
+    def _make(self, swapped: bool) -> None:
+        """Sees to it that the model has the average, or the weights."""
+        optimizer = self._average()
+        if optimizer.is_swapped != swapped and optimizer.has_average:
+            optimizer.swap()
+
+    def on_train_begin(self, logs=None):
+        self._make(swapped=False)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._make(swapped=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._make(swapped=self.swap_on_epoch)
+
+    def on_train_end(self, logs=None):
+        self._make(swapped=self.keep_average)
+
+    def on_test_begin(self, logs=None):
+        self._before = self._average().is_swapped
+        self._make(swapped=True)
+
+    def on_test_end(self, logs=None):
+        self._make(swapped=self._before)
+
+    on_predict_begin = on_test_begin
+    on_predict_end = on_test_end
