@@ -17,7 +17,11 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 BASE = "tfx_extras/optimizers/_base.py"
 ROUNDING = "tfx_extras/optimizers/_rounding.py"
+WRAPPERS = "tfx_extras/optimizers/wrappers/"
 RADAM = "tfx_extras/optimizers/radam.py"
+WRAPPING = "tests/contracts/test_wrappers.py"
+AVERAGES = "tests/optimizers/test_averages.py"
+GROUPS = "tests/optimizers/test_parameter_groups.py"
 OPTIMIZERS = "tests/contracts/test_optimizers.py"
 TRAINING = "tests/integration/test_training.py"
 TENSORFLOW = "tests/integration/test_tensorflow.py"
@@ -260,6 +264,159 @@ FAULTS = [
         "tests/integration/test_import.py",
         "legacy",
         "tensorflow",
+    ),
+    # Weight decay
+    Fault(
+        BASE,
+        "if not self.independent_decay:",
+        "if True:",
+        OPTIMIZERS,
+        "independent_decay",
+    ),
+    Fault(
+        BASE, '"weight_decay": saved(', '"_": saved(', OPTIMIZERS, "independent_decay"
+    ),
+    # Wrappers
+    Fault(
+        WRAPPERS + "lookahead.py",
+        "ops.where(is_first, variable, slots[0])",
+        "slots[0]",
+        WRAPPING,
+        "its_reference and Lookahead",
+    ),
+    Fault(
+        WRAPPERS + "lookahead.py",
+        "is_update & (updates",
+        "(updates > 0) & (updates",
+        WRAPPING,
+        "accumulated and Lookahead",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "ops.cast(is_update, self._iterations.dtype)",
+        "1",
+        WRAPPING,
+        "accumulated",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "iterations = ops.copy(self.iterations)",
+        "iterations = ops.convert_to_tensor(self.iterations)",
+        WRAPPING,
+        "its_reference",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "ops.copy(self._iterations), is_update",
+        "ops.copy(self.iterations), is_update",
+        WRAPPING,
+        "counted_from",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "for i, variable in enumerate(self._variables):\n            store",
+        "for i, variable in enumerate(self.variables):\n            store",
+        WRAPPING,
+        "saved_once",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "self.inner_optimizer.loss_scale_factor = value",
+        "pass",
+        WRAPPING,
+        "loss_scale",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "store(value, variable, residual)",
+        "variable.assign(ops.cast(value, variable.dtype))",
+        WRAPPING,
+        "half_precision and Lookahead",
+    ),
+    Fault(WRAPPERS + "moving_average.py", "+ 9)", "+ 10)", WRAPPING, "its_reference"),
+    Fault(
+        WRAPPERS + "moving_average.py",
+        "ops.where(n > 0, moved, variable)",
+        "moved",
+        WRAPPING,
+        "its_reference",
+    ),
+    Fault(WRAPPERS + "swa.py", "// self.period", "// 1", WRAPPING, "its_reference"),
+    Fault(WRAPPERS + "swa.py", ">= self.start)", "> 0)", AVERAGES, "early_one"),
+    Fault(
+        WRAPPERS + "_average.py",
+        "weights, average = ops.copy(variable), ops.copy(slots[0])",
+        "weights, average = ops.copy(slots[0]), ops.copy(variable)",
+        AVERAGES,
+    ),
+    Fault(
+        WRAPPERS + "_average.py",
+        "self._swapped.assign(1 - self._swapped)",
+        "pass",
+        AVERAGES,
+    ),
+    Fault(
+        "tfx_extras/callbacks/swap_average.py",
+        "def on_epoch_begin",
+        "def _on_epoch_begin",
+        AVERAGES,
+        "evaluation",
+    ),
+    Fault(
+        "tfx_extras/callbacks/swap_average.py",
+        "def on_train_begin",
+        "def _on_train_begin",
+        AVERAGES,
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "*(copy for copy in copies.values() if copy not in originals),\n"
+        "            *originals,",
+        "*originals,\n"
+        "            *(copy for copy in copies.values() if copy not in originals),",
+        GROUPS,
+        "multipliers_follow",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "_innermost(optimizer)._iterations.assign_add(1)",
+        "pass",
+        GROUPS,
+        "multipliers_follow",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "innermost._learning_rate = None",
+        "pass",
+        GROUPS,
+        "multipliers_follow",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "_innermost(optimizer).sibling_paths = paths",
+        "pass",
+        GROUPS,
+        "reported",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "largest * (self.loss_scale_factor or 1.0)",
+        "largest",
+        GROUPS,
+        "norm_of_all",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "optimizer.learning_rate = rate * after / before",
+        "pass",
+        GROUPS,
+        "reaches_all",
+    ),
+    Fault(
+        WRAPPERS + "update_batch_norm.py",
+        "seen / (seen + size)",
+        "1 - 1 / (1 + seen // 4)",
+        "tests/optimizers/test_update_batch_norm.py",
     ),
     # Losses
     Fault(PAIRS, "same & ~own,", "same,", LOSSES, "its_reference and Triplet"),

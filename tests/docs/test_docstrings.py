@@ -11,7 +11,7 @@ import tfx_extras
 NAMES = {"keras": keras, "np": np, "tfx_extras": tfx_extras}
 EXAMPLES = [
     test
-    for package in (tfx_extras.losses, tfx_extras.optimizers, tfx_extras.schedules)
+    for package in (getattr(tfx_extras, name) for name in tfx_extras.__all__)
     for name in package.__all__
     for test in doctest.DocTestFinder(recurse=False).find(
         getattr(package, name), name, globs=NAMES
