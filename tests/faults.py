@@ -111,6 +111,20 @@ FAULTS = [
         OPTIMIZERS,
         "memory",
     ),
+    Fault(
+        "tfx_extras/optimizers/lamb.py",
+        "u = self.penalized(u, variable, index)",
+        "pass",
+        OPTIMIZERS,
+        "decoupled and LAMB",
+    ),
+    Fault(
+        "tfx_extras/optimizers/lamb.py",
+        "if not self._is_excluded[index]:",
+        "if True:",
+        OPTIMIZERS,
+        "changed_hyperparameter and LAMB",
+    ),
     # Configuration
     Fault(
         RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"

@@ -48,3 +48,13 @@ def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
             f"Received: {name}={value}"
         )
     return value
+
+
+def require_patterns(name: str, patterns: Sequence[str]) -> list[str]:
+    """Returns regular expressions as a list; a single one, not in a list, raises."""
+    if isinstance(patterns, str):
+        raise ValueError(
+            f"Argument `{name}` must be a list of regular expressions. "
+            f"Received: {name}={patterns!r}"
+        )
+    return list(patterns)

@@ -48,6 +48,12 @@ def movement_error(actual, expected, start=START):
     return (np.abs(actual - expected).max(axis=0) / np.maximum(moved, 1e-30))[:3]
 
 
+def past_rounding(actual, expected, updates, dtype="float32"):
+    """Without the rounding of weights, which matters where they hardly move."""
+    rounding = updates * np.finfo(dtype).eps * np.abs(expected)
+    return np.where(np.abs(actual - expected) < rounding, expected, actual)
+
+
 @each(OPTIMIZERS)
 @each_device
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 5e-6)])
@@ -56,11 +62,10 @@ def test_matches_its_reference(case, device, dtype, tolerance, fifty_gradients):
     expected = case.reference(START, gradients, RATE, **case.kwargs)
     with wide(), keras.device(device):
         actual = run(case.make(), gradients, dtype)
-    # Past the rounding of weights, which matters where they hardly move.
-    rounding = 50 * np.finfo(dtype).eps * np.abs(expected)
-    actual = np.where(np.abs(actual - expected) < rounding, expected, actual)
+    actual = past_rounding(actual, expected, 50, dtype)
     assert (movement_error(actual, expected) < tolerance).all()
-    assert (actual[:, 3] == START[:, 3]).all(), "zero gradients move nothing"
+    if not case.moves_alone:
+        assert (actual[:, 3] == START[:, 3]).all(), "zero gradients move nothing"
 
 
 @each(OPTIMIZERS)
@@ -141,8 +146,13 @@ def test_slots_are_wide_whatever_the_weights(case):
 
 @each_class(OPTIMIZERS)
 def test_memory_is_that_of_the_documentation(case):
-    """Two slots of 4 bytes per weight, and 2 bytes more for half precision."""
-    for dtype, expected in [("float32", 8), ("bfloat16", 10), ("float64", 16)]:
+    """Slots of so many bytes per weight, and 2 bytes more for half precision."""
+    size_of_slots = case.bytes_per_weight
+    for dtype, expected in [
+        ("float32", size_of_slots),
+        ("bfloat16", size_of_slots + 2),
+        ("float64", 2 * size_of_slots),
+    ]:
         with wide():
             variable = keras.Variable(np.ones(1000), dtype=dtype, name="w")
             optimizer = case.cls()
@@ -219,12 +229,13 @@ def test_invalid_arguments_are_named_with_their_value(case):
 def test_wrong_types_and_unknown_options_are_refused(case):
     from typeguard import TypeCheckError
 
-    with pytest.raises(TypeCheckError, match="beta_1"):
-        case.cls(beta_1="0.9")
+    (own,) = case.invalid[1]
+    with pytest.raises(TypeCheckError, match=own):
+        case.cls(**{own: "0.9"})
     with pytest.raises(TypeCheckError, match="learning_rate"):
         case.cls("fast")
-    with pytest.raises(ValueError, match="momentum"):
-        case.cls(momentum=0.9)
+    with pytest.raises(ValueError, match="nesterov"):
+        case.cls(nesterov=True)
     with pytest.raises(ValueError, match="list of regular"):
         case.cls(weight_decay_exclude="bias")
     with pytest.raises(ValueError, match="weight_decay='fast'"):
@@ -250,14 +261,15 @@ def test_names_are_the_same_in_every_process(case):
 def test_weight_decay_is_decoupled(case, gradients):
     expected = case.reference(START, gradients, RATE, weight_decay=0.5, **case.kwargs)
     actual = run(case.make(weight_decay=0.5), gradients)
+    actual = past_rounding(actual, expected, len(gradients))
     assert (movement_error(actual, expected) < 1e-5).all()
-    assert (actual[:, 3] < 0.95 * START[:, 3]).all(), "also where gradients are zero"
+    assert (actual[:, 3] < START[:, 3]).all(), "also where gradients are zero"
 
 
 @each_class(OPTIMIZERS)
 def test_independent_decay_does_not_depend_on_the_learning_rate(case, gradients):
     decay = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])
-    optimizer = case.make(weight_decay=decay, independent_decay=True)
+    optimizer = case.make(0.0, weight_decay=decay, independent_decay=True)
     config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
     optimizer = keras.optimizers.deserialize(config)
     expected = START * 0.5 * 0.5 * 0.75
@@ -274,13 +286,19 @@ def two_layers():
     )
 
 
-def decayed(model, optimizer):
-    """The paths of the variables that an update without gradient changes."""
-    for variable in model.trainable_variables:
-        variable.assign(ops.ones(variable.shape))
-    variables = model.trainable_variables
-    optimizer.apply([ops.zeros(v.shape) for v in variables], variables)
-    return {"/".join(v.path.split("/")[-2:]) for v in variables if array(v).max() < 1}
+def decayed(case, model, optimizer):
+    """The paths of the variables that an update without gradient makes smaller."""
+    variables, after = model.trainable_variables, []
+    for stepper in (case.make(), optimizer):
+        for variable in variables:
+            variable.assign(ops.ones(variable.shape))
+        stepper.apply([ops.zeros(v.shape) for v in variables], variables)
+        after.append([array(v).max() for v in variables])
+    return {
+        "/".join(variable.path.split("/")[-2:])
+        for variable, without, value in zip(variables, *after, strict=True)
+        if value < without
+    }
 
 
 @each_class(OPTIMIZERS)
@@ -292,7 +310,7 @@ def test_weight_decay_excludes_by_path(case):
         (["head/", "body/bias$"], {"body/bias", "head/kernel", "head/bias"}),
     ]:
         optimizer = case.make(weight_decay=0.1, weight_decay_exclude=patterns)
-        assert decayed(two_layers(), optimizer) == everything - excluded
+        assert decayed(case, two_layers(), optimizer) == everything - excluded
 
 
 @each_class(OPTIMIZERS)
@@ -301,7 +319,7 @@ def test_weight_decay_exclusion_by_method_is_saved(case):
     optimizer = case.make(weight_decay=0.1)
     optimizer.exclude_from_weight_decay([model.layers[0].kernel], ["head/bias"])
     copy = case.cls.from_config(optimizer.get_config())
-    assert decayed(model, copy) == {"body/bias", "head/kernel"}
+    assert decayed(case, model, copy) == {"body/bias", "head/kernel"}
     with pytest.raises(ValueError, match="before the optimizer is built"):
         copy.exclude_from_weight_decay(var_names=["bias"])
 
@@ -420,8 +438,13 @@ def test_variables_without_gradient_stay_as_they_are(case):
 
 @each_class(OPTIMIZERS)
 def test_zero_gradients_move_nothing_and_leave_no_nan(case):
-    actual = run(case.make(), np.zeros((20, 3, 4)))
-    np.testing.assert_array_equal(actual, START)
+    gradients = np.zeros((20, 3, 4))
+    actual = run(case.make(), gradients)
+    if case.moves_alone:
+        expected = case.reference(START, gradients, RATE, **case.kwargs)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(actual, START)
 
 
 @each_class(OPTIMIZERS)
@@ -450,10 +473,11 @@ def test_scalars_and_empty_variables_are_updated(case):
 
 
 @each_class(OPTIMIZERS)
-def test_constraints_are_applied(case, fifty_gradients):
-    variable = keras.Variable(START, dtype="float32", name="w")
+def test_constraints_are_applied(case):
+    variable = keras.Variable([1.0, 1e-6], dtype="float32", name="w")
     variable.constraint = keras.constraints.NonNeg()
     optimizer = case.make()
-    for g in fifty_gradients:
-        optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
-    assert array(variable).min() == 0
+    for _ in range(3):
+        optimizer.apply([ops.ones(2)], [variable])
+    assert array(variable)[0] > 0
+    assert array(variable)[1] == 0

@@ -14,7 +14,8 @@ class OptimizerCase:
     """One configuration of one optimizer.
 
     `changes` are values that must change the result; between them, the cases
-    of a class change each of its hyperparameters.
+    of a class change each of its hyperparameters. `invalid` begins with the
+    learning rate and one of its own.
     """
 
     cls: type
@@ -22,6 +23,10 @@ class OptimizerCase:
     kwargs: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     invalid: tuple[dict[str, Any], ...] = ()
+    # What a float32 weight takes beside itself, as its docstring says.
+    bytes_per_weight: int = 8
+    # Whether weights move also where gradients are zero.
+    moves_alone: bool = False
 
     def make(self, learning_rate=2.0**-6, **options):
         return self.cls(learning_rate, **self.kwargs, **options)
@@ -93,4 +98,23 @@ OPTIMIZERS = [
     # The average never grows long enough to be used.
     OptimizerCase(optimizers.RAdam, references.radam, {"beta_1": 0.0, "beta_2": 0.6}),
     OptimizerCase(optimizers.RAdam, references.radam, {"beta_2": 0.0}),
+    OptimizerCase(
+        optimizers.LAMB,
+        references.lamb,
+        changes={"beta_1": 0.5, "beta_2": 0.9, "layer_adaptation_exclude": ["w"]},
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"epsilon": -0.1},
+            {"max_trust_ratio": 0.0},
+        ),
+    ),
+    OptimizerCase(
+        optimizers.LAMB,
+        references.lamb,
+        {"epsilon": 0.1, "max_trust_ratio": 2.0**-8},
+        changes={"epsilon": 0.0, "max_trust_ratio": 2.0**-9},
+    ),
+    OptimizerCase(optimizers.LAMB, references.lamb, {"epsilon": 0.0}),
 ]

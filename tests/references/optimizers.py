@@ -68,3 +68,29 @@ def radam(
         step = m_hat if r is None else r * m_hat / (np.sqrt(v_hat) + epsilon)
         w = w - lr * (step + weight_decay * w)
     return w
+
+
+def lamb(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-6,
+    max_trust_ratio=np.inf,
+    weight_decay=0.0,
+):
+    """You et al., 2019, algorithm 2, with phi(z) = z; the ratio may have a bound."""
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
+        # 0 / 0 is 0: a weight without gradient, and an epsilon of 0.
+        scale = np.sqrt(v_hat) + epsilon
+        r = np.divide(m_hat, scale, out=np.zeros_like(w), where=scale > 0)
+        u = r + weight_decay * w
+        w_norm, u_norm = np.linalg.norm(w), np.linalg.norm(u)
+        ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0
+        w = w - lr * min(ratio, max_trust_ratio) * u
+    return w

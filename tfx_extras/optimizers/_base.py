@@ -3,7 +3,9 @@
 import re
 import warnings
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 from typing import TypedDict
 
@@ -14,6 +16,7 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._checks import require_patterns
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
@@ -72,9 +75,12 @@ class OptimizerOptions(TypedDict, total=False):
 class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer given by the names of its slots and by one formula.
 
-    A subclass names in `slots` the tensors that it keeps for each variable
-    (zeros at first), and writes `update`, which never assigns; or `move`, if its
-    step is not a direction times the learning rate.
+    A subclass names in `slots` the tensors that it keeps for each variable, and
+    writes `update`, which never assigns; or `move`, if its step is not a direction
+    times the learning rate. Slots are of the shape of the variable, but those of
+    `scalar_slots`; and of zeros at first, but those of `initial_values`. One that
+    takes weight decay up into its formula sets `decays_inside`, and calls
+    `penalized`.
 
     Arithmetic is done and slots are kept in `float32`, or in `float64` for
     `float64` variables, and the result is rounded once, when it is stored. What
@@ -85,6 +91,9 @@ class Optimizer(keras.optimizers.Optimizer):
     slots: Sequence[str] = ()
     # Paths of all variables of the model, where other optimizers train some of them.
     sibling_paths: Sequence[str] = ()
+    scalar_slots: Sequence[str] = ()
+    initial_values: Mapping[str, float] = MappingProxyType({})
+    decays_inside: bool = False
 
     def __init__(
         self,
@@ -104,11 +113,6 @@ class Optimizer(keras.optimizers.Optimizer):
                 "Argument `weight_decay` must be a number, a schedule or None. "
                 f"Received: weight_decay={weight_decay!r}"
             )
-        if isinstance(weight_decay_exclude, str):
-            raise ValueError(
-                "Argument `weight_decay_exclude` must be a list of regular "
-                f"expressions. Received: weight_decay_exclude={weight_decay_exclude!r}"
-            )
         super().__init__(
             learning_rate,
             weight_decay=weight_decay,
@@ -117,7 +121,9 @@ class Optimizer(keras.optimizers.Optimizer):
             **kwargs,
         )
         self.independent_decay = independent_decay
-        self.weight_decay_exclude = list(weight_decay_exclude)
+        self.weight_decay_exclude = require_patterns(
+            "weight_decay_exclude", weight_decay_exclude
+        )
 
     def update(self, gradient, variable, step, slots) -> tuple[Any, tuple]:
         """Returns the step to subtract, before the learning rate, and new slots.
@@ -147,13 +153,20 @@ class Optimizer(keras.optimizers.Optimizer):
         return variable - learning_rate * direction, slots
 
     def decay(self, variable, learning_rate, index) -> Any:
-        """Returns the value of a variable after weight decay."""
-        if not self._decays[index]:
+        """Returns the value of a variable after the decay that precedes its move."""
+        inside = self.decays_inside and not self.independent_decay
+        if inside or not self._decays[index]:
             return variable
         rate = self.current_weight_decay(variable.dtype)
         if not self.independent_decay:
             rate = learning_rate * rate
         return variable - rate * variable
+
+    def penalized(self, direction, variable, index) -> Any:
+        """Returns `direction` with the decay inside of it, unless that precedes."""
+        if self.independent_decay or not self._decays[index]:
+            return direction
+        return direction + self.current_weight_decay(variable.dtype) * variable
 
     def current_weight_decay(self, dtype) -> Any:
         r"""Returns $\lambda$ of this update."""
@@ -165,7 +178,14 @@ class Optimizer(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
-        kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
+        kept = [
+            self.add_optimizer_variables(
+                variables,
+                name,
+                keras.initializers.Constant(self.initial_values.get(name, 0.0)),
+            )
+            for name in self.slots
+        ]
         self._slots = [list(slots) for slots in zip(*kept, strict=True)]
         # Not the method below, which would widen them.
         add = super().add_variable_from_reference
@@ -174,22 +194,25 @@ class Optimizer(keras.optimizers.Optimizer):
             self._average_residuals = [
                 add_residual(add, v, "average_residual") for v in variables
             ]
-        self._decays = self._match_weight_decay([path_of(v) for v in variables])
-
-    def _match_weight_decay(self, paths: list[str]) -> list[bool]:
-        """Returns for each path whether its variable decays."""
         if self.weight_decay is None or self.weight_decay == 0:
-            return [False] * len(paths)
-        for pattern in self.weight_decay_exclude:
-            known = self.sibling_paths or paths
+            self._decays = [False] * len(variables)
+        else:
+            excluded = self.matches("weight_decay_exclude", variables)
+            self._decays = [not found for found in excluded]
+
+    def matches(self, argument: str, variables: list) -> list[bool]:
+        """Returns for each variable whether its path is among those of `argument`."""
+        paths = [path_of(variable) for variable in variables]
+        known = self.sibling_paths or paths
+        for pattern in getattr(self, argument):
             if not any(re.search(pattern, path) for path in known):
                 warnings.warn(
-                    f"`weight_decay_exclude`: {pattern!r} is found in no path of "
-                    f"a variable. The paths are: {paths}",
-                    stacklevel=2,
+                    f"`{argument}`: {pattern!r} is found in no path of a variable. "
+                    f"The paths are: {paths}",
+                    stacklevel=3,
                 )
         return [
-            not any(re.search(pattern, path) for pattern in self.weight_decay_exclude)
+            any(re.search(pattern, path) for pattern in getattr(self, argument))
             for path in paths
         ]
 
@@ -202,12 +225,14 @@ class Optimizer(keras.optimizers.Optimizer):
                 reference_variable, name, initializer
             )
         path = re.sub("[/:]", "_", path_of(reference_variable))
+        is_scalar = name in self.scalar_slots
+        layout = getattr(reference_variable, "_layout", None)
         with backend.beside(reference_variable):
             return self.add_variable(
-                shape=tuple(reference_variable.shape),
+                shape=() if is_scalar else tuple(reference_variable.shape),
                 dtype=wide(reference_variable.dtype),
                 initializer=initializer,
-                layout=getattr(reference_variable, "_layout", None),
+                layout=None if is_scalar else layout,
                 name=f"{path}_{name or 'var'}",
             )
 

@@ -1,0 +1,132 @@
+"""LAMB."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._checks import require_patterns
+from tfx_extras._register import register
+from tfx_extras.optimizers._base import LearningRate
+from tfx_extras.optimizers._base import Optimizer
+from tfx_extras.optimizers._base import OptimizerOptions
+from tfx_extras.optimizers._rectification import bias_correction
+
+# The square of what is below it is 0 in `float32`: an epsilon of 0 is taken for it.
+_TINY = 1e-19
+
+
+@register
+class LAMB(Optimizer):
+    r"""Adam, whose step is as large as the weights of the layer, for large batches.
+
+    $$
+    \begin{aligned}
+    m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\, g_t \\
+    v_t &= \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2 \\
+    u_t &= \frac{m_t / (1 - \beta_1^t)}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon}
+        + \lambda w_{t-1} \\
+    w_t &= w_{t-1} - \eta\, \frac{\|w_{t-1}\|}{\|u_t\|}\, u_t
+    \end{aligned}
+    $$
+
+    Here $g_t$ is the gradient, $w_t$ the weights of one variable, $\eta$ the
+    learning rate and $\lambda$ the weight decay. The trust ratio
+    $\|w\| / \|u\|$ is 1 where either norm is 0, and for the variables of
+    `layer_adaptation_exclude`. With `independent_decay`, decay precedes the step,
+    and has no part in the ratio.
+
+    Memory: 2 slots: 8 bytes per weight, and 2 more for half precision weights.
+
+    Differs from `keras.optimizers.Lamb` in that decay is inside of the ratio, as in
+    the paper, and in the default of `epsilon`, which is that of TensorFlow Addons.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
+            without arguments.
+        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
+        beta_2: $\beta_2$, decay of the variance, in [0, 1).
+        epsilon: $\epsilon$, in [0, inf).
+        layer_adaptation_exclude: Regular expressions. A variable in whose `path`
+            one of them is found has a trust ratio of 1.
+        max_trust_ratio: Largest trust ratio, in (0, inf); `None`: any.
+        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([3.0, -4.0])
+        >>> tfx_extras.optimizers.LAMB(0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 2.6464 -3.6464]
+
+    Reference: You et al., 2019. https://arxiv.org/abs/1904.00962
+    """
+
+    decays_inside = True
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-6,
+        layer_adaptation_exclude: Sequence[str] = (),
+        max_trust_ratio: Number | None = None,
+        **kwargs: Unpack[OptimizerOptions],
+    ):
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = require("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = require("beta_2", beta_2, "[0, 1)")
+        self.epsilon = require("epsilon", epsilon, "[0, inf)")
+        self.layer_adaptation_exclude = require_patterns(
+            "layer_adaptation_exclude", layer_adaptation_exclude
+        )
+        if max_trust_ratio is not None:
+            max_trust_ratio = require("max_trust_ratio", max_trust_ratio, "(0, inf)")
+        self.max_trust_ratio = max_trust_ratio
+        self.slots = ("momentum", "variance")
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._is_excluded = self.matches("layer_adaptation_exclude", variables)
+
+    def update(self, gradient, variable, step, slots):
+        momentum, variance = slots
+        m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
+        v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
+        m_hat = m / bias_correction(self.beta_1, step)
+        v_hat = v / bias_correction(self.beta_2, step)
+        return m_hat / (ops.sqrt(v_hat) + max(self.epsilon, _TINY)), (m, v)
+
+    def move(self, gradient, variable, learning_rate, step, slots, index):
+        u, slots = self.update(gradient, variable, step, slots)
+        u = self.penalized(u, variable, index)
+        if not self._is_excluded[index]:
+            learning_rate = learning_rate * self._trust_ratio(variable, u)
+        return variable - learning_rate * u, slots
+
+    def _trust_ratio(self, w, u):
+        w_norm = ops.sqrt(ops.sum(ops.square(w)))
+        u_norm = ops.sqrt(ops.sum(ops.square(u)))
+        ratio = w_norm / ops.where(u_norm > 0, u_norm, 1.0)
+        ratio = ops.where((w_norm > 0) & (u_norm > 0), ratio, 1.0)
+        if self.max_trust_ratio is None:
+            return ratio
+        return ops.where(ratio < self.max_trust_ratio, ratio, self.max_trust_ratio)
+
+    def get_config(self):
+        return super().get_config() | {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "layer_adaptation_exclude": list(self.layer_adaptation_exclude),
+            "max_trust_ratio": self.max_trust_ratio,
+        }
