@@ -11,7 +11,15 @@ from tests.optimizers.cases import OPTIMIZERS
 from tests.optimizers.wrapper_cases import WRAPPERS
 from tests.schedules.cases import SCHEDULES
 
-__all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "WRAPPERS", "each", "each_class"]
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "WRAPPERS",
+    "each",
+    "each_class",
+    "each_kind",
+]
 
 
 def each(cases):
@@ -22,3 +30,13 @@ def each(cases):
 def each_class(cases):
     """Parametrizes a test by `case`: the first of each class."""
     return each(list({case.cls: case for case in reversed(cases)}.values()))
+
+
+# A direction times the rate; slots of one number, decay within; no slots at all.
+KINDS = ("AdaBelief", "NovoGrad", "ConditionalGradient")
+
+
+def each_kind(cases):
+    """Parametrizes a test of the base by `case`: one of each kind of optimizer."""
+    named = {case.cls.__name__: case for case in reversed(cases)}
+    return each([named[name] for name in KINDS])

@@ -125,6 +125,41 @@ FAULTS = [
         OPTIMIZERS,
         "changed_hyperparameter and LAMB",
     ),
+    Fault(
+        "tfx_extras/optimizers/yogi.py",
+        "ops.sign(x) * distance / (2 - distance)",
+        "distance / (2 - distance)",
+        OPTIMIZERS,
+        "its_reference and Yogi",
+    ),
+    Fault(
+        "tfx_extras/optimizers/_proximal.py",
+        "x / (1 + rate * l2)",
+        "x / (1 + l2)",
+        OPTIMIZERS,
+        "its_reference and Proximal",
+    ),
+    Fault(
+        "tfx_extras/optimizers/novograd.py",
+        "ops.where(is_first, square, v)",
+        "v",
+        OPTIMIZERS,
+        "its_reference and Novo",
+    ),
+    Fault(
+        "tfx_extras/optimizers/cocob.py",
+        "(reward / largest + 1)",
+        "(reward + largest)",
+        OPTIMIZERS,
+        "its_reference and COCOB",
+    ),
+    Fault(
+        "tfx_extras/optimizers/conditional_gradient.py",
+        "range(13)",
+        "range(3)",
+        "tests/optimizers/test_conditional_gradient.py",
+        "nuclear",
+    ),
     # Configuration
     Fault(
         RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"

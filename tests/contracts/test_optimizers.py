@@ -11,6 +11,7 @@ from keras import ops
 from tests.cases import OPTIMIZERS
 from tests.cases import each
 from tests.cases import each_class
+from tests.cases import each_kind
 from tests.tools import array
 from tests.tools import compiled
 from tests.tools import each_device
@@ -79,7 +80,7 @@ def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradient
     assert (np.abs(actual - expected) <= 1.1 * unit * np.abs(expected) + 1e-6).all()
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.parametrize("jit", [False, True])
 def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):
     """A thousand updates, each a hundredth of what the weight can express."""
@@ -214,14 +215,15 @@ def test_a_changed_hyperparameter_changes_the_result(case, gradients):
 @each_class(OPTIMIZERS)
 def test_every_hyperparameter_is_changed_in_some_case(case):
     changed = [c.changes.keys() for c in OPTIMIZERS if c.cls is case.cls]
-    assert set().union(*changed) == hyperparameters(case.cls)
+    changed = set().union(*changed, case.tested_apart)
+    assert changed == hyperparameters(case.cls)
 
 
 @each_class(OPTIMIZERS)
 def test_invalid_arguments_are_named_with_their_value(case):
     for kwargs in case.invalid:
         ((name, value),) = kwargs.items()
-        with pytest.raises(ValueError, match=rf"`{name}` must be in .* {name}={value}"):
+        with pytest.raises(ValueError, match=rf"`{name}` must be .* {name}={value}"):
             case.cls(**kwargs)
 
 
@@ -313,7 +315,7 @@ def test_weight_decay_excludes_by_path(case):
         assert decayed(case, two_layers(), optimizer) == everything - excluded
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_weight_decay_exclusion_by_method_is_saved(case):
     model = two_layers()
     optimizer = case.make(weight_decay=0.1)
@@ -324,7 +326,7 @@ def test_weight_decay_exclusion_by_method_is_saved(case):
         copy.exclude_from_weight_decay(var_names=["bias"])
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
     optimizer = case.make(weight_decay=0.1, weight_decay_exclude=["LayerNorm"])
     with pytest.warns(UserWarning, match="'LayerNorm' is found in no path"):
@@ -344,6 +346,7 @@ def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
 def test_clipping_is_that_of_the_gradient(case, option, clip, gradients):
     expected = case.reference(START, [clip(g) for g in gradients], RATE, **case.kwargs)
     actual = run(case.make(**option), gradients)
+    actual = past_rounding(actual, expected, len(gradients))
     assert (movement_error(actual, expected) < 1e-4).all()
 
 
@@ -358,7 +361,7 @@ def test_accumulated_gradients_equal_their_mean(case, dtype, gradients):
     np.testing.assert_allclose(actual[:, 1:], expected[:, 1:], rtol=tolerance)
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("micro_steps", [None, 2])
 def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradients):
@@ -380,7 +383,7 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
     np.testing.assert_allclose(array(variable), average, rtol=rounding)
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_moving_average_overwrites_the_weights_when_asked(case, gradients):
     optimizer = case.make(use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2)
     variable = keras.Variable(START, dtype="float32", name="w")
@@ -453,7 +456,7 @@ def test_gradients_of_any_magnitude_give_finite_weights(case, magnitude, gradien
     assert np.isfinite(run(case.make(), magnitude * np.sign(gradients))).all()
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_a_gradient_of_another_shape_is_refused(case):
     variable = keras.Variable(np.ones((2, 3)), dtype="float32", name="w")
     with pytest.raises(ValueError, match=r"shape=\(3,\), variable.shape=\(2, 3\)"):

@@ -8,6 +8,7 @@ from keras import ops
 from tests.cases import OPTIMIZERS
 from tests.cases import each
 from tests.cases import each_class
+from tests.cases import each_kind
 from tests.tools import array
 
 
@@ -73,7 +74,7 @@ OPTIONS = [
 ]
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_option_trains_and_is_saved(case, options, dtype, tmp_path):
@@ -83,7 +84,7 @@ def test_every_option_trains_and_is_saved(case, options, dtype, tmp_path):
     assert_trains_on_exactly(model, tmp_path / "model.keras")
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
 def test_every_precision_trains_and_is_saved(case, policy, jit, tmp_path):
@@ -121,7 +122,7 @@ def test_fit_is_the_same_compiled_or_not(case):
         np.testing.assert_allclose(one, three, rtol=1e-5, atol=1e-6)
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_loss_scaling_reaches_the_optimizer_unscaled(case):
     weights = []
     for wrap in (lambda o: o, keras.optimizers.LossScaleOptimizer):
@@ -134,7 +135,7 @@ def test_loss_scaling_reaches_the_optimizer_unscaled(case):
         np.testing.assert_allclose(plain, scaled, rtol=1e-4, atol=1e-5)
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_callbacks_set_the_learning_rate(case):
     model = network()
     model.compile(case.make(), loss="mse")
@@ -147,7 +148,7 @@ def test_callbacks_set_the_learning_rate(case):
     assert rates == [1.0, 0.5, 0.25]
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_averaged_weights_can_be_swapped_in(case):
     model = network("bfloat16")
     model.compile(case.make(use_ema=True, ema_momentum=0.5), loss="mse")
@@ -158,7 +159,7 @@ def test_averaged_weights_can_be_swapped_in(case):
     assert np.isfinite(history["val_loss"]).all()
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_weights_alone_can_be_saved_and_loaded(case, tmp_path):
     model = network()
     model.compile(case.make(), loss="mse")
@@ -172,7 +173,7 @@ def test_weights_alone_can_be_saved_and_loaded(case, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_a_frozen_layer_stays_and_the_others_train(case):
     model = network()
     model.layers[0].trainable = False
@@ -188,7 +189,7 @@ def test_a_frozen_layer_stays_and_the_others_train(case):
     ]
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_pure_bfloat16_trains_like_float32(case):
     """Keras's Adam stays where it is: see `benchmarks/bfloat16.py`."""
     start = network().get_weights()
@@ -203,19 +204,19 @@ def test_pure_bfloat16_trains_like_float32(case):
     assert abs(fallen["bfloat16"] / fallen["float32"] - 1) < 0.3
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.only("torch")
 def test_updates_are_not_recorded_for_gradients(case):
     import torch
 
     variable = keras.Variable(np.ones(3), dtype="float32", name="w")
     optimizer = case.make()
-    update, recorded = optimizer.update, []
+    move, recorded = optimizer.move, []
 
     def watched(*arguments):
         recorded.append(torch.is_grad_enabled())
-        return update(*arguments)
+        return move(*arguments)
 
-    optimizer.update = watched
+    optimizer.move = watched
     optimizer.apply([ops.ones(3)], [variable])
     assert recorded == [False]

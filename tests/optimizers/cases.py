@@ -23,6 +23,8 @@ class OptimizerCase:
     kwargs: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     invalid: tuple[dict[str, Any], ...] = ()
+    # Hyperparameters that change nothing at a constant rate: they have their own test.
+    tested_apart: tuple[str, ...] = ()
     # What a float32 weight takes beside itself, as its docstring says.
     bytes_per_weight: int = 8
     # Whether weights move also where gradients are zero.
@@ -117,4 +119,106 @@ OPTIMIZERS = [
         changes={"epsilon": 0.0, "max_trust_ratio": 2.0**-9},
     ),
     OptimizerCase(optimizers.LAMB, references.lamb, {"epsilon": 0.0}),
+    OptimizerCase(
+        optimizers.Yogi,
+        references.yogi,
+        changes={
+            "beta_1": 0.5,
+            "beta_2": 0.9,
+            "epsilon": 0.1,
+            "initial_accumulator_value": 1.0,
+        },
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"epsilon": 0.0},
+            {"initial_accumulator_value": -0.1},
+            {"l1_regularization_strength": -0.1},
+            {"l2_regularization_strength": -0.1},
+            {"activation": "relu"},
+        ),
+    ),
+    OptimizerCase(
+        optimizers.Yogi,
+        references.yogi,
+        {
+            "beta_1": 0.0,
+            "beta_2": 0.5,
+            "initial_accumulator_value": 1e-3,
+            "l1_regularization_strength": 1e-3,
+            "l2_regularization_strength": 0.1,
+            "activation": "tanh",
+        },
+        changes={
+            "l1_regularization_strength": 0.0,
+            "l2_regularization_strength": 0.0,
+            "activation": "sign",
+        },
+        moves_alone=True,
+    ),
+    OptimizerCase(
+        optimizers.NovoGrad,
+        references.novograd,
+        changes={"beta_1": 0.5, "beta_2": 0.9, "grad_averaging": True},
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"epsilon": 0.0},
+        ),
+        tested_apart=("rate_in_momentum",),
+        bytes_per_weight=4,
+    ),
+    OptimizerCase(
+        optimizers.NovoGrad,
+        references.novograd,
+        {"amsgrad": True, "beta_2": 0.5, "epsilon": 0.1, "grad_averaging": True},
+        changes={"amsgrad": False, "epsilon": 1.0, "grad_averaging": False},
+    ),
+    OptimizerCase(
+        optimizers.ProximalAdagrad,
+        references.proximal_adagrad,
+        changes={"initial_accumulator_value": 1.0},
+        invalid=(
+            {"learning_rate": -1.0},
+            {"initial_accumulator_value": 0.0},
+            {"l1_regularization_strength": -0.1},
+            {"l2_regularization_strength": -0.1},
+        ),
+        bytes_per_weight=4,
+    ),
+    OptimizerCase(
+        optimizers.ProximalAdagrad,
+        references.proximal_adagrad,
+        {"l1_regularization_strength": 0.01, "l2_regularization_strength": 0.1},
+        changes={"l1_regularization_strength": 0.0, "l2_regularization_strength": 0.0},
+        moves_alone=True,
+    ),
+    OptimizerCase(
+        optimizers.COCOB,
+        references.cocob,
+        changes={"alpha": 10.0},
+        invalid=({"learning_rate": -1.0}, {"alpha": 0.5}),
+        bytes_per_weight=16,
+    ),
+    OptimizerCase(
+        optimizers.ConditionalGradient,
+        references.conditional_gradient,
+        changes={"radius": 2.0, "norm": "nuclear", "epsilon": 1.0},
+        invalid=(
+            {"learning_rate": 1.5},
+            {"radius": 0.0},
+            {"norm": "fro"},
+            {"epsilon": 0.0},
+        ),
+        bytes_per_weight=0,
+        moves_alone=True,
+    ),
+    OptimizerCase(
+        optimizers.ConditionalGradient,
+        references.conditional_gradient,
+        {"norm": "nuclear", "radius": 0.5},
+        moves_alone=True,
+    ),
 ]

@@ -94,3 +94,106 @@ def lamb(
         ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0
         w = w - lr * min(ratio, max_trust_ratio) * u
     return w
+
+
+def shrunk(x, eta, l1, l2):
+    """Duchi and Singer, 2009: the step for l1 |w| + l2 w^2 / 2."""
+    return np.sign(x) * np.maximum(np.abs(x) - eta * l1, 0) / (1 + eta * l2)
+
+
+def yogi(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-3,
+    initial_accumulator_value=1e-6,
+    l1_regularization_strength=0.0,
+    l2_regularization_strength=0.0,
+    activation="sign",
+    weight_decay=0.0,
+):
+    """Zaheer et al., 2018, algorithm 2; bias as in Kingma and Ba, 2014, section 2."""
+    m, v = np.zeros_like(w), np.full_like(w, initial_accumulator_value)
+    sign = np.sign if activation == "sign" else lambda x: np.tanh(10 * x)
+    for t, g in enumerate(gradients, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = v - (1 - beta_2) * sign(v - g**2) * g**2
+        eta = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) / (np.sqrt(v) + epsilon)
+        x = w - lr * weight_decay * w - eta * m
+        w = shrunk(x, eta, l1_regularization_strength, l2_regularization_strength)
+    return w
+
+
+def novograd(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    grad_averaging=False,
+    amsgrad=False,
+    weight_decay=0.0,
+):
+    """Ginsburg et al., 2019, algorithm 1; m may be an average, as in section 3."""
+    m, v, v_max = np.zeros_like(w), 0.0, 0.0
+    for g in gradients:
+        square = np.sum(g**2)
+        is_first = v == 0
+        v = square if is_first else beta_2 * v + (1 - beta_2) * square
+        v_max = max(v_max, v)
+        d = g / (np.sqrt(v_max if amsgrad else v) + epsilon) + weight_decay * w
+        m = beta_1 * m + (1 if is_first or not grad_averaging else 1 - beta_1) * d
+        w = w - lr * m
+    return w
+
+
+def proximal_adagrad(
+    w,
+    gradients,
+    lr,
+    initial_accumulator_value=0.1,
+    l1_regularization_strength=0.0,
+    l2_regularization_strength=0.0,
+    weight_decay=0.0,
+):
+    """Duchi and Singer, 2009, with the rates of Adagrad."""
+    a = np.full_like(w, initial_accumulator_value)
+    for g in gradients:
+        a = a + g**2
+        eta = lr / np.sqrt(a)
+        x = w - lr * weight_decay * w - eta * g
+        w = shrunk(x, eta, l1_regularization_strength, l2_regularization_strength)
+    return w
+
+
+def cocob(w, gradients, lr, alpha=100.0, weight_decay=0.0):
+    """Orabona and Tommasi, 2017, algorithm 2; their g is ours with the sign changed."""
+    bet, theta, magnitudes, reward = np.zeros((4, *w.shape))
+    largest = np.full_like(w, 1e-8)
+    for g in -np.asarray(gradients):
+        largest = np.maximum(largest, np.abs(g))
+        magnitudes = magnitudes + np.abs(g)
+        reward = np.maximum(reward + bet * g, 0)
+        theta = theta + g
+        fraction = theta / (largest * np.maximum(magnitudes + largest, alpha * largest))
+        before, bet = bet, fraction * (largest + reward)
+        w = w - lr * weight_decay * w + lr * (bet - before)
+    return w
+
+
+def conditional_gradient(
+    w, gradients, lr, radius=1.0, norm="frobenius", epsilon=1e-7, weight_decay=0.0
+):
+    """Ravi et al., 2018, algorithm 1 and table 1."""
+    for g in gradients:
+        if norm == "frobenius":
+            d = g / (np.linalg.norm(g) + epsilon)
+        else:
+            u, s, vh = np.linalg.svd(g, full_matrices=False)
+            d = np.outer(u[:, 0], vh[0]) * (s[0] > 0)
+        w = w - lr * weight_decay * w
+        w = (1 - lr) * w - lr * radius * d
+    return w

@@ -5,7 +5,11 @@ import keras as _keras
 from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers.adabelief import AdaBelief
+from tfx_extras.optimizers.cocob import COCOB
+from tfx_extras.optimizers.conditional_gradient import ConditionalGradient
 from tfx_extras.optimizers.lamb import LAMB
+from tfx_extras.optimizers.novograd import NovoGrad
+from tfx_extras.optimizers.proximal_adagrad import ProximalAdagrad
 from tfx_extras.optimizers.radam import RAdam
 from tfx_extras.optimizers.wrappers.layer_wise_decay import layer_wise_decay
 from tfx_extras.optimizers.wrappers.lookahead import Lookahead
@@ -18,19 +22,36 @@ from tfx_extras.optimizers.wrappers.update_batch_norm import update_batch_norm
 _catalog = _Catalog(
     "optimizer",
     _keras.optimizers.Optimizer,
-    [AdaBelief, LAMB, Lookahead, MovingAverage, ParameterGroups, RAdam, Ranger, SWA],
+    [
+        AdaBelief,
+        COCOB,
+        ConditionalGradient,
+        LAMB,
+        Lookahead,
+        MovingAverage,
+        NovoGrad,
+        ParameterGroups,
+        ProximalAdagrad,
+        RAdam,
+        Ranger,
+        SWA,
+    ],
 )
 get = _catalog.get
 list = _catalog.list
 
 __all__ = [
+    "COCOB",
     "LAMB",
     "SWA",
     "AdaBelief",
+    "ConditionalGradient",
     "Lookahead",
     "MovingAverage",
+    "NovoGrad",
     "OptimizerOptions",
     "ParameterGroups",
+    "ProximalAdagrad",
     "RAdam",
     "Ranger",
     "get",

@@ -180,13 +180,11 @@ class Optimizer(keras.optimizers.Optimizer):
         super().build(variables)
         kept = [
             self.add_optimizer_variables(
-                variables,
-                name,
-                keras.initializers.Constant(self.initial_values.get(name, 0.0)),
+                variables, name, _filled(self.initial_values.get(name, 0.0))
             )
             for name in self.slots
         ]
-        self._slots = [list(slots) for slots in zip(*kept, strict=True)]
+        self._slots = [[column[i] for column in kept] for i in range(len(variables))]
         # Not the method below, which would widen them.
         add = super().add_variable_from_reference
         self.residuals = [add_residual(add, v, "residual") for v in variables]
@@ -256,7 +254,9 @@ class Optimizer(keras.optimizers.Optimizer):
             self.decay(w, learning_rate, index),
             learning_rate,
             ops.cast(self.iterations, w.dtype) + 1,
-            tuple(ops.convert_to_tensor(slot) for slot in slots),
+            # Not `ops.convert_to_tensor`, which on TensorFlow leaves a variable as
+            # it is; and the `+` of Keras fails for some that are empty.
+            tuple(ops.cast(slot, w.dtype) for slot in slots),
             index,
         )
         # Every new value is computed before the first is stored: on TensorFlow
@@ -342,6 +342,11 @@ class Optimizer(keras.optimizers.Optimizer):
             with keras.saving.custom_object_scope(custom_objects or {}):
                 config["weight_decay"] = loaded(config["weight_decay"])
         return super().from_config(config, custom_objects)
+
+
+def _filled(value: float):
+    # Not `Constant`, which on TensorFlow rounds to float32 for float64.
+    return lambda shape, dtype: ops.zeros(shape, dtype) + value
 
 
 def _is_schedule(x) -> bool:

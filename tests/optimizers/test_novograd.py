@@ -1,0 +1,45 @@
+"""What is peculiar to NovoGrad."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.tools import array
+from tfx_extras.optimizers import NovoGrad
+
+
+@pytest.mark.parametrize(("rate_in_momentum", "second"), [(False, 0.009), (True, 0.09)])
+def test_the_rate_is_of_the_momentum_or_in_it(rate_in_momentum, second):
+    """One gradient, then none: what is left is the momentum, at a tenth of the rate."""
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.1, 0.01])
+    optimizer = NovoGrad(rate, rate_in_momentum=rate_in_momentum)
+    variable = keras.Variable([1.0], dtype="float32", name="w")
+    values = [array(variable)]
+    for gradient in (3.0, 0.0):
+        optimizer.apply([ops.convert_to_tensor([gradient])], [variable])
+        values.append(array(variable))
+    np.testing.assert_allclose(-np.diff(values, axis=0)[:, 0], [0.1, second], rtol=1e-5)
+
+
+def test_the_variance_begins_at_the_first_gradient_that_is_not_zero():
+    """Also of a variable that had none while others did."""
+    variable = keras.Variable([1.0, 1.0], dtype="float32", name="w")
+    optimizer = NovoGrad(0.1)
+    for gradient in ([0.0, 0.0], [0.0, 0.0], [3.0, 4.0]):
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+    np.testing.assert_allclose(array(variable), [0.94, 0.92], rtol=1e-6)
+
+
+def test_decay_enters_the_momentum_unless_independent():
+    moved = {}
+    for independent in (False, True):
+        optimizer = NovoGrad(0.1, weight_decay=0.5, independent_decay=independent)
+        variable = keras.Variable([1.0], dtype="float32", name="w")
+        optimizer.apply([ops.zeros(1)], [variable])
+        first = array(variable)
+        optimizer.weight_decay = 0.0
+        optimizer.apply([ops.zeros(1)], [variable])
+        moved[independent] = float(first[0]), float((array(variable) - first)[0])
+    np.testing.assert_allclose(moved[False], [0.95, -0.045], rtol=1e-5)
+    np.testing.assert_allclose(moved[True], [0.5, 0.0], rtol=1e-5)

@@ -1,0 +1,90 @@
+"""COCOB."""
+
+from types import MappingProxyType
+from typing import Unpack
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._register import register
+from tfx_extras.optimizers._base import LearningRate
+from tfx_extras.optimizers._base import Optimizer
+from tfx_extras.optimizers._base import OptimizerOptions
+
+
+@register
+class COCOB(Optimizer):
+    r"""Bets on coins: gradient descent without a learning rate to choose.
+
+    $$
+    \begin{aligned}
+    L_t &= \max(L_{t-1}, |g_t|) \qquad
+    \theta_t = \theta_{t-1} + g_t \qquad
+    G_t = G_{t-1} + |g_t| \\
+    R_t &= \max(R_{t-1} - g_t b_{t-1}, 0) \\
+    b_t &= -\frac{\theta_t}{L_t \max(G_t + L_t, \alpha L_t)}\, (R_t + L_t) \\
+    w_t &= w_{t-1} + \eta\, (b_t - b_{t-1})
+    \end{aligned}
+    $$
+
+    Here $g_t$ is the gradient, $w_t$ the weights, and $b_t$ the bet, 0 at first: how
+    far each weight is from where it began. All is done for each weight by itself.
+    $L_0$ is $10^{-8}$. In the first update, weights move by $1 / \alpha$.
+
+    Memory: 4 slots: 16 bytes per weight, and 2 more for half precision weights.
+
+    Differs from the paper in the factor $\eta$, which is 1 there; callbacks and
+    schedules may set it.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
+            without arguments.
+        alpha: $\alpha$, in [1, inf). The larger it is, the smaller are first steps.
+        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> tfx_extras.optimizers.COCOB().apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.99 -1.99]
+
+    Reference: Orabona and Tommasi, 2017. https://arxiv.org/abs/1705.07795
+    """
+
+    slots = ("largest", "gradient_sum", "magnitude_sum", "reward")
+    initial_values = MappingProxyType({"largest": 1e-8})
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: LearningRate = 1.0,
+        alpha: Number = 100.0,
+        **kwargs: Unpack[OptimizerOptions],
+    ):
+        super().__init__(learning_rate, **kwargs)
+        self.alpha = require("alpha", alpha, "[1, inf)")
+
+    def update(self, gradient, variable, step, slots):
+        largest, gradient_sum, magnitude_sum, reward = slots
+        past_bet = self._bet(*slots)  # cheaper than a fifth slot
+        magnitude = ops.absolute(gradient)
+        largest = ops.where(magnitude > largest, magnitude, largest)
+        gradient_sum = gradient_sum + gradient
+        magnitude_sum = magnitude_sum + magnitude
+        reward = ops.relu(reward - gradient * past_bet)
+        slots = largest, gradient_sum, magnitude_sum, reward
+        return past_bet - self._bet(*slots), slots
+
+    def _bet(self, largest, gradient_sum, magnitude_sum, reward):
+        total, least = magnitude_sum + largest, self.alpha * largest
+        scale = ops.where(total > least, total, least)
+        # One quotient each: a product of two magnitudes might overflow.
+        return -(gradient_sum / scale) * (reward / largest + 1)
+
+    def get_config(self):
+        return super().get_config() | {"alpha": self.alpha}

@@ -1,0 +1,117 @@
+"""NovoGrad."""
+
+from typing import Unpack
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._register import register
+from tfx_extras.optimizers._base import LearningRate
+from tfx_extras.optimizers._base import Optimizer
+from tfx_extras.optimizers._base import OptimizerOptions
+
+
+@register
+class NovoGrad(Optimizer):
+    r"""Momentum of gradients, each divided by the norm of its variable's gradients.
+
+    $$
+    \begin{aligned}
+    v_t &= \beta_2 v_{t-1} + (1 - \beta_2)\, \|g_t\|^2 \qquad v_1 = \|g_1\|^2 \\
+    m_t &= \beta_1 m_{t-1} + \frac{g_t}{\sqrt{v_t} + \epsilon} + \lambda w_{t-1} \\
+    w_t &= w_{t-1} - \eta\, m_t
+    \end{aligned}
+    $$
+
+    Here $g_t$ is the gradient of a variable, $w_t$ its weights, $\eta$ the learning
+    rate and $\lambda$ the weight decay; $g_1$ is the first gradient that is not 0.
+    With `grad_averaging`, what is added to the momentum after the first gradient
+    is multiplied by $1 - \beta_1$. With `amsgrad`, the largest $v$ so far takes the
+    place of $v_t$ in the second line. With `independent_decay`, decay precedes the
+    step, and does not enter the momentum.
+
+    Memory: 1 slot, and 1 number (2 with `amsgrad`) for each variable: 4 bytes per
+    weight, and 2 more for half precision weights.
+
+    Differs from the paper in the defaults of `beta_1` and `beta_2`, there 0.95 and
+    0.98; and from TensorFlow Addons while the learning rate changes: see
+    `rate_in_momentum`.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
+            without arguments.
+        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
+        beta_2: $\beta_2$, decay of the squared norm, in [0, 1).
+        epsilon: $\epsilon$, in (0, inf).
+        grad_averaging: Whether the momentum is an average, not a sum.
+        amsgrad: Whether the denominator may only grow.
+        rate_in_momentum: Whether $\eta$ multiplies what is added to the momentum,
+            as in TensorFlow Addons, not the momentum itself: while it falls, steps
+            are then those of the rate that was.
+        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([3.0, -4.0])
+        >>> tfx_extras.optimizers.NovoGrad(0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 2.94 -3.92]
+
+    Reference: Ginsburg et al., 2019. https://arxiv.org/abs/1905.11286
+    """
+
+    decays_inside = True
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-7,
+        grad_averaging: bool = False,
+        amsgrad: bool = False,
+        rate_in_momentum: bool = False,
+        **kwargs: Unpack[OptimizerOptions],
+    ):
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = require("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = require("beta_2", beta_2, "[0, 1)")
+        self.epsilon = require("epsilon", epsilon, "(0, inf)")
+        self.grad_averaging = grad_averaging
+        self.amsgrad = amsgrad
+        self.rate_in_momentum = rate_in_momentum
+        self.scalar_slots = ("variance",) + ("max_variance",) * amsgrad
+        self.slots = ("momentum", *self.scalar_slots)
+
+    def move(self, gradient, variable, learning_rate, step, slots, index):
+        momentum, variance, *max_variance = slots
+        square = ops.sum(ops.square(gradient))
+        is_first = variance == 0
+        v = self.beta_2 * variance + (1 - self.beta_2) * square
+        v = ops.where(is_first, square, v)
+        maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
+        largest = maxima[0] if self.amsgrad else v
+        direction = gradient / (ops.sqrt(largest) + self.epsilon)
+        direction = self.penalized(direction, variable, index)
+        if self.grad_averaging:
+            direction = ops.where(is_first, direction, (1 - self.beta_1) * direction)
+        if self.rate_in_momentum:
+            direction = learning_rate * direction
+        m = self.beta_1 * momentum + direction
+        change = m if self.rate_in_momentum else learning_rate * m
+        return variable - change, (m, v, *maxima)
+
+    def get_config(self):
+        return super().get_config() | {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "grad_averaging": self.grad_averaging,
+            "amsgrad": self.amsgrad,
+            "rate_in_momentum": self.rate_in_momentum,
+        }
