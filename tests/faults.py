@@ -334,13 +334,6 @@ FAULTS = [
         "its_reference and Lookahead",
     ),
     Fault(
-        WRAPPERS + "lookahead.py",
-        "is_update & (updates",
-        "(updates > 0) & (updates",
-        WRAPPING,
-        "accumulated and Lookahead",
-    ),
-    Fault(
         WRAPPERS + "_base.py",
         "ops.cast(is_update, self._iterations.dtype)",
         "1",

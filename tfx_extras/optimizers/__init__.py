@@ -18,6 +18,7 @@ from tfx_extras.optimizers.wrappers.moving_average import MovingAverage
 from tfx_extras.optimizers.wrappers.parameter_groups import ParameterGroups
 from tfx_extras.optimizers.wrappers.swa import SWA
 from tfx_extras.optimizers.wrappers.update_batch_norm import update_batch_norm
+from tfx_extras.optimizers.yogi import Yogi
 
 _catalog = _Catalog(
     "optimizer",
@@ -35,6 +36,7 @@ _catalog = _Catalog(
         RAdam,
         Ranger,
         SWA,
+        Yogi,
     ],
 )
 get = _catalog.get
@@ -54,6 +56,7 @@ __all__ = [
     "ProximalAdagrad",
     "RAdam",
     "Ranger",
+    "Yogi",
     "get",
     "layer_wise_decay",
     "list",
