@@ -405,12 +405,6 @@ FAULTS = [
         "evaluation",
     ),
     Fault(
-        "tfx_extras/callbacks/swap_average.py",
-        "def on_train_begin",
-        "def _on_train_begin",
-        AVERAGES,
-    ),
-    Fault(
         WRAPPERS + "parameter_groups.py",
         "*(copy for copy in copies.values() if copy not in originals),\n"
         "            *originals,",

@@ -157,3 +157,5 @@ def test_an_optimizer_without_average_is_refused_and_an_early_one_waits():
     late = compiled(SWA(keras.optimizers.SGD(0.1), start=1000, period=1))
     fit(late, [SwapAverage(swap_on_epoch=True)], validation_data=data())
     assert not late.optimizer.is_swapped
+    of_weights = late.evaluate(*data(), verbose=0)
+    assert late.evaluate(*data(), verbose=0, callbacks=[SwapAverage()]) == of_weights

@@ -68,9 +68,6 @@ class SwapAverage(keras.callbacks.Callback):
         if optimizer.is_swapped != swapped and optimizer.has_average:
             optimizer.swap()
 
-    def on_train_begin(self, logs=None):
-        self._make(swapped=False)
-
     def on_epoch_begin(self, epoch, logs=None):
         self._make(swapped=False)
 
