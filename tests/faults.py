@@ -160,6 +160,22 @@ FAULTS = [
         "tests/optimizers/test_conditional_gradient.py",
         "nuclear",
     ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "return tf.gather(gradient, self.places), parts",
+        "return gradient, parts",
+        "tests/optimizers/test_lazy_adam.py",
+        "only_the_rows",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "self.variable.assign(tf.where(self.is_named, value, self.variable))",
+        "self.variable.assign(value)",
+        "tests/optimizers/test_lazy_adam.py",
+        "accumulated",
+        "tensorflow",
+    ),
     # Configuration
     Fault(
         RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"

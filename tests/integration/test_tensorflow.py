@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.cases import OPTIMIZERS
-from tests.cases import each
 from tests.cases import each_class
+from tests.cases import each_kind
 
 pytestmark = pytest.mark.only("tensorflow")
 
@@ -18,7 +18,7 @@ def slices(dtype="float32"):
     return tf.IndexedSlices(values, tf.constant([0, 2, 0]), tf.constant([4, 2]))
 
 
-@each(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.parametrize(
     "options", [{}, {"clipnorm": 1.0}, {"loss_scale_factor": 8.0}], ids=str
 )
@@ -45,7 +45,7 @@ def test_repeated_sparse_rows_equal_the_dense_gradient(case, options, jit):
     assert (results[0][[0, 2]] != 1).all()
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_half_precision_rows_are_summed_in_float32(case):
     import tensorflow as tf
 
@@ -60,7 +60,7 @@ def test_half_precision_rows_are_summed_in_float32(case):
     np.testing.assert_array_equal(*results)
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_an_embedding_with_repeated_ids_trains_as_its_dense_gradient(case):
     """The dense way is a matrix of one-hot rows times the same table."""
     ids = np.array([[1, 1, 3], [3, 3, 3], [0, 1, 0], [2, 2, 1]])
@@ -88,7 +88,7 @@ def test_an_embedding_with_repeated_ids_trains_as_its_dense_gradient(case):
     assert np.abs(tables[0] - table).max() > 0.05
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_plain_variables_train_in_a_loop_of_ones_own(case):
     import tensorflow as tf
 
@@ -137,7 +137,7 @@ def test_a_checkpoint_restores_the_optimizer(case, tmp_path):
     np.testing.assert_array_equal(variable.numpy(), other.numpy())
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 @pytest.mark.parametrize("jit", [False, True])
 def test_one_trace_serves_all_steps(case, jit):
     import tensorflow as tf
@@ -158,7 +158,7 @@ def test_one_trace_serves_all_steps(case, jit):
     assert len(traces) == 1
 
 
-@each_class(OPTIMIZERS)
+@each_kind(OPTIMIZERS)
 def test_tf_keras_is_served_alike(case):
     import tensorflow as tf
 

@@ -221,4 +221,21 @@ OPTIMIZERS = [
         {"norm": "nuclear", "radius": 0.5},
         moves_alone=True,
     ),
+    OptimizerCase(
+        optimizers.LazyAdam,
+        references.adam,
+        changes={"beta_1": 0.5, "beta_2": 0.9},
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"epsilon": 0.0},
+        ),
+    ),
+    OptimizerCase(
+        optimizers.LazyAdam,
+        references.adam,
+        {"amsgrad": True, "beta_2": 0.9, "epsilon": 0.1},
+        changes={"amsgrad": False, "epsilon": 1.0},
+    ),
 ]

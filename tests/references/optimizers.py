@@ -197,3 +197,28 @@ def conditional_gradient(
         w = w - lr * weight_decay * w
         w = (1 - lr) * w - lr * radius * d
     return w
+
+
+def adam(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    amsgrad=False,
+    weight_decay=0.0,
+    rows=None,
+):
+    """Kingma and Ba, 2014, end of section 2; of each w, only `rows[t]` if given."""
+    w, m, v, v_max = w.copy(), *np.zeros((3, *w.shape))
+    for t, g in enumerate(gradients, start=1):
+        i = slice(None) if rows is None else rows[t - 1]
+        w -= lr * weight_decay * w
+        m[i] = beta_1 * m[i] + (1 - beta_1) * g[i]
+        v[i] = beta_2 * v[i] + (1 - beta_2) * g[i] ** 2
+        v_max[i] = np.maximum(v_max[i], v[i])
+        largest = v_max[i] if amsgrad else v[i]
+        alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        w[i] -= alpha * m[i] / (np.sqrt(largest) + epsilon)
+    return w

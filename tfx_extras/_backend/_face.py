@@ -22,6 +22,25 @@ class Backend:
         """
         return ops.cast(gradient, dtype)
 
+    def named_rows(
+        self, gradient: Any, shape: Sequence[int], dtype: str, is_shared: bool
+    ) -> Any:
+        """The rows that a sparse gradient names; `None` if it is dense.
+
+        Args:
+            gradient: Gradient of a variable.
+            shape: Shape of that variable.
+            dtype: Type in which to sum rows that are named more than once.
+            is_shared: Whether the gradient will be added to others of its variable.
+
+        Returns:
+            `None`, or an object with a `gradient`, of all that it names, to be scaled
+            and clipped; and the method `parts(gradient, variables)`, which takes what
+            that became, and returns a gradient and what stands for the rows named in
+            each variable: it is read and assigned as the variable.
+        """
+        return None
+
     def round_to(self, value: Any, dtype: str) -> Any:
         """Rounds to `dtype`, even if a compiler would skip a cast and its inverse."""
         return ops.cast(value, dtype)

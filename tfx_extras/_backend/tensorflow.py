@@ -11,6 +11,68 @@ from tfx_extras._backend._face import Backend
 _LONG = 4096
 
 
+class _NamedRows:
+    """Rows by their number, of which more than one may be the same.
+
+    Nothing is as long as the variable, and sizes depend on sizes alone, not on
+    values: XLA could not compile `tf.unique`.
+    """
+
+    def __init__(self, slices, dtype):
+        order = tf.argsort(slices.indices, stable=True)
+        self.numbers = tf.gather(slices.indices, order)
+        is_new = self.numbers[1:] != self.numbers[:-1]
+        self.places = tf.cumsum(tf.cast(is_new, "int32"))
+        self.places = tf.concat([tf.zeros_like(order[:1]), self.places], 0)
+        values = tf.gather(tf.cast(slices.values, dtype), order)
+        # One sum for each number, then zeros.
+        self.gradient = tf.math.unsorted_segment_sum(
+            values, self.places, tf.size(order)
+        )
+
+    def parts(self, gradient, variables):
+        parts = [v if v is None else _NamedPart(v, self.numbers) for v in variables]
+        # The same sum wherever the number is the same: they are stored in any order.
+        return tf.gather(gradient, self.places), parts
+
+
+class _NamedPart:
+    def __init__(self, variable, numbers):
+        self.variable, self.numbers = _raw(variable), numbers
+        self.dtype = self.variable.dtype
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        return tf.gather(self.variable, self.numbers)
+
+    def assign(self, value):
+        self.variable.scatter_update(tf.IndexedSlices(value, self.numbers))
+
+
+class _NonzeroRows:
+    """Rows that are not zero, where those of several gradients are summed."""
+
+    def __init__(self, gradient):
+        self.gradient = gradient
+
+    def parts(self, gradient, variables):
+        axes = list(range(1, len(gradient.shape)))
+        is_named = tf.reduce_any(gradient != 0, axes, keepdims=True)
+        parts = [v if v is None else _MaskedPart(v, is_named) for v in variables]
+        return gradient, parts
+
+
+class _MaskedPart:
+    def __init__(self, variable, is_named):
+        self.variable, self.is_named = _raw(variable), is_named
+        self.dtype = self.variable.dtype
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        return tf.convert_to_tensor(self.variable)
+
+    def assign(self, value):
+        self.variable.assign(tf.where(self.is_named, value, self.variable))
+
+
 class TensorFlow(Backend):
     """Sparse gradients, replicas, and shapes that are unknown until they run."""
 
@@ -19,6 +81,14 @@ class TensorFlow(Backend):
             values = tf.cast(gradient.values, dtype)
             return tf.math.unsorted_segment_sum(values, gradient.indices, shape[0])
         return tf.cast(gradient, dtype)
+
+    def named_rows(self, gradient, shape, dtype, is_shared):
+        if not isinstance(gradient, tf.IndexedSlices):
+            return None
+        # Replicas name rows of their own, which only their sum has all of.
+        if is_shared or tf.distribute.has_strategy():
+            return _NonzeroRows(self.dense(gradient, shape, dtype))
+        return _NamedRows(gradient, dtype)
 
     def beside(self, variable):
         return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))

@@ -8,6 +8,7 @@ from tfx_extras.optimizers.adabelief import AdaBelief
 from tfx_extras.optimizers.cocob import COCOB
 from tfx_extras.optimizers.conditional_gradient import ConditionalGradient
 from tfx_extras.optimizers.lamb import LAMB
+from tfx_extras.optimizers.lazy_adam import LazyAdam
 from tfx_extras.optimizers.novograd import NovoGrad
 from tfx_extras.optimizers.proximal_adagrad import ProximalAdagrad
 from tfx_extras.optimizers.radam import RAdam
@@ -28,6 +29,7 @@ _catalog = _Catalog(
         COCOB,
         ConditionalGradient,
         LAMB,
+        LazyAdam,
         Lookahead,
         MovingAverage,
         NovoGrad,
@@ -48,6 +50,7 @@ __all__ = [
     "SWA",
     "AdaBelief",
     "ConditionalGradient",
+    "LazyAdam",
     "Lookahead",
     "MovingAverage",
     "NovoGrad",

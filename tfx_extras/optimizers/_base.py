@@ -240,18 +240,46 @@ class Optimizer(keras.optimizers.Optimizer):
             trainable_variables = list(trainable_variables)
         known = trainable_variables or self._trainable_variables
         if len(grads) == len(known):  # else Keras says what is wrong
-            grads = [_prepared(g, v) for g, v in zip(grads, known, strict=True)]
+            grads = [
+                None if g is None else self.prepared(g, v)
+                for g, v in zip(grads, known, strict=True)
+            ]
         with backend.without_gradients():
             super().apply(grads, trainable_variables)
 
+    def prepared(self, gradient, variable) -> Any:
+        """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
+        gradient = backend.dense(gradient, variable.shape, wide(variable.dtype))
+        shapes = tuple(gradient.shape), tuple(variable.shape)
+        if None not in shapes[0] and shapes[0] != shapes[1]:
+            raise ValueError(
+                f"The gradient of `{path_of(variable)}` must have its shape. "
+                f"Received: gradient.shape={shapes[0]}, variable.shape={shapes[1]}"
+            )
+        return gradient
+
     def update_step(self, gradient, variable, learning_rate) -> None:
         index = self._get_variable_index(variable)
-        slots, residual = self._slots[index], self.residuals[index]
-        w = exact(variable, residual)
+        w = exact(variable, self.residuals[index])
         learning_rate = ops.cast(learning_rate, w.dtype)
+        w = self.decay(w, learning_rate, index)
+        self.move_from(
+            w,
+            gradient,
+            learning_rate,
+            index,
+            variable,
+            self.residuals[index],
+            *self._slots[index],
+        )
+
+    def move_from(
+        self, w, gradient, learning_rate, index, variable, residual, *slots
+    ) -> None:
+        """Moves from `w`, and stores where to: in variables, or in parts of them."""
         new_w, new_slots = self.move(
             gradient,
-            self.decay(w, learning_rate, index),
+            w,
             learning_rate,
             ops.cast(self.iterations, w.dtype) + 1,
             # Not `ops.convert_to_tensor`, which on TensorFlow leaves a variable as
@@ -356,17 +384,3 @@ def _is_schedule(x) -> bool:
 def path_of(variable) -> str:
     """Returns the path of a variable, also of one that is none of Keras's."""
     return getattr(variable, "path", None) or variable.name
-
-
-def _prepared(gradient, variable):
-    """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
-    if gradient is None:
-        return None
-    gradient = backend.dense(gradient, variable.shape, wide(variable.dtype))
-    shapes = tuple(gradient.shape), tuple(variable.shape)
-    if None not in shapes[0] and shapes[0] != shapes[1]:
-        raise ValueError(
-            f"The gradient of `{path_of(variable)}` must have its shape. "
-            f"Received: gradient.shape={shapes[0]}, variable.shape={shapes[1]}"
-        )
-    return gradient

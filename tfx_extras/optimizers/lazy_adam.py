@@ -1,0 +1,138 @@
+"""Lazy Adam."""
+
+from typing import Unpack
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._backend import backend
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._precision import wide
+from tfx_extras._register import register
+from tfx_extras.optimizers._base import LearningRate
+from tfx_extras.optimizers._base import Optimizer
+from tfx_extras.optimizers._base import OptimizerOptions
+from tfx_extras.optimizers._rectification import bias_correction
+from tfx_extras.optimizers._rounding import exact
+from tfx_extras.optimizers._rounding import store
+
+
+@register
+class LazyAdam(Optimizer):
+    r"""Adam, which of an embedding touches only the rows that a batch names.
+
+    $$
+    \begin{aligned}
+    m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\, g_t \\
+    v_t &= \beta_2 v_{t-1} + (1 - \beta_2)\, g_t^2 \\
+    w_t &= w_{t-1} - \eta\, \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}\,
+        \frac{m_t}{\sqrt{v_t} + \epsilon}
+    \end{aligned}
+    $$
+
+    Here $g_t$ is the gradient, $w_t$ the weights and $\eta$ the learning rate. On
+    TensorFlow, where the gradient of an embedding names the rows that it has,
+    $m$, $v$ and $w$ of all other rows stay as they are: momentum does not move them
+    on, and a step takes time and memory for the rows named, however large the
+    table. What a batch has of one row is summed. With `amsgrad`, the largest $v$ so
+    far takes the place of $v_t$ in the last line.
+
+    All other gradients, those of JAX and PyTorch among them, make this
+    `keras.optimizers.Adam`. Of a table on several replicas, or with
+    `gradient_accumulation_steps`, the rows are those whose summed gradient is not
+    zero; that, weight decay of a table, and `use_ema` take time for all of it.
+
+    Memory: 2 slots, 3 with `amsgrad`: 8 or 12 bytes per weight, and 2 more for
+    half precision weights.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
+            without arguments.
+        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
+        beta_2: $\beta_2$, decay of the variance, in [0, 1).
+        epsilon: $\epsilon$, in (0, inf).
+        amsgrad: Whether the denominator may only grow.
+        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> tfx_extras.optimizers.LazyAdam(0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.9 -1.9]
+
+    Reference: Kingma and Ba, 2014. https://arxiv.org/abs/1412.6980
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Unpack[OptimizerOptions],
+    ):
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = require("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = require("beta_2", beta_2, "[0, 1)")
+        self.epsilon = require("epsilon", epsilon, "(0, inf)")
+        self.amsgrad = amsgrad
+        self.slots = ("momentum", "variance") + ("max_variance",) * amsgrad
+        self._rows = {}
+
+    def apply(self, grads, trainable_variables=None):
+        self._rows.clear()
+        super().apply(grads, trainable_variables)
+        self._rows.clear()  # while tracing they are tensors of a graph
+
+    def prepared(self, gradient, variable):
+        rows = backend.named_rows(
+            gradient,
+            variable.shape,
+            wide(variable.dtype),
+            is_shared=self.gradient_accumulation_steps is not None,
+        )
+        if rows is None:
+            return super().prepared(gradient, variable)
+        self._rows[self._var_key(variable)] = rows
+        # To Keras it is the whole gradient: it scales and clips it as it would that.
+        return rows.gradient
+
+    def update_step(self, gradient, variable, learning_rate):
+        rows = self._rows.get(self._var_key(variable))
+        if rows is None:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        residual = self.residuals[index]
+        learning_rate = ops.cast(learning_rate, wide(variable.dtype))
+        if self._decays[index]:
+            decayed = self.decay(exact(variable, residual), learning_rate, index)
+            store(decayed, variable, residual)
+        kept = variable, residual, *self._slots[index]
+        gradient, (variable, residual, *slots) = rows.parts(gradient, kept)
+        w = exact(variable, residual)
+        self.move_from(w, gradient, learning_rate, index, variable, residual, *slots)
+
+    def update(self, gradient, variable, step, slots):
+        momentum, variance, *max_variance = slots
+        m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
+        v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
+        maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
+        largest = maxima[0] if self.amsgrad else v
+        scale = bias_correction(self.beta_2, step) ** 0.5
+        scale = scale / bias_correction(self.beta_1, step)
+        return m * (scale / (ops.sqrt(largest) + self.epsilon)), (m, v, *maxima)
+
+    def get_config(self):
+        return super().get_config() | {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "amsgrad": self.amsgrad,
+        }
