@@ -8,10 +8,12 @@ python3.11 -m venv .venv-optax
 import jax
 import numpy as np
 import optax
+import optax.contrib
 from jax import numpy as jnp
 
 from tests.parity import inputs
 
+RATE = 2.0**-6
 ADABELIEF = {
     "default": {"eps": 1e-14, "eps_root": 1e-14},
     "epsilon": {"eps": 1e-7, "eps_root": 1e-7},
@@ -24,6 +26,26 @@ RADAM = {
     "short": {"b1": 0.5, "b2": 0.9, "eps": 1e-7},
     "threshold 4": {"eps": 1e-7, "threshold": 4.0},
 }
+LAMB = {
+    "default": {},
+    "decay": {"weight_decay": 0.1},
+    "short": {"b1": 0.5, "b2": 0.9, "eps": 1e-3},
+}
+YOGI = {"default": {}, "short": {"b1": 0.5, "b2": 0.9, "eps": 1e-2}}
+NOVOGRAD = {
+    "default": {},
+    "decay": {"weight_decay": 0.1},
+    "long": {"b1": 0.95, "b2": 0.98, "eps": 1e-3},
+}
+COCOB = {"default": {}, "alpha": {"alpha": 10.0}}
+OPTIMIZERS = (
+    (optax.adabelief, ADABELIEF),
+    (optax.radam, RADAM),
+    (optax.lamb, LAMB),
+    (optax.yogi, YOGI),
+    (optax.novograd, NOVOGRAD),
+    (optax.contrib.cocob, COCOB),
+)
 FOCAL = (
     {"alpha": None, "gamma": 2.0},
     {"alpha": 0.25, "gamma": 2.0},
@@ -48,13 +70,12 @@ def trajectory(optimizer):
 def main():
     jax.config.update("jax_enable_x64", True)
     cases, outputs = {}, {}
-    for symbol, settings in (("adabelief", ADABELIEF), ("radam", RADAM)):
+    for optimizer, settings in OPTIMIZERS:
         for title, case in settings.items():
-            name = f"{symbol}:{title}"
-            arguments = {"learning_rate": 2.0**-6} | case
-            cases[name] = {"dtype": "float64", "arguments": arguments}
-            optimizer = getattr(optax, symbol)(**arguments)
-            outputs[name] = {"weights": trajectory(optimizer)}
+            name = f"{optimizer.__name__}:{title}"
+            rate = {} if optimizer is optax.contrib.cocob else {"learning_rate": RATE}
+            cases[name] = {"dtype": "float64", "arguments": rate | case}
+            outputs[name] = {"weights": trajectory(optimizer(**rate, **case))}
     given = inputs.losses()
     for arguments in FOCAL:
         for y_true, y_pred in (

@@ -9,8 +9,12 @@ from keras import ops
 
 from tests import tools
 from tests.parity import inputs
+from tfx_extras.optimizers import COCOB
+from tfx_extras.optimizers import LAMB
 from tfx_extras.optimizers import AdaBelief
+from tfx_extras.optimizers import NovoGrad
 from tfx_extras.optimizers import RAdam
+from tfx_extras.optimizers import Yogi
 
 TFA = inputs.Golden("tfa")
 TORCH = inputs.Golden("torch")
@@ -134,5 +138,53 @@ def test_radam_moves_as_that_of_optax(name, device):
             arguments["eps"],
             sma_threshold=arguments.get("threshold", 5.0),
         )
+        moves = trajectory(optimizer, "float64")
+    assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
+
+
+def _arguments_of_optax(name, beta_2=0.999, epsilon=1e-6):
+    """Those of ours, where Optax's differ from them in their names alone."""
+    given = OPTAX.cases[name]["arguments"]
+    names = {"b1": "beta_1", "b2": "beta_2", "eps": "epsilon"}
+    renamed = {names.get(key, key): value for key, value in given.items()}
+    return {"beta_2": beta_2, "epsilon": epsilon} | renamed
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("lamb") + OPTAX.named("novograd"))
+def test_lamb_and_novograd_move_as_those_of_optax(name, device):
+    with tools.wide(), keras.device(device):
+        if name.startswith("lamb"):
+            optimizer = LAMB(**_arguments_of_optax(name))
+        else:
+            # The first gradient there is that of step 1, here the first that is not 0.
+            optimizer = NovoGrad(**_arguments_of_optax(name, beta_2=0.25))
+        moves = trajectory(optimizer, "float64")
+    assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("yogi"))
+def test_yogi_moves_as_that_of_optax(name, device):
+    arguments = _arguments_of_optax(name, epsilon=1e-3)
+    with tools.wide(), keras.device(device):
+        optimizer = Yogi(**arguments)
+        # There the momentum begins at the value of the variance.
+        optimizer.initial_values = dict.fromkeys(optimizer.slots, 1e-6)
+
+        def before_step(step):
+            # There epsilon is added after the bias is corrected.
+            bias = -math.expm1(step * math.log(optimizer.beta_2))
+            optimizer.epsilon = arguments["epsilon"] * math.sqrt(bias)
+
+        moves = trajectory(optimizer, "float64", before_step)
+    assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("cocob"))
+def test_cocob_moves_as_that_of_optax(name, device):
+    with tools.wide(), keras.device(device):
+        optimizer = COCOB(**OPTAX.cases[name]["arguments"])
         moves = trajectory(optimizer, "float64")
     assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
