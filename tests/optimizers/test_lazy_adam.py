@@ -61,7 +61,7 @@ def test_only_the_rows_named_move_and_as_in_adam(jit, amsgrad):
         ({"loss_scale_factor": 8.0}, lambda g: g / 8),
         ({"use_ema": True}, lambda g: g),
     ],
-    ids=str,
+    ids=["clipvalue", "clipnorm", "global_clipnorm", "loss_scale_factor", "use_ema"],
 )
 def test_options_see_the_summed_rows(options, clip):
     # An epsilon near the gradients, or Adam would not see their scale.
