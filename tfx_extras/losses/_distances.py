@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 from keras import ops
 
 from tfx_extras._backend import backend
+from tfx_extras._register import require_registered
 
 Distance = str | Callable[[Any, Any], Any]  # a name, or a registered function
 
@@ -16,14 +16,7 @@ def require_distance(distance_metric: Distance) -> Distance:
     if isinstance(distance_metric, str):
         _known(distance_metric)
         return distance_metric
-    name = keras.saving.get_registered_name(distance_metric)
-    if keras.saving.get_registered_object(name) is not distance_metric:
-        raise ValueError(
-            "Argument `distance_metric` must be registered, for a saved loss to find "
-            "it: decorate it with `keras.saving.register_keras_serializable()`. "
-            f"Received: distance_metric={distance_metric}"
-        )
-    return distance_metric
+    return require_registered("distance_metric", distance_metric)
 
 
 def pairwise(distance_metric: Distance, x, y):
