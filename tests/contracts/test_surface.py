@@ -16,7 +16,7 @@ from tfx_extras import schedules
 
 # What is public beside the objects themselves.
 TOOLS = {
-    *("get", "list", "plot", "weigh_unlabeled"),
+    *("epochs", "get", "list", "plot", "weigh_unlabeled"),
     *("layer_wise_decay", "update_batch_norm"),
     *("LossOptions", "OptimizerOptions"),
 }

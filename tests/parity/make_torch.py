@@ -32,6 +32,42 @@ CROSS_ENTROPY = {
         "ignore_index": 2,
     },
 }
+ONE_CYCLE = {
+    "max_lr": 0.25,
+    "total_steps": 100,
+    "pct_start": 0.3,
+    "anneal_strategy": "cos",
+    "div_factor": 25.0,
+    "final_div_factor": 1e4,
+    "three_phase": False,
+}
+ONE_CYCLES = {
+    "default": {},
+    "linear": {"anneal_strategy": "linear"},
+    "between updates": {"total_steps": 37, "pct_start": 0.35},
+    "three phases": {"three_phase": True, "pct_start": 0.45},
+    "three phases, linear, between updates": {
+        "three_phase": True,
+        "total_steps": 41,
+        "anneal_strategy": "linear",
+        "div_factor": 4.0,
+        "final_div_factor": 10.0,
+    },
+    "half": {"three_phase": True, "pct_start": 0.5, "final_div_factor": 8.0},
+}
+
+
+def rates(arguments):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, cycle_momentum=False, **arguments
+    )
+    recorded = []
+    for _ in range(arguments["total_steps"]):
+        recorded += schedule.get_last_lr()
+        optimizer.step()
+        schedule.step()
+    return np.array(recorded)
 
 
 def trajectory(arguments):
@@ -60,6 +96,10 @@ def main():
         name = f"RAdam:{title}"
         cases[name] = {"dtype": "float64", "arguments": OPTIMIZER | case}
         outputs[name] = {"weights": trajectory(cases[name]["arguments"])}
+    for title, case in ONE_CYCLES.items():
+        name = f"OneCycleLR:{title}"
+        cases[name] = {"arguments": ONE_CYCLE | case}
+        outputs[name] = {"rates": rates(cases[name]["arguments"])}
     for title, arguments in CROSS_ENTROPY.items():
         for y_true in ("classes", "targets"):
             if "ignore_index" in arguments and y_true == "targets":

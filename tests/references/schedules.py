@@ -73,6 +73,118 @@ def sequential(steps, schedules, boundaries):
     return np.array([rate(t) for t in np.asarray(steps).tolist()])
 
 
+def cyclical(
+    steps,
+    initial_learning_rate,
+    maximal_learning_rate,
+    step_size,
+    scale="triangular",
+    scale_mode=None,
+    gamma=None,
+):
+    low, high = initial_learning_rate, maximal_learning_rate
+    scale_mode = scale_mode or ("iterations" if scale == "exponential" else "cycle")
+    factor = {
+        "triangular": lambda a: 1,
+        "triangular2": lambda a: 1 / 2.0 ** (a - 1),
+        "exponential": lambda a: np.power(gamma, a),
+    }.get(scale, scale)
+
+    def rate(s):
+        c = np.floor(1 + s / (2 * step_size))
+        x = np.abs(s / step_size - 2 * c + 1)
+        f = factor(np.float64(c if scale_mode == "cycle" else s))
+        return low + (high - low) * max(0, 1 - x) * f
+
+    return np.array([rate(t) for t in np.asarray(steps).tolist()])
+
+
+def one_cycle(
+    steps,
+    peak_learning_rate,
+    total_steps,
+    warmup_fraction=0.3,
+    div_factor=25.0,
+    final_div_factor=1e4,
+    anneal="cosine",
+    three_phase=False,
+):
+    initial = peak_learning_rate / div_factor
+    end = initial / final_div_factor
+    top = max(0, warmup_fraction * total_steps - 1)
+
+    def rate(t):
+        def phase(start, stop, a, b):
+            x = (t - start) / (stop - start)
+            if anneal == "cosine":
+                return b + (a - b) * (1 + np.cos(np.pi * x)) / 2
+            return a + (b - a) * x
+
+        if t >= total_steps - 1:
+            return end
+        if t < top:
+            return phase(0, top, initial, peak_learning_rate)
+        if not three_phase:
+            return phase(top, total_steps - 1, peak_learning_rate, end)
+        if t < 2 * top:
+            return phase(top, 2 * top, peak_learning_rate, initial)
+        return phase(2 * top, total_steps - 1, initial, end)
+
+    return np.array([rate(t) for t in np.asarray(steps).tolist()])
+
+
+def warmup_stable_decay(
+    steps,
+    peak_learning_rate,
+    warmup_steps,
+    stable_steps,
+    decay_steps,
+    decay="linear",
+    initial_learning_rate=0.0,
+    end_learning_rate=0.0,
+    first_step_nonzero=False,
+):
+    left = {  # of the peak, above the end
+        "linear": lambda x: 1 - x,
+        "cosine": lambda x: (1 + np.cos(np.pi * x)) / 2,
+        "1-sqrt": lambda x: 1 - np.sqrt(x),
+    }[decay]
+
+    def rate(t):
+        if t < warmup_steps:
+            x = (t + 1 if first_step_nonzero else t) / warmup_steps
+            return initial_learning_rate + x * (
+                peak_learning_rate - initial_learning_rate
+            )
+        x = (t - warmup_steps - stable_steps) / decay_steps
+        above = peak_learning_rate - end_learning_rate
+        return end_learning_rate + above * left(min(max(x, 0), 1))
+
+    return np.array([rate(t) for t in np.asarray(steps).tolist()])
+
+
+def inverse_square_root(
+    steps,
+    peak_learning_rate,
+    warmup_steps,
+    initial_learning_rate=0.0,
+    first_step_nonzero=False,
+):
+    big_i, big_p = initial_learning_rate, peak_learning_rate
+
+    def rate(t):
+        t = t + 1 if first_step_nonzero else t
+        if t < warmup_steps:
+            return big_i + (big_p - big_i) * t / warmup_steps
+        return big_p * np.sqrt(warmup_steps / t)
+
+    return np.array([rate(t) for t in np.asarray(steps).tolist()])
+
+
+def piecewise_linear(steps, boundaries, learning_rates):
+    return np.interp(steps, boundaries, learning_rates)
+
+
 def cosine_decay(steps, initial_learning_rate, decay_steps):
     """`keras.optimizers.schedules.CosineDecay`."""
     x = np.minimum(np.asarray(steps) / decay_steps, 1.0)

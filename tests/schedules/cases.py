@@ -43,6 +43,13 @@ class ScheduleCase:
 
 STEPS = np.arange(60)
 
+
+@keras.saving.register_keras_serializable("tests")
+def waning(a):
+    """A scale of cycles or iterations, for the schedule and for its reference."""
+    return 1 / (1 + 0.25 * a * a)
+
+
 COSINE_DECAY = keras.optimizers.schedules.CosineDecay(0.3, 20)
 COSINE_DECAY_REFERENCE = partial(
     references.cosine_decay, initial_learning_rate=0.3, decay_steps=20
@@ -257,6 +264,245 @@ SCHEDULES = [
         references.sequential,
         {"schedules": (0.2,), "boundaries": ()},
         joints={0: 0.2, 59: 0.2},
+    ),
+    ScheduleCase(
+        schedules.cyclical,
+        schedules.Cyclical,
+        references.cyclical,
+        {"initial_learning_rate": 0.1, "maximal_learning_rate": 0.7, "step_size": 8},
+        changes={
+            "initial_learning_rate": 0.2,
+            "maximal_learning_rate": 0.3,
+            "step_size": 7,
+            "scale": "triangular2",
+        },
+        invalid={
+            "initial_learning_rate=-0.5": {"initial_learning_rate": -0.5},
+            "maximal_learning_rate=inf": {"maximal_learning_rate": float("inf")},
+            "step_size=0": {"step_size": 0},
+            "scale=exp_range": {"scale": "exp_range"},
+            "`scale` must be registered": {"scale": lambda a: 1.0},
+            "scale_mode=iteration": {"scale_mode": "iteration"},
+            "gamma=0.5, scale=triangular": {"gamma": 0.5},
+            "gamma=None, scale=exponential": {"scale": "exponential"},
+            "gamma=-0.5": {"scale": "exponential", "gamma": -0.5},
+        },
+        joints={0: 0.1, 8: 0.7, 16: 0.1, 24: 0.7, 48: 0.1, 56: 0.7},
+    ),
+    ScheduleCase(
+        schedules.cyclical,
+        schedules.Cyclical,
+        references.cyclical,
+        {
+            "initial_learning_rate": 0,
+            "maximal_learning_rate": 1,
+            "step_size": 2.5,
+            "scale": "triangular2",
+        },
+        changes={"scale_mode": "iterations"},
+        joints={0: 0.0, 5: 0.0, 10: 0.0, 55: 0.0},
+    ),
+    ScheduleCase(
+        schedules.cyclical,
+        schedules.Cyclical,
+        references.cyclical,
+        {
+            "initial_learning_rate": 0.02,
+            "maximal_learning_rate": 0.4,
+            "step_size": 6.3,
+            "scale": "exponential",
+            "gamma": 0.96,
+        },
+        changes={"gamma": 0.9, "scale_mode": "cycle"},
+        joints={0: 0.02},
+    ),
+    ScheduleCase(
+        schedules.cyclical,
+        schedules.Cyclical,
+        references.cyclical,
+        {
+            "initial_learning_rate": 0.5,
+            "maximal_learning_rate": 0.1,
+            "step_size": 1,
+            "scale": waning,
+            "scale_mode": "iterations",
+        },
+        changes={"scale": "triangular", "scale_mode": "cycle"},
+        joints={0: 0.5, 2: 0.5, 58: 0.5},
+    ),
+    ScheduleCase(
+        schedules.one_cycle,
+        schedules.OneCycle,
+        references.one_cycle,
+        {"peak_learning_rate": 0.3, "total_steps": 50},
+        changes={
+            "peak_learning_rate": 0.2,
+            "total_steps": 49,
+            "warmup_fraction": 0.2,
+            "div_factor": 10,
+            "final_div_factor": 10,
+            "anneal": "linear",
+            "three_phase": True,
+        },
+        invalid={
+            "peak_learning_rate=-0.5": {"peak_learning_rate": -0.5},
+            "total_steps=1": {"total_steps": 1},
+            "total_steps=50.5": {"total_steps": 50.5},
+            "[0, 1). Received: warmup_fraction=1": {"warmup_fraction": 1},
+            "[0, 0.5]. Received: warmup_fraction=0.75": {
+                "warmup_fraction": 0.75,
+                "three_phase": True,
+            },
+            "div_factor=0": {"div_factor": 0},
+            "final_div_factor=-1": {"final_div_factor": -1},
+            "anneal=cos": {"anneal": "cos"},
+        },
+        joints={0: 0.3 / 25, 14: 0.3, 49: 0.3 / 25e4, 59: 0.3 / 25e4},
+    ),
+    ScheduleCase(
+        schedules.one_cycle,
+        schedules.OneCycle,
+        references.one_cycle,
+        {
+            "peak_learning_rate": 1,
+            "total_steps": 41,
+            "warmup_fraction": 0.35,
+            "div_factor": 10,
+            "final_div_factor": 4,
+            "anneal": "linear",
+            "three_phase": True,
+        },
+        changes={"three_phase": False, "anneal": "cosine"},
+        joints={0: 0.1, 40: 0.025, 59: 0.025},
+    ),
+    ScheduleCase(
+        schedules.one_cycle,
+        schedules.OneCycle,
+        references.one_cycle,
+        {"peak_learning_rate": 0.5, "total_steps": 33, "warmup_fraction": 0},
+        joints={0: 0.5, 32: 0.5 / 25e4, 59: 0.5 / 25e4},
+    ),
+    ScheduleCase(
+        schedules.warmup_stable_decay,
+        schedules.WarmupStableDecay,
+        references.warmup_stable_decay,
+        {
+            "peak_learning_rate": 0.1,
+            "warmup_steps": 7,
+            "stable_steps": 20,
+            "decay_steps": 13,
+        },
+        changes={
+            "peak_learning_rate": 0.2,
+            "warmup_steps": 8,
+            "stable_steps": 21,
+            "decay_steps": 14,
+            "decay": "cosine",
+            "initial_learning_rate": 0.01,
+            "end_learning_rate": 0.01,
+            "first_step_nonzero": True,
+        },
+        invalid={
+            "peak_learning_rate=-0.5": {"peak_learning_rate": -0.5},
+            "warmup_steps=-1": {"warmup_steps": -1},
+            "stable_steps=2.5": {"stable_steps": 2.5},
+            "decay_steps=0": {"decay_steps": 0},
+            "decay=sqrt": {"decay": "sqrt"},
+            "initial_learning_rate=-0.25": {"initial_learning_rate": -0.25},
+            "end_learning_rate=nan": {"end_learning_rate": float("nan")},
+        },
+        joints={0: 0.0, 7: 0.1, 26: 0.1, 27: 0.1, 40: 0.0, 59: 0.0},
+    ),
+    ScheduleCase(
+        schedules.warmup_stable_decay,
+        schedules.WarmupStableDecay,
+        references.warmup_stable_decay,
+        {
+            "peak_learning_rate": 3,
+            "warmup_steps": 5,
+            "stable_steps": 0,
+            "decay_steps": 30,
+            "decay": "1-sqrt",
+            "initial_learning_rate": 1,
+            "end_learning_rate": 0.7,
+            "first_step_nonzero": True,
+        },
+        changes={"decay": "linear", "stable_steps": 1},
+        joints={4: 3.0, 5: 3.0, 35: 0.7, 59: 0.7},
+    ),
+    ScheduleCase(
+        schedules.warmup_stable_decay,
+        schedules.WarmupStableDecay,
+        references.warmup_stable_decay,
+        {
+            "peak_learning_rate": 0.2,
+            "warmup_steps": 0,
+            "stable_steps": 3,
+            "decay_steps": 50,
+            "decay": "cosine",
+        },
+        changes={"warmup_steps": 1},
+        joints={0: 0.2, 3: 0.2, 53: 0.0},
+    ),
+    ScheduleCase(
+        schedules.inverse_square_root,
+        schedules.InverseSquareRoot,
+        references.inverse_square_root,
+        {"peak_learning_rate": 0.4, "warmup_steps": 9},
+        changes={
+            "peak_learning_rate": 0.5,
+            "warmup_steps": 10,
+            "initial_learning_rate": 0.1,
+            "first_step_nonzero": True,
+        },
+        invalid={
+            "peak_learning_rate=-0.5": {"peak_learning_rate": -0.5},
+            "warmup_steps=0": {"warmup_steps": 0},
+            "warmup_steps=0.5": {"warmup_steps": 0.5},
+            "initial_learning_rate=-0.25": {"initial_learning_rate": -0.25},
+        },
+        joints={0: 0.0, 9: 0.4, 36: 0.2},
+    ),
+    ScheduleCase(
+        schedules.inverse_square_root,
+        schedules.InverseSquareRoot,
+        references.inverse_square_root,
+        {
+            "peak_learning_rate": 2,
+            "warmup_steps": 4,
+            "initial_learning_rate": 1,
+            "first_step_nonzero": True,
+        },
+        changes={"first_step_nonzero": False},
+        joints={0: 1.25, 3: 2.0, 15: 1.0},
+    ),
+    ScheduleCase(
+        schedules.piecewise_linear,
+        schedules.PiecewiseLinear,
+        references.piecewise_linear,
+        {"boundaries": [3, 10, 31, 32], "learning_rates": [0.1, 0.7, 0, 0.4]},
+        changes={
+            "boundaries": [3, 11, 31, 32],
+            "learning_rates": [0.1, 0.7, 0, 0.5],
+        },
+        invalid={
+            "boundaries[0]=-1": {"boundaries": [-1, 10, 31, 32]},
+            "boundaries[1]=10.5": {"boundaries": [3, 10.5, 31, 32]},
+            "boundaries=[3, 3, 31, 32]": {"boundaries": [3, 3, 31, 32]},
+            "boundaries=[]": {"boundaries": []},
+            "the 3 boundaries. Received: learning_rates=[0.1, 0.7, 0, 0.4]": {
+                "boundaries": [3, 10, 31]
+            },
+            "learning_rates[2]=-0.5": {"learning_rates": [0.1, 0.7, -0.5, 0.4]},
+        },
+        joints={0: 0.1, 3: 0.1, 10: 0.7, 31: 0.0, 32: 0.4, 59: 0.4},
+    ),
+    ScheduleCase(
+        schedules.piecewise_linear,
+        schedules.PiecewiseLinear,
+        references.piecewise_linear,
+        {"boundaries": (5,), "learning_rates": (0.5,)},
+        joints={0: 0.5, 5: 0.5, 59: 0.5},
     ),
 ]
 

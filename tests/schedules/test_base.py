@@ -111,9 +111,25 @@ def test_what_is_no_schedule_is_refused(wrong):
         schedules.warmup(0, wrong, 3)
 
 
+@pytest.mark.only("jax")
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        schedules.InverseSquareRoot(0.1, 4),
+        schedules.OneCycle(0.1, 9, 0.0, three_phase=True),
+        schedules.WarmupStableDecay(0.1, 0, 0, 5, "1-sqrt"),
+    ],
+)
+def test_nothing_is_infinite_also_where_it_is_not_taken(schedule):
+    import jax
+
+    with jax.debug_nans(True), jax.debug_infs(True):
+        assert np.isfinite(tools.array(schedule(np.arange(12)))).all()
+
+
 def test_lists_show_classes_and_functions():
-    assert schedules.list("warmup*") == [
-        *["Warmup", "WarmupCosine", "warmup", "warmup_cosine"]
+    assert schedules.list("*cycl*") == [
+        *["Cyclical", "OneCycle", "cyclical", "one_cycle"]
     ]
 
 

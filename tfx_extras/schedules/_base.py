@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from typing import ClassVar
 
@@ -57,8 +59,7 @@ def require_schedule(name: str, value: Any) -> Any:
 def evaluate(schedule: Any, step: Any) -> Any:
     """Returns the learning rate of a schedule or number, of the shape of `step`."""
     if not isinstance(schedule, LearningRateSchedule):
-        number = float(require_schedule("schedule", schedule))
-        return ops.ones_like(elapsed(step)) * number
+        return constant(step, float(require_schedule("schedule", schedule)))
     step = _standard(step)
     if isinstance(schedule, Schedule) or len(step.shape) == 0:
         return _in_floats(schedule(step))
@@ -90,6 +91,71 @@ def since(step: Any, start: int, stop: float = math.inf) -> Any:
     last = np.asarray(last, keras.backend.standardize_dtype(step.dtype))
     library = np if isinstance(step, np.ndarray) else ops
     return library.clip(step - type(largest)(min(start, largest)), 0, last)
+
+
+def cycles(step: Any, period: float) -> tuple[Any, Any]:
+    """Returns how many periods have passed, and the updates since, as floats.
+
+    Of a whole period, both are exact for every integer step.
+    """
+    step = _standard(step)
+    if _is_integer(step) and period % 1 == 0 and period <= _largest(step):
+        period = int(period)
+    else:
+        step, period = _in_floats(step), float(period)
+    return _in_floats(step // period), _in_floats(step % period)
+
+
+def constant(step: Any, rate: float) -> Any:
+    """Returns one rate, of the shape of `step`."""
+    return ops.ones_like(elapsed(step)) * rate
+
+
+def between(a: float, b: float, x: Any) -> Any:
+    """Returns exactly `a` where `x` is 0 or less, to exactly `b` where 1 or more."""
+    x = ops.clip(x, 0, 1)
+    return a * (1 - x) + b * x
+
+
+def risen(step: Any, a: float, b: float, steps: int, first_step_nonzero: bool) -> Any:
+    """Returns the rate on the line from `a` to `b`, and then `b`: a warm-up."""
+    if not steps:
+        return constant(step, b)
+    return between(a, b, (elapsed(step) + float(first_step_nonzero)) / float(steps))
+
+
+def through(
+    step: Any,
+    steps: Sequence[float],
+    rates: Sequence[float],
+    shape: Callable[[Any], Any],
+) -> Any:
+    """Returns the rate on the way through points, constant before and after them.
+
+    The way between two of them is of the shape of a function from 0 to 1.
+    """
+    rate = constant(step, rates[0])
+    for (start, a), (stop, b) in pairwise(zip(steps, rates, strict=True)):
+        if start < stop:
+            t = elapsed(step, start)
+            x = shape(ops.clip(t / float(stop - start), 0, 1))
+            rate = ops.where(t >= 0, between(a, b, x), rate)
+    # Where a compiler multiplies by 1 / length, x may stay short of 1.
+    end = constant(step, rates[-1])
+    return ops.where(elapsed(step, steps[-1]) >= 0, end, rate)
+
+
+def line(x: Any) -> Any:
+    """Returns the share of the way from 0 to 1 along a line: `x` itself."""
+    return x
+
+
+def half_cosine(x: Any) -> Any:
+    """Returns the share of the way from 0 to 1 along half a cosine.
+
+    Not `(1 - cos) / 2`, which cancels next to 0.
+    """
+    return ops.square(ops.sin(math.pi / 2 * x))
 
 
 def _standard(step: Any) -> Any:

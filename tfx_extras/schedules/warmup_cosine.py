@@ -1,7 +1,5 @@
 """Linear warm-up, then cosine decay, with or without restarts."""
 
-import math
-
 from keras import ops
 from typeguard import typechecked
 
@@ -10,7 +8,11 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
 from tfx_extras.schedules._base import Schedule
+from tfx_extras.schedules._base import between
+from tfx_extras.schedules._base import constant
 from tfx_extras.schedules._base import elapsed
+from tfx_extras.schedules._base import half_cosine
+from tfx_extras.schedules._base import risen
 
 
 @register
@@ -85,27 +87,24 @@ def warmup_cosine(
 
     Reference: Loshchilov and Hutter, 2016. https://arxiv.org/abs/1608.03983
     """
-    t = elapsed(step)
-    x = (t + float(first_step_nonzero)) / float(warmup_steps) if warmup_steps else t + 1
-    rate = _between(initial_learning_rate, peak_learning_rate, x)
-
+    rate = risen(
+        step,
+        initial_learning_rate,
+        peak_learning_rate,
+        warmup_steps,
+        first_step_nonzero,
+    )
     start, length = warmup_steps + hold_steps, float(decay_steps)
     for i in range(restarts + 1):
         t = elapsed(step, start)
-        x = ops.square(ops.sin(math.pi / 2 * ops.clip(t / length, 0, 1)))
-        cycle = _between(peak_learning_rate * m_mul**i, end_learning_rate, x)
+        x = half_cosine(ops.clip(t / length, 0, 1))
+        cycle = between(peak_learning_rate * m_mul**i, end_learning_rate, x)
         rate = ops.where(t >= 0, cycle, rate)
         # Rounded, or 25 + 55 + 121 = 201.00000000000003 would be one update late.
         start = round(start + length, 6)
         length = length * t_mul
-    end = ops.ones_like(t) * end_learning_rate
+    end = constant(step, end_learning_rate)
     return ops.where(elapsed(step, start) >= 0, end, rate)
-
-
-def _between(a, b, x):
-    """From exactly `a` where `x` is 0 to exactly `b` where it is 1 or more."""
-    x = ops.clip(x, 0, 1)
-    return a * (1 - x) + b * x
 
 
 @register
