@@ -146,10 +146,22 @@ def more_losses():
     }
 
 
+def schedules():
+    """The steps at which a schedule is asked."""
+    return {"steps": np.arange(201)}
+
+
+def waning(a):
+    """A scale of the cycles of a schedule, or of its iterations."""
+    return 1 / (1 + a / 4)
+
+
 def of(library):
     """What the golden of `library` starts from."""
     if library == "tfa_losses":
         return more_losses()
+    if library == "tfa_schedules":
+        return schedules()
     return optimizers() | losses()
 
 
