@@ -26,7 +26,7 @@ def cyclical(
     initial_learning_rate,
     maximal_learning_rate,
     step_size,
-    scale="triangular",
+    scale: str | Callable[[Any], Any] = "triangular",
     scale_mode=None,
     gamma=None,
 ):

@@ -1,0 +1,3 @@
+"""The optimizers of TensorFlow Addons."""
+
+__all__ = []

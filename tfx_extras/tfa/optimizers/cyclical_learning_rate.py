@@ -1,0 +1,242 @@
+"""The cyclical learning rates."""
+
+from typing import Any
+
+import keras
+from keras.optimizers.schedules import LearningRateSchedule
+
+from tfx_extras._checks import require
+from tfx_extras._checks import require_one_of
+from tfx_extras._configuration import loaded
+from tfx_extras._configuration import parameters
+from tfx_extras._configuration import saved
+from tfx_extras.schedules.cyclical import SCALE_MODES
+from tfx_extras.schedules.cyclical import SCALES
+from tfx_extras.schedules.cyclical import cyclical
+from tfx_extras.tfa._register import register
+
+
+@register
+class CyclicalLearningRate(LearningRateSchedule):
+    r"""`tfx_extras.schedules.cyclical` with a function as its scale.
+
+    $$
+    \eta(t) = L + (H - L)\, \max(0, 1 - x)\, f
+    \qquad
+    c = \left\lfloor 1 + \frac{t}{2 S} \right\rfloor, \quad
+    x = \left| \frac{t}{S} - 2 c + 1 \right|
+    $$
+
+    The factor $f$ is the scale of the cycle $c$, or of the update $t$.
+
+    Differs from TensorFlow Addons in that rates may be whole numbers, the scale sees
+    floats also where steps are integers, an unknown mode is refused, and the name and
+    the function are saved.
+
+    Args:
+        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
+        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
+        step_size: $S$, half a cycle, in updates, in (0, inf).
+        scale_fn: A function of a tensor of floats. With a saved model it is loaded if
+            it is registered by `keras.saving.register_keras_serializable` or among
+            the `custom_objects`; a lambda, with `safe_mode=False` only.
+        scale_mode: `"cycle"` or `"iterations"`.
+        name: A name, which has no effect.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or the mode is unknown.
+
+    Example:
+        >>> schedule = tfx_extras.tfa.optimizers.CyclicalLearningRate(
+        ...     1e-4, 1e-2, 2000, lambda cycle: 1 / cycle)
+        >>> print(f"{float(schedule(2000)):.5f} {float(schedule(6000)):.5f}")
+        0.01000 0.00505
+
+    Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
+    """
+
+    gamma: float | None = None
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        maximal_learning_rate,
+        step_size,
+        scale_fn,
+        scale_mode="cycle",
+        name="CyclicalLearningRate",
+    ):
+        self.initial_learning_rate = _number(
+            "initial_learning_rate", initial_learning_rate, "[0, inf)"
+        )
+        self.maximal_learning_rate = _number(
+            "maximal_learning_rate", maximal_learning_rate, "[0, inf)"
+        )
+        self.step_size = _number("step_size", step_size, "(0, inf)")
+        if not callable(scale_fn) and scale_fn not in SCALES:  # those of the others
+            raise ValueError(
+                "Argument `scale_fn` must be a function. "
+                f"Received: scale_fn={scale_fn!r}"
+            )
+        self.scale_fn = scale_fn
+        self.scale_mode = require_one_of("scale_mode", scale_mode, SCALE_MODES)
+        self.name = name
+
+    def __call__(self, step):
+        return cyclical(
+            step,
+            self.initial_learning_rate,
+            self.maximal_learning_rate,
+            self.step_size,
+            self.scale_fn,
+            self.scale_mode,
+            self.gamma,
+        )
+
+    def get_config(self):
+        arguments = parameters(type(self).__init__, 1)
+        return {name: saved(getattr(self, name)) for name in arguments}
+
+    @classmethod
+    def from_config(cls, config):
+        config = {name: loaded(value) for name, value in config.items()}
+        # In `.h5` files a function is its registered name alone.
+        if isinstance(config.get("scale_fn"), str):
+            name = config["scale_fn"]
+            config["scale_fn"] = keras.saving.get_registered_object(name) or name
+        return cls(**config)
+
+
+@register
+class TriangularCyclicalLearningRate(CyclicalLearningRate):
+    r"""`CyclicalLearningRate` with $f = 1$.
+
+    Args:
+        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
+        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
+        step_size: $S$, half a cycle, in updates, in (0, inf).
+        scale_mode: `"cycle"` or `"iterations"`, which are the same here.
+        name: A name, which has no effect.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or the mode is unknown.
+
+    Example:
+        >>> schedule = tfx_extras.tfa.optimizers.TriangularCyclicalLearningRate(
+        ...     1e-4, 1e-2, 2000)
+        >>> print(f"{float(schedule(2000)):.4f} {float(schedule(4000)):.4f}")
+        0.0100 0.0001
+
+    Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        maximal_learning_rate,
+        step_size,
+        scale_mode="cycle",
+        name="TriangularCyclicalLearningRate",
+    ):
+        super().__init__(
+            initial_learning_rate,
+            maximal_learning_rate,
+            step_size,
+            "triangular",
+            scale_mode,
+            name,
+        )
+
+
+@register
+class Triangular2CyclicalLearningRate(CyclicalLearningRate):
+    r"""`CyclicalLearningRate` with $f(a) = 2^{1 - a}$.
+
+    Args:
+        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
+        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
+        step_size: $S$, half a cycle, in updates, in (0, inf).
+        scale_mode: Whether $a$ is the `"cycle"` $c$, or of the `"iterations"` $t$.
+        name: A name, which has no effect.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or the mode is unknown.
+
+    Example:
+        >>> schedule = tfx_extras.tfa.optimizers.Triangular2CyclicalLearningRate(
+        ...     1e-4, 1e-2, 2000)
+        >>> print(f"{float(schedule(2000)):.5f} {float(schedule(6000)):.5f}")
+        0.01000 0.00505
+
+    Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        maximal_learning_rate,
+        step_size,
+        scale_mode="cycle",
+        name="Triangular2CyclicalLearningRate",
+    ):
+        super().__init__(
+            initial_learning_rate,
+            maximal_learning_rate,
+            step_size,
+            "triangular2",
+            scale_mode,
+            name,
+        )
+
+
+@register
+class ExponentialCyclicalLearningRate(CyclicalLearningRate):
+    r"""`CyclicalLearningRate` with $f(a) = \gamma^a$.
+
+    Args:
+        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
+        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
+        step_size: $S$, half a cycle, in updates, in (0, inf).
+        scale_mode: Whether $a$ is the `"cycle"` $c$, or of the `"iterations"` $t$.
+        gamma: $\gamma$, in (0, inf).
+        name: A name, which has no effect.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or the mode is unknown.
+
+    Example:
+        >>> schedule = tfx_extras.tfa.optimizers.ExponentialCyclicalLearningRate(
+        ...     1e-4, 1e-2, 2000, gamma=0.9999)
+        >>> print(f"{float(schedule(2000)):.5f} {float(schedule(6000)):.5f}")
+        0.00821 0.00553
+
+    Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        maximal_learning_rate,
+        step_size,
+        scale_mode="iterations",
+        gamma=1.0,
+        name="ExponentialCyclicalLearningRate",
+    ):
+        super().__init__(
+            initial_learning_rate,
+            maximal_learning_rate,
+            step_size,
+            "exponential",
+            scale_mode,
+            name,
+        )
+        self.gamma = _number("gamma", gamma, "(0, inf)")
+
+
+def _number(name: str, value: Any, interval: str) -> float:
+    """Returns a number or tensor of one as a `float`, if it lies in `interval`."""
+    if callable(value) or isinstance(value, str):
+        raise ValueError(
+            f"Argument `{name}` must be a number. Received: {name}={value!r}"
+        )
+    return require(name, float(value), interval)
