@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.parity import tfa_optimizers
+
 GOLDENS = Path(__file__).parent / "goldens"
 # Rectification is first defined in step 5 (threshold 4) or 6 (threshold 5).
 STEPS = (1, 2, 5, 6, 7, 10, 50)
@@ -162,6 +164,8 @@ def of(library):
         return more_losses()
     if library == "tfa_schedules":
         return schedules()
+    if library == "tfa_optimizers":
+        return tfa_optimizers.given()
     return optimizers() | losses()
 
 

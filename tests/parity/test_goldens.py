@@ -7,6 +7,7 @@ from tests.parity import inputs
 
 LIBRARIES = {
     "tfa": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
+    "tfa_optimizers": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "tfa_losses": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "tfa_schedules": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "torch": {"torch": "2.13.0"},
