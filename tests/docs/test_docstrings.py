@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 import tfx_extras
+from tfx_extras import tfa
 
 NAMES = {"keras": keras, "np": np, "tfx_extras": tfx_extras}
+PACKAGES = (
+    *(getattr(tfx_extras, name) for name in tfx_extras.__all__),
+    *(tfa.losses, tfa.losses.metric_learning, tfa.optimizers),
+)
 EXAMPLES = [
     test
-    for package in (getattr(tfx_extras, name) for name in tfx_extras.__all__)
+    for package in PACKAGES
     for name in package.__all__
     for test in doctest.DocTestFinder(recurse=False).find(
         getattr(package, name), name, globs=NAMES

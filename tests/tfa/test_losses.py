@@ -1,0 +1,196 @@
+"""The losses by their names in TensorFlow Addons, against what they gave there."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests import tools
+from tests.parity import inputs
+from tfx_extras import tfa
+
+CONFIGS = json.loads((Path(__file__).parent / "data" / "configs.json").read_text())
+GOLDENS = {library: inputs.Golden(library) for library in ("tfa", "tfa_losses")}
+# Every third: the native losses behind them are held against all.
+NAMES = [
+    (library, name)
+    for library, golden in GOLDENS.items()
+    for symbol in sorted({name.split(":")[0] for name in golden.cases})
+    if symbol[0].islower()
+    for name in golden.named(symbol)[::3]
+]
+
+# On JAX, where each takes seconds to compile, the native losses stand for them.
+not_on_jax = pytest.mark.only("tensorflow", "torch")
+
+
+@not_on_jax
+@tools.each_device
+@pytest.mark.parametrize(("library", "name"), NAMES)
+def test_losses_give_what_those_of_tensorflow_addons_gave(library, name, device):
+    golden = GOLDENS[library]
+    case, symbol = golden.cases[name], name.split(":")[0]
+    dtype = case.get("dtype", "float64")
+    y_true, y_pred = (golden.inputs[case[key]] for key in ("y_true", "y_pred"))
+    if y_true.dtype.kind == "f":
+        y_true = y_true.astype(dtype)
+
+    def loss(y_pred):
+        arguments = case["arguments"]
+        if symbol == "weighted_kappa_loss":
+            return tfa.losses.WeightedKappaLoss(**arguments).call(y_true, y_pred)
+        if symbol == "sparsemax_loss":
+            return tfa.losses.sparsemax_loss(y_pred, None, y_true)
+        return getattr(tfa.losses, symbol)(y_true, y_pred, **arguments)
+
+    with tools.wide(), keras.device(device):
+        keras.config.set_epsilon(1e-30)  # as the goldens, so that it does not show
+        try:
+            values = tools.array(loss(ops.convert_to_tensor(y_pred.astype(dtype))))
+        finally:
+            keras.config.set_epsilon(1e-7)
+    expected = golden.arrays[f"{name}/value"]
+    assert values.shape == expected.shape
+    tolerance = {"float64": 1e-9, "float32": 1e-5}[dtype]
+    np.testing.assert_allclose(values, expected, rtol=tolerance)
+
+
+BATCH = {
+    "ContrastiveLoss": ([1.0, 0.0, 1.0], [0.5, 0.25, 2.0]),
+    "SigmoidFocalCrossEntropy": (np.eye(3), np.full((3, 3), 0.25)),
+    "GIoULoss": ([[0.0, 0, 1, 1]] * 3, [[0.0, 0, 1, x] for x in (0.5, 1.0, 3.0)]),
+    "WeightedKappaLoss": (np.eye(3), np.full((3, 3), 1 / 3)),
+    "LiftedStructLoss": (np.array([0, 0, 1]), [[0.0], [1.0], [2.0]]),
+    "NpairsLoss": (np.array([0, 0, 1]), np.diag([1.0, 2.0, 3.0])),
+    "NpairsMultilabelLoss": (np.eye(3), np.diag([1.0, 2.0, 3.0])),
+    "PinballLoss": ([[0.0], [1.0], [2.0]], [[1.0], [1.0], [1.0]]),
+    "SparsemaxLoss": (np.eye(3), np.diag([0.5, 0.25, 2.0])),
+    "TripletSemiHardLoss": (np.array([0, 0, 1]), [[0.0], [1.0], [1.5]]),
+    "TripletHardLoss": (np.array([0, 0, 1]), [[0.0], [1.0], [1.5]]),
+}
+ARGUMENTS = {"WeightedKappaLoss": {"num_classes": 3}}
+OF_SAMPLES = (
+    *("ContrastiveLoss", "SigmoidFocalCrossEntropy", "GIoULoss"),
+    *("PinballLoss", "SparsemaxLoss"),
+)
+
+
+def test_every_class_is_tested():
+    names = {name for name in tfa.losses.__all__ if name[0].isupper()}
+    assert names == BATCH.keys()
+
+
+@not_on_jax
+@pytest.mark.parametrize("name", BATCH)
+def test_a_class_reduces_what_its_function_gives(name):
+    cls, arguments = getattr(tfa.losses, name), ARGUMENTS.get(name, {})
+    y_true, y_pred = BATCH[name]
+    y_pred = np.array(y_pred, "float32")
+    loss = cls(**arguments)
+    each = tools.array(loss.call(y_true, y_pred))
+    assert each.shape == ((3,) if name in OF_SAMPLES else ())
+    assert each.any()
+    whole = each if loss.reduction == "none" else each.mean()
+    np.testing.assert_allclose(tools.array(loss(y_true, y_pred)), whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", OF_SAMPLES)
+def test_reductions_are_those_of_keras_2(name):
+    cls = getattr(tfa.losses, name)
+    y_true, y_pred = BATCH[name]
+    y_pred = np.array(y_pred, "float32")
+    each = tools.array(cls(reduction="none")(y_true, y_pred))
+    for reduction, number in (
+        ("auto", each.mean()),
+        ("sum_over_batch_size", each.mean()),
+        ("sum", each.sum()),
+    ):
+        value = tools.array(cls(reduction=reduction)(y_true, y_pred))
+        np.testing.assert_allclose(value, number, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [config for config in CONFIGS if "losses" in config["module"]],
+    ids=lambda config: config["class_name"],
+)
+def test_configurations_of_tensorflow_addons_load(config):
+    loss = keras.saving.deserialize_keras_object(config)
+    assert type(loss) is getattr(tfa.losses, config["class_name"])
+    assert keras.saving.get_registered_name(type(loss)) == config["registered_name"]
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    assert again.get_config() == loss.get_config()
+    theirs = dict(config["config"])
+    if theirs["reduction"] == "auto":
+        theirs["reduction"] = "sum_over_batch_size"
+    if theirs["name"] is None:  # Ours have the name of their function.
+        del theirs["name"]
+    if "Npairs" in config["class_name"]:
+        del theirs["reduction"]
+    assert theirs.items() <= loss.get_config().items()
+
+
+@pytest.mark.parametrize(
+    "cls", ["TripletSemiHardLoss", "TripletHardLoss", "LiftedStructLoss"]
+)
+def test_arguments_are_not_swallowed(cls):
+    with pytest.raises(TypeError, match="margins"):
+        getattr(tfa.losses, cls)(margins=2.0)
+    assert getattr(tfa.losses, cls)(reduction="sum").reduction == "sum"
+
+
+def test_no_alpha_and_no_gamma_switch_factors_off():
+    y_true, y_pred = BATCH["SigmoidFocalCrossEntropy"]
+    y_pred = y_pred.astype("float32")
+    for off in (0.0, None):
+        loss = tfa.losses.SigmoidFocalCrossEntropy(alpha=off, gamma=off)
+        crossentropy = -np.log(0.25) - 2 * np.log(0.75)
+        values = tools.array(loss(y_true, y_pred))
+        np.testing.assert_allclose(values, [crossentropy] * 3, rtol=1e-6)
+
+
+def test_a_metric_is_a_function_of_one_batch():
+    @keras.saving.register_keras_serializable(package="test_tfa")
+    def doubled(feature):
+        return 2 * tfa.losses.metric_learning.pairwise_distance(feature)
+
+    y_true, y_pred = BATCH["TripletSemiHardLoss"]
+    y_pred = np.array(y_pred, "float32")
+    for name in ("TripletSemiHardLoss", "TripletHardLoss"):
+        cls = getattr(tfa.losses, name)
+        value = cls(2.0, distance_metric=doubled)(y_true, y_pred)
+        expected = 2 * float(cls(1.0)(y_true, y_pred))
+        np.testing.assert_allclose(float(value), expected, rtol=1e-6)
+        with pytest.raises(ValueError, match="registered"):
+            cls(distance_metric=lambda feature: feature)
+
+
+def test_distances_are_zero_on_the_diagonal_alone():
+    points = np.random.default_rng(0).standard_normal((5, 3)).astype("float32") + 100
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    metrics = tfa.losses.metric_learning
+    for squared in (False, True):
+        d = tools.array(metrics.pairwise_distance(points, squared))
+        np.testing.assert_allclose(d, apart ** (1 + squared), rtol=1e-3)
+        assert not np.diag(d).any()
+    cosine = points @ points.T / np.outer(*[np.linalg.norm(points, axis=1)] * 2)
+    d = tools.array(metrics.angular_distance(points))
+    np.testing.assert_allclose(d, np.maximum(1 - cosine, 0), atol=1e-6)
+
+
+def test_bad_arguments_are_named():
+    for make, name in (
+        (lambda: tfa.losses.SparsemaxLoss(from_logits=False), "from_logits"),
+        (lambda: tfa.losses.ContrastiveLoss(-1.0), "margin"),
+        (lambda: tfa.losses.SigmoidFocalCrossEntropy(gamma=-1.0), "gamma"),
+        (lambda: tfa.losses.GIoULoss("ciou"), "mode"),
+        (lambda: tfa.losses.WeightedKappaLoss(3, "cubic"), "weightage"),
+        (lambda: tfa.losses.PinballLoss(1.5), "tau"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            make()
