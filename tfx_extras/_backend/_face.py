@@ -41,6 +41,31 @@ class Backend:
         """
         return None
 
+    def rows_of(self, gradient: Any, shape: Sequence[int]) -> Any:
+        """Which rows a sparse gradient names, to be broadcast; `None` for all.
+
+        Args:
+            gradient: Gradient of a variable.
+            shape: Shape of that variable.
+        """
+        return None
+
+    def gradients_of(
+        self, loss: Any, variables: Any, grad_loss: Any, tape: Any
+    ) -> list[tuple[Any, Any]]:
+        """The gradients of a loss, in pairs with their variables.
+
+        Args:
+            loss: A function without arguments, or with `tape` a tensor.
+            variables: Variables, or a function that returns them.
+            grad_loss: Gradient with respect to the loss, or `None`.
+            tape: What recorded the loss, or `None`.
+        """
+        raise NotImplementedError(
+            "`minimize` is for TensorFlow. Compute gradients as this backend does, and "
+            "call `apply`."
+        )
+
     def round_to(self, value: Any, dtype: str) -> Any:
         """Rounds to `dtype`, even if a compiler would skip a cast and its inverse."""
         return ops.cast(value, dtype)

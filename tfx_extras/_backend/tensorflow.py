@@ -90,6 +90,31 @@ class TensorFlow(Backend):
             return _NonzeroRows(self.dense(gradient, shape, dtype))
         return _NamedRows(gradient, dtype)
 
+    def rows_of(self, gradient, shape):
+        is_sparse = isinstance(gradient, tf.IndexedSlices)
+        if not is_sparse or tf.distribute.has_strategy():  # of the others' are others
+            return None
+        ones = tf.ones_like(gradient.indices)
+        counts = tf.math.unsorted_segment_sum(ones, gradient.indices, shape[0])
+        return tf.reshape(counts > 0, [-1] + [1] * (len(shape) - 1))
+
+    def gradients_of(self, loss, variables, grad_loss, tape):
+        if tape is None:
+            if not callable(loss):
+                raise ValueError(
+                    "Argument `loss` must be a function without arguments, unless "
+                    f"`tape` is given. Received: loss={loss}"
+                )
+            tape = tf.GradientTape()
+            with tape:
+                loss = loss()
+        elif callable(loss):
+            with tape:
+                loss = loss()
+        variables = list(variables() if callable(variables) else variables)
+        raw = [_raw(variable) for variable in variables]
+        return list(zip(tape.gradient(loss, raw, grad_loss), variables, strict=True))
+
     def beside(self, variable):
         return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))
 

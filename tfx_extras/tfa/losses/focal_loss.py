@@ -71,7 +71,7 @@ class SigmoidFocalCrossEntropy(Loss):
     Example:
         >>> loss = tfx_extras.tfa.losses.SigmoidFocalCrossEntropy(reduction="auto")
         >>> print(f"{float(loss([[1, 0], [0, 1]], [[0.9, 0.2], [0.5, 0.5]])):.4f}")
-        0.0902
+        0.0901
 
     Reference: Lin et al., 2017, eq. 5. https://arxiv.org/abs/1708.02002
     """

@@ -33,7 +33,7 @@ def lifted_struct_loss(labels, embeddings, margin: Number = 1.0):
         >>> loss = tfx_extras.tfa.losses.lifted_struct_loss(
         ...     [0, 0, 1], [[0.0], [1.0], [2.0]])
         >>> print(f"{float(loss):.4f}")
-        0.8622
+        0.8623
 
     Reference: Song et al., 2015, eq. 4. https://arxiv.org/abs/1511.06452
     """

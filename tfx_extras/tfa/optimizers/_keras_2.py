@@ -1,0 +1,100 @@
+"""Optimizers in the files of Keras 2: their configuration and their state."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# The slots of ours and of Keras 3, and how those of Keras 2 were called.
+SAVED_AS = {
+    "momentum": ("m", "momentum"),
+    "variance": ("v",),
+    "velocity": ("v", "rms"),
+    "max_variance": ("vhat",),
+    "velocity_hat": ("vhat",),
+    "average_gradient": ("mg",),
+    "accumulator": ("accumulator",),
+    "largest": ("lr",),
+    "gradient_sum": ("gradients_sum",),
+    "magnitude_sum": ("grad_norm_sum",),
+    "reward": ("reward",),
+    "slow": ("slow",),
+    "average": ("average",),
+}
+
+
+def with_named_schedules(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a configuration whose schedules have names, as Keras 3 wants them."""
+    return {key: _with_name(value) for key, value in config.items()}
+
+
+def _with_name(value):
+    if (
+        not isinstance(value, dict)
+        or value.get("config", {}).get("name", "") is not None
+    ):
+        return value
+    return value | {"config": value["config"] | {"name": value["class_name"]}}
+
+
+def is_of_keras_2(weights: Sequence[Any]) -> bool:
+    """Whether these are the data of a file that has the names of Keras 2."""
+    names = [str(getattr(weight, "name", "")) for weight in weights]
+    return bool(names) and all(name.endswith(":0") for name in names)
+
+
+def slots_of(weights: Sequence[Any]) -> dict[str, list[np.ndarray]]:
+    """Returns the data of each slot, by the name at the end of their own."""
+    slots = {}
+    for weight in weights:
+        name = weight.name.rsplit("/", 1)[-1].removesuffix(":0")
+        slots.setdefault(name, []).append(np.asarray(weight))
+    return slots
+
+
+def restore(optimizer: Any, saved: dict[str, list[np.ndarray]]) -> None:
+    """Gives a built optimizer, and those inside of it, the state of a file.
+
+    Where that lacks something, a warning says so, and the optimizer begins anew.
+
+    Args:
+        optimizer: An optimizer.
+        saved: The data of each slot.
+    """
+    pairs = [pair for inner in _chain(optimizer) for pair in _pairs(inner, saved)]
+    lacking = [v.name for v, value in pairs if np.shape(value) != tuple(v.shape)]
+    if lacking:
+        warnings.warn(
+            f"The state of optimizer '{optimizer.name}' is not restored, and begins "
+            f"anew: the file has nothing that fits {lacking}.",
+            stacklevel=3,
+        )
+        return
+    for variable, value in pairs:
+        variable.assign(value)
+
+
+def _chain(optimizer):
+    while optimizer is not None:
+        yield optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+
+
+def _pairs(optimizer, saved):
+    """Each variable of an optimizer, and what it should hold."""
+    yield optimizer._iterations, saved["iter"][0]
+    slots = {}
+    for variable in optimizer._variables:
+        names = [name for name in SAVED_AS if variable.name.endswith(f"_{name}")]
+        if names:
+            slots.setdefault(max(names, key=len), []).append(variable)
+    for name, variables in slots.items():
+        values = next((saved[s] for s in SAVED_AS[name] if s in saved), [])
+        if name == "momentum" and not values and getattr(optimizer, "beta_1", 1) == 0:
+            continue  # It was not kept.
+        sign = getattr(optimizer, "sign_in_keras_2", {}).get(name, 1)
+        values = [sign * value for value in values]
+        # What is missing fits nothing.
+        values += [np.ones((0, 0, 0))] * (len(variables) - len(values))
+        yield from zip(variables, values, strict=True)

@@ -1,0 +1,60 @@
+"""What the wrappers share: how they were constructed and saved."""
+
+from typing import Any
+
+import keras
+
+from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
+from tfx_extras.tfa.optimizers._base import Callers
+from tfx_extras.tfa.optimizers._keras_2 import with_named_schedules
+
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+class Wrapper(Callers, OptimizerWrapper):
+    """What comes before a wrapper of ours, to make it one of TensorFlow Addons."""
+
+    def __init__(self, optimizer: Any, *args: Any, **kwargs: Any):
+        clipping = {name: kwargs.pop(name, None) for name in CLIPPING}
+        super().__init__(keras.optimizers.get(optimizer), *args, **kwargs)
+        for name, value in clipping.items():
+            if value is not None:
+                clip(self.inner_optimizer, name, value)
+
+    def get_config(self):
+        config = super().get_config()
+        return {"optimizer": config.pop("inner_optimizer")} | config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            optimizer = loaded_optimizer(config["optimizer"])
+        return cls(**config | {"optimizer": optimizer})
+
+
+def clip(optimizer: Any, name: str, value: float) -> None:
+    """Lets the innermost optimizer clip, which does that of itself."""
+    while isinstance(optimizer, OptimizerWrapper):
+        optimizer = optimizer.inner_optimizer
+    given = {n: getattr(optimizer, n) for n in CLIPPING if getattr(optimizer, n)}
+    if given:
+        raise ValueError(
+            f"Argument `{name}` is given to a wrapper, and {given} to its optimizer: "
+            f"only one can hold. Received: {name}={value}"
+        )
+    setattr(optimizer, name, value)
+
+
+def loaded_optimizer(saved: dict[str, Any]) -> Any:
+    """Returns the optimizer that a configuration stands for, also one of Keras 2."""
+    config = with_named_schedules(saved["config"])
+    saved = saved | {"config": config}
+    if "legacy" in (saved.get("module") or ""):
+        saved["module"] = "keras.optimizers"
+        decay = config.pop("decay", 0)
+        if decay:
+            falling = keras.optimizers.schedules.InverseTimeDecay(
+                config["learning_rate"], 1, decay
+            )
+            config["learning_rate"] = keras.saving.serialize_keras_object(falling)
+    return keras.optimizers.deserialize(saved)

@@ -1,0 +1,122 @@
+"""AdaBelief."""
+
+from typing import Any
+
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras import optimizers
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._checks import require_steps
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._warmup import warmed_up
+
+
+@register
+class AdaBelief(Optimizer, optimizers.AdaBelief):
+    r"""`tfx_extras.optimizers.AdaBelief`, with a warm-up of its own.
+
+    $$ \eta_t = \eta\, t / W \text{ for } t \le W, \text{ then linear from } \eta
+        \text{ to } \eta_T \text{ for } t = T $$
+
+    Here $T$ is `total_steps`, $W$ is $T$ times `warmup_proportion`, and $\eta_T$
+    `min_lr`. `tfx_extras.schedules` has more of the kind.
+
+    A sparse gradient moves the rows of the weights that it names, and adds to the
+    variance of these alone; the momentum and the variance of all rows decay.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
+        beta_1: Decay of the momentum, in [0, 1).
+        beta_2: Decay of the variance, in [0, 1).
+        epsilon: Added to the variance and to its root, in (0, inf).
+        weight_decay: In [0, inf), or a schedule; times the learning rate.
+        amsgrad: Whether the denominator may only grow.
+        rectify: Whether to rectify the step as RAdam does.
+        sma_threshold: Least $\rho_t$ for which steps are rectified, in [4, inf).
+        total_steps: $T$, a whole number; 0 for no warm-up.
+        warmup_proportion: $W / T$, in [0, 1].
+        min_lr: $\eta_T$, in [0, inf).
+        name: Name of the optimizer.
+        **kwargs: `lr`, `decay`, and options of every optimizer.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> optimizer = tfx_extras.tfa.optimizers.AdaBelief(0.1, rectify=False)
+        >>> optimizer.apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.8889 -1.8889]
+
+    Reference: Zhuang et al., 2020. https://arxiv.org/abs/2010.07468
+    """
+
+    keeps_weights = True
+    kept_slots = ()
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-14,
+        weight_decay: Any = 0.0,
+        amsgrad: bool = False,
+        rectify: bool = True,
+        sma_threshold: Number = 5.0,
+        total_steps: Number = 0,
+        warmup_proportion: Number = 0.1,
+        min_lr: Number = 0.0,
+        name: str | None = "AdaBelief",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            rectify=rectify,
+            sma_threshold=sma_threshold,
+            name=name,
+            **kwargs,
+        )
+        self.total_steps = require_steps("total_steps", total_steps)
+        self.warmup_proportion = require(
+            "warmup_proportion", warmup_proportion, "[0, 1]"
+        )
+        self.min_lr = require("min_lr", min_lr, "[0, inf)")
+
+    def adjusted(self, learning_rate, step):
+        return warmed_up(
+            super().adjusted(learning_rate, step),
+            step,
+            self.total_steps,
+            self.warmup_proportion,
+            self.min_lr,
+        )
+
+    def move(self, gradient, variable, learning_rate, step, slots, index):
+        variable, new = super().move(
+            gradient, variable, learning_rate, step, slots, index
+        )
+        rows = self._noted.rows.get(index)
+        if rows is None:
+            return variable, new
+        m, s, *maxima = new
+        s = ops.where(rows, s, self.beta_2 * slots[1])
+        maxima = [ops.where(s > x, s, x) for x in slots[2:]]
+        return variable, (m, s, *maxima)
+
+    def get_config(self):
+        return super().get_config() | {
+            "total_steps": self.total_steps,
+            "warmup_proportion": self.warmup_proportion,
+            "min_lr": self.min_lr,
+        }

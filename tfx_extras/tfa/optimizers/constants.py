@@ -1,0 +1,5 @@
+"""The base of all optimizers."""
+
+import keras
+
+KerasLegacyOptimizer = keras.optimizers.Optimizer

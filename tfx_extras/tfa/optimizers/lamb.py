@@ -1,0 +1,86 @@
+"""LAMB."""
+
+from typing import Any
+
+from typeguard import typechecked
+
+from tfx_extras import optimizers
+from tfx_extras._checks import Number
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers._base import Optimizer
+
+
+@register
+class LAMB(Optimizer, optimizers.LAMB):
+    r"""`tfx_extras.optimizers.LAMB`, by the names that TensorFlow Addons has.
+
+    A sparse gradient moves the whole variable, as the dense one does.
+
+    Differs from TensorFlow Addons: expressions are searched in the `path` of a
+    variable, and an empty list for `exclude_from_layer_adaptation` excludes nothing.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
+        beta_1: Decay of the momentum, in [0, 1).
+        beta_2: Decay of the variance, in [0, 1).
+        epsilon: Added to the root of the variance, in [0, inf).
+        weight_decay: In [0, inf), or a schedule; inside of the trust ratio.
+        exclude_from_weight_decay: Regular expressions. A variable in whose `path` one
+            of them is found does not decay.
+        exclude_from_layer_adaptation: Such expressions, of variables with a trust
+            ratio of 1; `None` is those of `exclude_from_weight_decay`.
+        name: Name of the optimizer.
+        **kwargs: `lr`, `decay`, and options of every optimizer.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([3.0, -4.0])
+        >>> optimizer = tfx_extras.tfa.optimizers.LAMB(0.1)
+        >>> optimizer.apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 2.6464 -3.6464]
+
+    Reference: You et al., 2019. https://arxiv.org/abs/1904.00962
+    """
+
+    keeps_weights = False
+    kept_slots = ()
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-6,
+        weight_decay: Any = 0.0,
+        exclude_from_weight_decay: list[str] | None = None,
+        exclude_from_layer_adaptation: list[str] | None = None,
+        name: str | None = "LAMB",
+        **kwargs: Any,
+    ):
+        unadapted = exclude_from_layer_adaptation
+        if unadapted is None:
+            unadapted = exclude_from_weight_decay
+        # The name that it had before.
+        weight_decay = kwargs.pop("weight_decay_rate", weight_decay)
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            weight_decay_exclude=exclude_from_weight_decay or (),
+            layer_adaptation_exclude=unadapted or (),
+            name=name,
+            **kwargs,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        return config | {
+            "exclude_from_weight_decay": config.pop("weight_decay_exclude"),
+            "exclude_from_layer_adaptation": config.pop("layer_adaptation_exclude"),
+        }

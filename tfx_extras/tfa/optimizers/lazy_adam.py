@@ -1,0 +1,64 @@
+"""Lazy Adam."""
+
+from typing import Any
+
+from typeguard import typechecked
+
+from tfx_extras import optimizers
+from tfx_extras._checks import Number
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers._base import Optimizer
+
+
+@register
+class LazyAdam(Optimizer, optimizers.LazyAdam):
+    r"""Adam, which of a sparse gradient moves only the rows that it names.
+
+    A sparse gradient moves the rows that it names, of weights and slots. Differs from
+    TensorFlow Addons in that `amsgrad` holds for them too.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
+        beta_1: Decay of the momentum, in [0, 1).
+        beta_2: Decay of the variance, in [0, 1).
+        epsilon: Added to the root of the variance, in (0, inf).
+        amsgrad: Whether the denominator may only grow.
+        name: Name of the optimizer.
+        **kwargs: `lr`, `decay`, and options of every optimizer.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([3.0, -4.0])
+        >>> optimizer = tfx_extras.tfa.optimizers.LazyAdam(0.1)
+        >>> optimizer.apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 2.9 -3.9]
+
+    Reference: Kingma and Ba, 2014. https://arxiv.org/abs/1412.6980
+    """
+
+    keeps_weights = False  # The native class sees to it.
+    kept_slots = ()
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-7,
+        amsgrad: bool = False,
+        name: str | None = "LazyAdam",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            name=name,
+            **kwargs,
+        )

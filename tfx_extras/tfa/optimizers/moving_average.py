@@ -1,0 +1,97 @@
+"""Moving averages of weights."""
+
+from typing import Any
+
+from typeguard import typechecked
+
+from tfx_extras import optimizers
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._checks import require_steps
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers.average_wrapper import AveragedOptimizerWrapper
+
+
+@register
+class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
+    r"""`tfx_extras.optimizers.MovingAverage`, by the names that TensorFlow Addons has.
+
+    Differs from TensorFlow Addons: `swap_weights` loses no digits, and needs no scope
+    of a strategy; the clipping of the optimizer within holds.
+
+    Args:
+        optimizer: An optimizer, or a name of one of Keras's.
+        average_decay: In [0, 1).
+        num_updates: $n$, a whole number in [0, inf), which makes the decay at most
+            $(1 + n) / (10 + n)$.
+        start_step: The number of updates before which the average is the weights.
+        dynamic_decay: Whether the decay grows to `average_decay`.
+        name: Name of the optimizer.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> optimizer = tfx_extras.tfa.optimizers.MovingAverage(
+        ...     keras.optimizers.SGD(0.1), average_decay=0.5)
+        >>> optimizer.apply([2 * w], [w])
+        >>> optimizer.assign_average_vars([w])
+        >>> print(w.numpy().round(4))
+        [ 0.9 -1.8]
+
+    Reference: Polyak and Juditsky, 1992. https://doi.org/10.1137/0330046
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        optimizer: Any,
+        average_decay: Number = 0.99,
+        num_updates: Number | None = None,
+        start_step: Number = 0,
+        dynamic_decay: bool = False,
+        name: str | None = "MovingAverage",
+        **kwargs: Any,
+    ):
+        decay = require("average_decay", average_decay, "[0, 1)")
+        if num_updates is not None:
+            num_updates = require_steps("num_updates", num_updates)
+            decay = min(decay, (1 + num_updates) / (10 + num_updates))
+        super().__init__(
+            optimizer,
+            name,
+            decay=decay,
+            start_step=start_step,
+            warmup=dynamic_decay,
+            **kwargs,
+        )
+        self.average_decay = average_decay
+        self.num_updates = num_updates
+
+    @property
+    def has_shadow_copy(self) -> bool:
+        """Whether `swap_weights` has what it needs: since the optimizer was built."""
+        return self.built
+
+    def shadow_copy(self, model_weights) -> None:
+        """Builds the optimizer, of which the averages are a part.
+
+        Args:
+            model_weights: The variables that it trains.
+        """
+        self.build([variable for variable in model_weights if variable.trainable])
+
+    def swap_weights(self) -> None:
+        """Exchanges weights and averages; call it again before training goes on."""
+        self.swap()
+
+    def get_config(self):
+        config = super().get_config()
+        del config["decay"]
+        return config | {
+            "average_decay": self.average_decay,
+            "num_updates": self.num_updates,
+            "dynamic_decay": config.pop("warmup"),
+        }

@@ -1,0 +1,107 @@
+"""Rectified Adam."""
+
+from typing import Any
+
+from typeguard import typechecked
+
+from tfx_extras import optimizers
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._checks import require_steps
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._warmup import warmed_up
+
+
+@register
+class RectifiedAdam(Optimizer, optimizers.RAdam):
+    r"""`tfx_extras.optimizers.RAdam`, with a warm-up of its own.
+
+    $$ \eta_t = \eta\, t / W \text{ for } t \le W, \text{ then linear from } \eta
+        \text{ to } \eta_T \text{ for } t = T $$
+
+    Here $T$ is `total_steps`, $W$ is $T$ times `warmup_proportion`, and $\eta_T$
+    `min_lr`. `tfx_extras.schedules` has more of the kind.
+
+    A sparse gradient moves the rows of the weights that it names; the momentum and
+    the variance of all rows decay.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
+        beta_1: Decay of the momentum, in [0, 1).
+        beta_2: Decay of the variance, in [0, 1).
+        epsilon: Added to the root of the variance, in (0, inf).
+        weight_decay: In [0, inf), or a schedule; times the learning rate.
+        amsgrad: Whether the denominator may only grow.
+        sma_threshold: Least $\rho_t$ for which steps are rectified, in [4, inf).
+        total_steps: $T$, a whole number; 0 for no warm-up.
+        warmup_proportion: $W / T$, in [0, 1].
+        min_lr: $\eta_T$, in [0, inf).
+        name: Name of the optimizer.
+        **kwargs: `lr`, `decay`, and options of every optimizer.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> optimizer = tfx_extras.tfa.optimizers.RectifiedAdam(
+        ...     0.2, total_steps=10, warmup_proportion=0.2)
+        >>> optimizer.apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.8 -1.6]
+
+    Reference: Liu et al., 2019. https://arxiv.org/abs/1908.03265
+    """
+
+    keeps_weights = True
+    kept_slots = ()
+
+    @typechecked
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-7,
+        weight_decay: Any = 0.0,
+        amsgrad: bool = False,
+        sma_threshold: Number = 5.0,
+        total_steps: Number = 0,
+        warmup_proportion: Number = 0.1,
+        min_lr: Number = 0.0,
+        name: str | None = "RectifiedAdam",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+            sma_threshold=sma_threshold,
+            name=name,
+            **kwargs,
+        )
+        self.total_steps = require_steps("total_steps", total_steps)
+        self.warmup_proportion = require(
+            "warmup_proportion", warmup_proportion, "[0, 1]"
+        )
+        self.min_lr = require("min_lr", min_lr, "[0, inf)")
+
+    def adjusted(self, learning_rate, step):
+        return warmed_up(
+            super().adjusted(learning_rate, step),
+            step,
+            self.total_steps,
+            self.warmup_proportion,
+            self.min_lr,
+        )
+
+    def get_config(self):
+        return super().get_config() | {
+            "total_steps": self.total_steps,
+            "warmup_proportion": self.warmup_proportion,
+            "min_lr": self.min_lr,
+        }

@@ -1,0 +1,68 @@
+"""Stochastic weight averaging."""
+
+from typing import Any
+
+from typeguard import typechecked
+
+from tfx_extras import optimizers
+from tfx_extras._checks import Number
+from tfx_extras._checks import require_steps
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers.average_wrapper import AveragedOptimizerWrapper
+
+
+@register
+class SWA(AveragedOptimizerWrapper, optimizers.SWA):
+    """`tfx_extras.optimizers.SWA`, which counts updates from 0.
+
+    Differs from TensorFlow Addons: `assign_average_vars` before the first snapshot is
+    an error, and does not set weights to 0; `float64` works.
+
+    Args:
+        optimizer: An optimizer, or a name of one of Keras's.
+        start_averaging: The update, counted from 0, after which the first snapshot is
+            taken: a whole number in [0, inf). 0 takes the weights after the first.
+        average_period: The number of updates between two: a whole number in [1, inf).
+        name: Name of the optimizer.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> optimizer = tfx_extras.tfa.optimizers.SWA(
+        ...     keras.optimizers.SGD(0.1), average_period=1)
+        >>> for _ in range(2):
+        ...     optimizer.apply([2 * w], [w])
+        >>> optimizer.assign_average_vars([w])  # that of 0.8 and 0.64
+        >>> print(w.numpy().round(4))
+        [ 0.72 -1.44]
+
+    Reference: Izmailov et al., 2018. https://arxiv.org/abs/1803.05407
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        optimizer: Any,
+        start_averaging: Number = 0,
+        average_period: Number = 10,
+        name: str | None = "SWA",
+        **kwargs: Any,
+    ):
+        start = require_steps("start_averaging", start_averaging)
+        super().__init__(
+            optimizer,
+            name,
+            start=start + 1,
+            period=require_steps("average_period", average_period, "[1, inf)"),
+            **kwargs,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        return config | {
+            "start_averaging": config.pop("start") - 1,
+            "average_period": config.pop("period"),
+        }

@@ -1,0 +1,301 @@
+"""Decoupled weight decay, before the step of any optimizer."""
+
+import inspect
+import re
+from typing import Any
+
+import keras
+from keras import ops
+from typeguard import typechecked
+
+from tfx_extras._backend import backend
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._checks import require_patterns
+from tfx_extras._configuration import loaded
+from tfx_extras._configuration import saved
+from tfx_extras.optimizers._base import path_of
+from tfx_extras.optimizers._rounding import exact
+from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers.wrappers._base import residuals_of
+from tfx_extras.tfa._register import register
+from tfx_extras.tfa.optimizers._base import Optimizer
+
+
+class DecoupledWeightDecayExtension(Optimizer):
+    r"""What comes before an optimizer, to let weights decay before each of its steps.
+
+    $$ w \leftarrow w - \lambda w $$
+
+    The learning rate has no part in it. Where it follows a schedule, let $\lambda$
+    follow one too.
+
+    A sparse gradient lets the rows decay that it names.
+
+    Args:
+        weight_decay: $\lambda$, in [0, inf), a schedule, or a callable without
+            arguments.
+        exclude_from_weight_decay: Regular expressions. A variable in whose `path` one
+            of them is found does not decay.
+        **kwargs: Arguments of the optimizer, `lr` and `decay`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> class DecayingSGD(
+        ...     tfx_extras.tfa.optimizers.DecoupledWeightDecayExtension,
+        ...     keras.optimizers.SGD,
+        ... ):
+        ...     pass
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> DecayingSGD(0.5, learning_rate=0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.3 -0.6]
+
+    Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
+    """
+
+    def __init__(
+        self,
+        weight_decay: Any,
+        exclude_from_weight_decay: list[str] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(weight_decay, dict):
+            weight_decay = loaded(weight_decay)
+        if not callable(weight_decay):
+            weight_decay = require("weight_decay", weight_decay, "[0, inf)")
+        # Keras's own, `weight_decay`, is times the learning rate.
+        self.decoupled_weight_decay = weight_decay
+        self.weight_decay_exclude = require_patterns(
+            "exclude_from_weight_decay", exclude_from_weight_decay or ()
+        )
+        self._noted.decaying = None
+
+    def apply_gradients(self, grads_and_vars, name=None, decay_var_list=None):
+        """Applies gradients, given as pairs with their variables.
+
+        Args:
+            grads_and_vars: Pairs of a gradient and a variable.
+            name: Without meaning: there is no graph to name a part of.
+            decay_var_list: The variables that decay; `None`: all but those excluded.
+        """
+        if decay_var_list is not None:
+            decay_var_list = {path_of(variable) for variable in decay_var_list}
+        self._noted.decaying = decay_var_list
+        try:
+            return super().apply_gradients(grads_and_vars, name)
+        finally:
+            self._noted.decaying = None
+
+    def minimize(
+        self,
+        loss,
+        var_list,
+        grad_loss=None,
+        name=None,
+        decay_var_list=None,
+        tape=None,
+    ):
+        """Computes the gradients of a loss, and applies them; on TensorFlow.
+
+        Args:
+            loss: A function without arguments, or with `tape` a tensor.
+            var_list: Variables, or a function that returns them.
+            grad_loss: Gradient with respect to the loss, 1 by default.
+            name: Without meaning: there is no graph to name a part of.
+            decay_var_list: The variables that decay; `None`: all but those excluded.
+            tape: The `tf.GradientTape` on which the loss was computed.
+        """
+        pairs = backend.gradients_of(loss, var_list, grad_loss, tape)
+        return self.apply_gradients(pairs, name, decay_var_list)
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        if self._decays_now(index):
+            residual = residuals_of(self)[index]
+            w = exact(variable, residual)
+            rows = self._noted.rows.get(index)
+            rate = self._current_decay(w.dtype)
+            decayed = w - rate * w
+            if rows is not None:
+                decayed = ops.where(rows, decayed, w)
+            store(decayed, variable, residual)
+        super().update_step(gradient, variable, learning_rate)
+
+    def _decays_now(self, index) -> bool:
+        path = path_of(self._trainable_variables[index])
+        chosen = self._noted.decaying
+        if chosen is not None:
+            return path in chosen
+        return not any(re.search(p, path) for p in self.weight_decay_exclude)
+
+    def _current_decay(self, dtype) -> Any:
+        rate = self.decoupled_weight_decay
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(self.iterations)
+        elif callable(rate):
+            rate = rate()
+        return ops.cast(rate, dtype) if ops.is_tensor(rate) else rate
+
+    def get_config(self):
+        return super().get_config() | {
+            "weight_decay": saved(self.decoupled_weight_decay),
+            "exclude_from_weight_decay": list(self.weight_decay_exclude),
+        }
+
+
+def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
+    """Returns a class of an optimizer whose weights decay before each step.
+
+    Its constructor takes the weight decay, and then what that of `base_optimizer`
+    takes. Register it to save it with a model.
+
+    Args:
+        base_optimizer: A class of an optimizer, of Keras or any other.
+
+    Returns:
+        A class that is a `DecoupledWeightDecayExtension` and a `base_optimizer`.
+
+    Raises:
+        ValueError: If `base_optimizer` is no class of an optimizer.
+
+    Example:
+        >>> tfa = tfx_extras.tfa
+        >>> Decaying = tfa.optimizers.extend_with_decoupled_weight_decay(
+        ...     keras.optimizers.Nadam)
+        >>> optimizer = Decaying(0.01, learning_rate=0.1)
+
+    Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
+    """
+    if not (
+        isinstance(base_optimizer, type)
+        and issubclass(base_optimizer, keras.optimizers.Optimizer)
+    ):
+        raise ValueError(
+            "Argument `base_optimizer` must be a class of an optimizer. "
+            f"Received: base_optimizer={base_optimizer}"
+        )
+    names = list(inspect.signature(base_optimizer).parameters)
+
+    class OptimizerWithDecoupledWeightDecay(
+        DecoupledWeightDecayExtension, base_optimizer
+    ):
+        """An optimizer whose weights decay before each step."""
+
+        def __init__(self, weight_decay: Any, *args: Any, **kwargs: Any):
+            named = zip(names[: len(args)], args, strict=True)
+            super().__init__(weight_decay, **dict(named), **kwargs)
+
+    return OptimizerWithDecoupledWeightDecay
+
+
+@register
+class SGDW(DecoupledWeightDecayExtension, keras.optimizers.SGD):
+    r"""`keras.optimizers.SGD`, whose weights decay before each step.
+
+    $$ w \leftarrow w - \lambda w $$
+
+    The learning rate has no part in the decay. A sparse gradient moves the rows of
+    weights and momentum that it names, and lets these weights decay.
+
+    Args:
+        weight_decay: $\lambda$, in [0, inf), a schedule, or a callable without
+            arguments.
+        learning_rate: A number, a schedule, or a callable without arguments.
+        momentum: In [0, 1].
+        nesterov: Whether to take the gradient ahead.
+        name: Name of the optimizer.
+        **kwargs: `exclude_from_weight_decay`, `lr`, `decay`, and options of every
+            optimizer of Keras.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> tfx_extras.tfa.optimizers.SGDW(0.5, 0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.3 -0.6]
+
+    Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        weight_decay: Any,
+        learning_rate: Any = 0.001,
+        momentum: Number = 0.0,
+        nesterov: bool = False,
+        name: str | None = "SGDW",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            weight_decay,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            name=name,
+            **kwargs,
+        )
+
+
+@register
+class AdamW(DecoupledWeightDecayExtension, keras.optimizers.Adam):
+    r"""`keras.optimizers.Adam`, whose weights decay before each step.
+
+    $$ w \leftarrow w - \lambda w $$
+
+    The learning rate has no part in the decay, as it has in
+    `keras.optimizers.AdamW`; and the decay is the first argument. A sparse gradient
+    lets the rows decay that it names, and moves all.
+
+    Args:
+        weight_decay: $\lambda$, in [0, inf), a schedule, or a callable without
+            arguments.
+        learning_rate: A number, a schedule, or a callable without arguments.
+        beta_1: Decay of the momentum, in [0, 1).
+        beta_2: Decay of the variance, in [0, 1).
+        epsilon: Added to the root of the variance.
+        amsgrad: Whether the denominator may only grow.
+        name: Name of the optimizer.
+        **kwargs: `exclude_from_weight_decay`, `lr`, `decay`, and options of every
+            optimizer of Keras.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+
+    Example:
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> tfx_extras.tfa.optimizers.AdamW(0.5, 0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.4 -0.9]
+
+    Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        weight_decay: Any,
+        learning_rate: Any = 0.001,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-7,
+        amsgrad: bool = False,
+        name: str | None = "AdamW",
+        **kwargs: Any,
+    ):
+        super().__init__(
+            weight_decay,
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            name=name,
+            **kwargs,
+        )
