@@ -1,0 +1,328 @@
+"""What is peculiar to optimizers by their names in TensorFlow Addons."""
+
+import importlib
+import inspect
+import json
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests import tools
+from tfx_extras import tfa
+
+DATA = Path(__file__).parent / "data"
+CONFIGS = json.loads((DATA / "configs.json").read_text())
+SIGNATURES = json.loads((DATA / "signatures.json").read_text())
+MODULES = {name: own for name, own in SIGNATURES.items() if "." in name}
+# What is Keras 2's own, or belongs to a graph.
+NOT_OURS = {
+    *("average_op", "create_optimizer_spec", "maybe_initialize_optimizer_spec"),
+}
+
+
+def plain(default):
+    if default is inspect.Parameter.empty:
+        return "required"
+    return default
+
+
+@pytest.mark.parametrize("module", SIGNATURES)
+def test_everything_is_there_and_called_as_it_was(module):
+    ours = importlib.import_module(f"tfx_extras.tfa.{module}")
+    for name, theirs in SIGNATURES[module].items():
+        found = getattr(ours, name)
+        if theirs is None:
+            continue
+        if theirs["registered"].startswith("Addons>"):
+            assert keras.saving.get_registered_name(found) == theirs["registered"]
+        assert called(found) == tuples(theirs["signature"]), name
+        for method, signature in theirs.get("methods", {}).items():
+            if method in NOT_OURS:
+                continue
+            assert hasattr(found, method), (name, method)
+            if signature and method not in ("apply_gradients", "call"):
+                assert called(getattr(found, method)) == tuples(signature), method
+
+
+def called(function):
+    parameters = inspect.signature(function).parameters.values()
+    return [(p.name, p.kind.name, plain(p.default)) for p in parameters]
+
+
+def tuples(signature):
+    return [tuple(parameter) for parameter in signature]
+
+
+def test_packages_hold_what_those_of_tensorflow_addons_held():
+    for package in (tfa.losses, tfa.optimizers):
+        name = package.__name__.removeprefix("tfx_extras.tfa.")
+        assert set(package.__all__) == SIGNATURES[name].keys()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [config for config in CONFIGS if "optimizers" in config["module"]],
+    ids=lambda config: config["class_name"],
+)
+def test_configurations_of_tensorflow_addons_load(config):
+    optimizer = keras.saving.deserialize_keras_object(config)
+    assert type(optimizer) is getattr(tfa.optimizers, config["class_name"])
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(optimizer)
+    )
+    assert again.get_config() == optimizer.get_config()
+    ours = optimizer.get_config()
+    for key, value in config["config"].items():
+        if key.startswith("exclude"):
+            value = value or []
+        if not isinstance(value, dict):  # a schedule or an optimizer
+            assert ours[key] == value, key
+
+
+def moved(optimizer, steps=3, start=(1.0, -2.0)):
+    w = keras.Variable(np.array(start, "float32"))
+    for _ in range(steps):
+        optimizer.apply([ops.convert_to_tensor(w) * 2], [w])
+    return tools.array(w)
+
+
+RATED = [
+    *(tfa.optimizers.RectifiedAdam, tfa.optimizers.AdaBelief, tfa.optimizers.LAMB),
+    *(tfa.optimizers.LazyAdam, tfa.optimizers.NovoGrad, tfa.optimizers.Yogi),
+    *(tfa.optimizers.ProximalAdagrad, tfa.optimizers.ConditionalGradient),
+]
+
+
+@pytest.mark.parametrize("cls", RATED)
+def test_a_rate_may_be_an_integer_and_called_lr(cls):
+    assert float(cls(1).learning_rate) == 1
+    optimizer = cls(learning_rate=1, lr=0.5)
+    assert float(optimizer.lr) == 0.5
+    optimizer.lr = 0.25
+    assert float(optimizer.learning_rate) == 0.25
+    with pytest.raises(ValueError, match="learning_rat"):
+        cls(1.0, learning_rat=2.0)
+
+
+def test_time_decay_is_of_the_rate():
+    decayed = moved(tfa.optimizers.SGDW(0.0, 0.125, decay=0.5))
+    w = np.array([1.0, -2.0])
+    for step in range(3):
+        w = w - 0.125 / (1 + 0.5 * step) * 2 * w
+    np.testing.assert_allclose(decayed, w, rtol=1e-6)
+
+
+def test_the_decay_does_not_know_the_learning_rate():
+    for decay in (0.25, lambda: 0.25):
+        w = moved(tfa.optimizers.SGDW(decay, 0.0))
+        np.testing.assert_allclose(w, [0.75**3, -2 * 0.75**3], rtol=1e-6)
+    falling = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 0.25])
+    w = moved(tfa.optimizers.AdamW(falling, 0.0))
+    np.testing.assert_allclose(w, [0.5 * 0.75**2, -(0.75**2)], rtol=1e-6)
+
+
+def test_chosen_variables_decay():
+    for chosen, left in (([], (1, 1)), (None, (0.5, 0.5)), ([0], (0.5, 1))):
+        v = [keras.Variable([1.0], name=name) for name in "ab"]
+        optimizer = tfa.optimizers.SGDW(0.5, 0.0)
+        zeros = [ops.zeros(1)] * 2
+        chosen = chosen if chosen is None else [v[i] for i in chosen]
+        optimizer.apply_gradients(zip(zeros, v, strict=True), decay_var_list=chosen)
+        assert tuple(float(tools.array(x)[0]) for x in v) == left
+        # It is of that one call.
+        optimizer.apply_gradients(zip(zeros, v, strict=True))
+        assert tuple(float(tools.array(x)[0]) for x in v) == tuple(x / 2 for x in left)
+
+
+def test_excluded_variables_do_not_decay():
+    v = [keras.Variable([1.0], name=name) for name in ("kernel", "bias")]
+    optimizer = tfa.optimizers.SGDW(0.5, 0.0, exclude_from_weight_decay=["bias"])
+    optimizer.apply([ops.zeros(1)] * 2, v)
+    assert [float(tools.array(x)[0]) for x in v] == [0.5, 1]
+
+
+def test_positional_arguments_go_to_the_extended_optimizer():
+    cls = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimizers.SGD)
+    optimizer = cls(0.25, 0.5, 0.125)
+    assert float(optimizer.learning_rate) == 0.5
+    assert optimizer.momentum == 0.125
+    with pytest.raises(ValueError, match="base_optimizer"):
+        tfa.optimizers.extend_with_decoupled_weight_decay(optimizer)
+
+
+def test_an_extended_optimizer_decays_once():
+    # TensorFlow Addons' decayed once more, within the formula of LAMB.
+    cls = tfa.optimizers.extend_with_decoupled_weight_decay(tfa.optimizers.LAMB)
+    w = moved(cls(0.5, learning_rate=0.0), steps=1)
+    np.testing.assert_allclose(w, [0.5, -1.0])
+    assert cls(0.5).weight_decay == 0
+
+
+def test_no_exclusion_is_not_that_of_the_decay():
+    arguments = {"exclude_from_weight_decay": ["bias"], "weight_decay": 0.5}
+    of = lambda **more: tfa.optimizers.LAMB(**arguments, **more).get_config()  # noqa: E731
+    key = "exclude_from_layer_adaptation"
+    assert of()[key] == ["bias"]
+    assert of(exclude_from_layer_adaptation=[])[key] == []
+    old = tfa.optimizers.LAMB(weight_decay_rate=0.25)
+    assert old.weight_decay == 0.25
+
+
+def test_a_wrapper_leaves_clipping_to_its_optimizer():
+    inner = tfa.optimizers.SGDW(0.0, 1.0, clipvalue=0.5)
+    w = moved(tfa.optimizers.Lookahead(inner, sync_period=9), 1)
+    np.testing.assert_allclose(w, [0.5, -1.5])
+    inner = tfa.optimizers.SGDW(0.0, 1.0)
+    w = moved(tfa.optimizers.MovingAverage(inner, clipvalue=0.5), 1)
+    np.testing.assert_allclose(w, [0.5, -1.5])
+    with pytest.raises(ValueError, match="clipnorm"):
+        tfa.optimizers.SWA(keras.optimizers.SGD(clipvalue=0.5), clipnorm=1.0)
+
+
+def test_averages_come_into_the_weights():
+    w = keras.Variable([1.0, -2.0])
+    frozen = keras.Variable([5.0], trainable=False, name="frozen")
+    optimizer = tfa.optimizers.SWA("sgd", average_period=1)
+    optimizer.learning_rate = 0.125
+    optimizer.build([w])
+    with pytest.raises(ValueError, match="average"):  # and not zeros
+        optimizer.assign_average_vars([w])
+    for _ in range(2):
+        optimizer.apply([2 * ops.convert_to_tensor(w)], [w])
+    optimizer.assign_average_vars([w, frozen])
+    np.testing.assert_allclose(tools.array(w), [0.65625, -1.3125], rtol=1e-6)
+    assert float(frozen[0]) == 5
+
+
+def test_swapping_loses_nothing():
+    w = keras.Variable([1e8, 1.0])
+    optimizer = tfa.optimizers.MovingAverage(tfa.optimizers.SGDW(0.0, 1.0), 0.5)
+    assert not optimizer.has_shadow_copy
+    optimizer.shadow_copy([w])
+    assert optimizer.has_shadow_copy
+    optimizer.apply([ops.array([1e8 - 1.25, 0.0])], [w])
+    before = tools.array(w)
+    optimizer.swap_weights()
+    assert tools.array(w)[0] > 1e7
+    optimizer.swap_weights()
+    np.testing.assert_array_equal(tools.array(w), before)
+
+
+class TestMultiOptimizer:
+    def model(self):
+        model = keras.Sequential(
+            [keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(1)]
+        )
+        x = np.array([[1.0, 2.0], [3.0, -1.0]], "float32")
+        return model, x, np.array([[1.0], [2.0]], "float32")
+
+    def test_each_layer_is_trained_by_its_own_and_saved(self, tmp_path):
+        model, x, y = self.model()
+        first, last = model.layers
+        optimizer = tfa.optimizers.MultiOptimizer(
+            [(keras.optimizers.SGD(0.0), first), (keras.optimizers.Adam(0.1), [last])]
+        )
+        model.compile(optimizer, "mse")
+        before = [tools.array(w) for w in model.weights]
+        model.fit(x, y, verbose=0)
+        change = [np.abs(tools.array(w) - b).max() for w, b in
+                  zip(model.weights, before, strict=True)]  # fmt: skip
+        assert change[:2] == [0, 0]
+        np.testing.assert_allclose(change[2:], 0.1, rtol=1e-3)
+        model.save(tmp_path / "model.keras")
+        again = keras.saving.load_model(tmp_path / "model.keras")
+        for m in (model, again):
+            m.fit(x, y, verbose=0)
+        for w, v in zip(model.weights, again.weights, strict=True):
+            np.testing.assert_allclose(tools.array(w), tools.array(v), rtol=1e-6)
+
+    def test_a_variable_has_one_optimizer(self):
+        model, _, _ = self.model()
+        optimizer = tfa.optimizers.MultiOptimizer(
+            [
+                (keras.optimizers.SGD(), model),
+                (keras.optimizers.Adam(), model.layers[1]),
+            ]
+        )
+        with pytest.raises(ValueError, match="more than one optimizer"):
+            optimizer.build(model.trainable_variables)
+
+    def test_what_stays_as_it_is_is_named(self):
+        model, x, y = self.model()
+        optimizer = tfa.optimizers.MultiOptimizer(
+            [(keras.optimizers.SGD(0.5), model.layers[1])]
+        )
+        before = tools.array(model.layers[0].kernel)
+        model.compile(optimizer, "mse")
+        with pytest.warns(UserWarning, match=model.layers[0].kernel.path):
+            model.fit(x, y, verbose=0)
+        np.testing.assert_array_equal(tools.array(model.layers[0].kernel), before)
+
+    def test_names_of_tensorflow_addons_are_found(self):
+        model, _, _ = self.model()
+        sgd = keras.optimizers.SGD(0.5)
+        names = [f"{v.path.split('/', 1)[1]}:0" for v in model.trainable_variables]
+        spec = {"optimizer": sgd, "weights": names}
+        optimizer = tfa.optimizers.MultiOptimizer(optimizer_specs=[spec])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            optimizer.build(model.trainable_variables)
+        assert float(optimizer.learning_rate) == 0.5
+
+    def test_one_kind_of_pairs_is_given(self):
+        for arguments in ({}, {"optimizers_and_layers": [], "optimizer_specs": []}):
+            with pytest.raises(ValueError, match="optimizer_specs"):
+                tfa.optimizers.MultiOptimizer(**arguments)
+        with pytest.raises(TypeError, match="clipnorm"):
+            tfa.optimizers.MultiOptimizer([], clipnorm=1.0)
+
+
+def test_rates_of_a_conditional_gradient_may_follow_a_schedule():
+    falling = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 1.0])
+    optimizer = tfa.optimizers.ConditionalGradient(falling, 1.0)
+    w = moved(optimizer, start=(3.0, 4.0))
+    np.testing.assert_allclose(w, [1.5 - 0.3, 2 - 0.4], rtol=1e-6)
+
+
+def test_batch_normalization_is_fitted():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+    x = np.array([[1.0], [2.0], [6.0]])
+    tfa.optimizers.utils.fit_bn(model, x, x, batch_size=3, verbose=0)
+    np.testing.assert_allclose(tools.array(model.layers[0].moving_mean), [3.0])
+    with pytest.raises(ValueError, match="`x`"):
+        tfa.optimizers.utils.fit_bn(model)
+
+
+def test_variables_are_matched_by_path():
+    layer = keras.layers.Dense(1, name="head")
+    layer.build((None, 1))
+    utils = tfa.optimizers.utils
+    assert utils.is_variable_matched_by_regexes(layer.kernel, ["^head/"])
+    assert not utils.is_variable_matched_by_regexes(layer.kernel, ["bias"])
+    assert not utils.is_variable_matched_by_regexes(layer.kernel, None)
+    assert utils.get_variable_name(layer.kernel) == "kernel"
+
+
+def test_rates_of_decay_and_proportions_are_checked():
+    for make, name in (
+        (lambda: tfa.optimizers.AdamW(-1.0), "weight_decay"),
+        (lambda: tfa.optimizers.AdamW(0.1, exclude_from_weight_decay="x"), "exclude"),
+        (lambda: tfa.optimizers.RectifiedAdam(decay=-1.0), "decay"),
+        (lambda: tfa.optimizers.RectifiedAdam(warmup_proportion=2.0), "warmup_prop"),
+        (lambda: tfa.optimizers.AdaBelief(total_steps=0.5), "total_steps"),
+        (lambda: tfa.optimizers.SWA("sgd", -1), "start_averaging"),
+        (lambda: tfa.optimizers.MovingAverage("sgd", 1.0), "average_decay"),
+        (lambda: tfa.optimizers.ConditionalGradient(0.5, ord="two"), "ord"),
+    ):
+        with pytest.raises(ValueError, match=name):
+            make()
+
+
+@pytest.mark.only("jax", "torch")
+def test_minimize_is_for_tensorflow():
+    with pytest.raises(NotImplementedError, match="TensorFlow"):
+        tfa.optimizers.SGDW(0.1).minimize(lambda: 0.0, [keras.Variable([1.0])])
