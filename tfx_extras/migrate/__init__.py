@@ -1,0 +1,1 @@
+"""Rewrites code from TensorFlow Addons: `python -m tfx_extras.migrate --help`."""
