@@ -34,7 +34,7 @@ import sys, keras
 before = set(sys.modules)
 import tfx_extras
 new = {{name.split('.')[0] for name in set(sys.modules) - before}}
-assert not new & {others | {"optax", "sklearn"}!r}, new
+assert not new & {others | {"libcst", "optax", "sklearn"}!r}, new
 """
     result = python(code)
     assert result.returncode == 0, result.stderr
