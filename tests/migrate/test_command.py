@@ -4,9 +4,11 @@ import codecs
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import tfx_extras
 from tfx_extras.migrate.__main__ import main
 
 pytestmark = pytest.mark.only("tensorflow")
@@ -146,7 +148,7 @@ def test_encoding_and_line_ends_stay(folder, capsys, encoding, end):
     text = f"# coding: {declared}\nx = '°'\nimport tensorflow_addons as tfa\nx = '°'"
     source = text.replace("\n", end).encode(encoding)
     folder.joinpath("a.py").write_bytes(source)
-    _, out = run(capsys, "--write", "a.py")
+    run(capsys, "--write", "a.py")
     expected = source.replace(
         b"import tensorflow_addons as tfa", b"from tfx_extras import tfa"
     )
@@ -181,17 +183,24 @@ def test_wrong_usage_has_status_2(folder, capsys):
     assert "no such file or folder: nowhere.py" in capsys.readouterr().err
 
 
-def test_without_libcst_it_says_what_to_install(folder):
-    folder.joinpath("sitecustomize.py").write_text(
-        "import sys\nsys.modules['libcst'] = None"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+def test_without_libcst_it_says_what_to_install(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "libcst", None)
+    for name in [name for name in sys.modules if "tfx_extras.migrate._" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SystemExit) as raised:
+        main(["."])
+    assert raised.value.code == 2
+    assert 'pip install "tfx-extras[migrate]"' in capsys.readouterr().err
+
+
+def test_it_runs_as_a_module(folder):
+    folder.joinpath("a.py").write_bytes(MOVES)
+    root = str(Path(tfx_extras.__file__).parents[1])
     result = subprocess.run(
-        [sys.executable, "-m", "tfx_extras.migrate", "."],
+        [sys.executable, "-m", "tfx_extras.migrate", "a.py"],
         capture_output=True,
         text=True,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": root},
     )
-    assert result.returncode == 2
-    assert 'pip install "tfx-extras[migrate]"' in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.returncode == 1
+    assert "+from tfx_extras import tfa\n" in result.stdout

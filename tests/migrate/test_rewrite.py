@@ -127,8 +127,9 @@ CASES = {
         tensorflow_addons.layers.Maxout, tensorflow_addons.losses.giou_loss
         """,
         """
+        import tfx_extras.tfa
         import tensorflow_addons.layers
-        import tfx_extras.tfa.losses
+        import tensorflow_addons.losses
         tensorflow_addons.layers.Maxout, tfx_extras.tfa.losses.giou_loss
         """,
     ),

@@ -103,6 +103,10 @@ class Source(cst.CSTVisitor):
         span = self._spans[node]
         return span.start, span.start + span.length
 
+    def block(self, statement: cst.CSTNode) -> cst.CSTNode:
+        """What runs `statement`, with those before and after it."""
+        return self.parents[self.parents[statement]]
+
     def scope(self, entry: Import) -> metadata.Scope:
         """Where the import binds its name: elsewhere, after `global`."""
         return self._assignments[entry.statement, entry.name][0].scope
@@ -112,6 +116,14 @@ class Source(cst.CSTVisitor):
         uses = {}
         for assignment in self._assignments[entry.statement, entry.name]:
             for access in assignment.references:
+                # A function that binds a name never sees another one by it, but
+                # libcst says so of uses before the binding.
+                if (
+                    isinstance(access.scope, metadata.FunctionScope)
+                    and access.scope is not assignment.scope
+                    and access.scope.assignments[entry.name]
+                ):
+                    continue
                 node = access.node
                 if isinstance(node, cst.SimpleString):  # an annotation
                     pattern = rf"\b{re.escape(entry.name)}\b((?:\.\w+)*)"

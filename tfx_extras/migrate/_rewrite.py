@@ -55,7 +55,7 @@ def examine(source: str) -> tuple[list[Edit], list[Finding]]:
     """
     examination = _Examination(Source(source))
     examination.run()
-    return examination.edits, sorted(set(examination.findings))
+    return sorted(set(examination.edits)), sorted(set(examination.findings))
 
 
 def apply(source: bytes, edits: Iterable[Edit]) -> bytes:
@@ -134,23 +134,25 @@ class _Examination:
             self.find(use.node, f"{use.path}: {successor(use.path)}")
         for use in stuck:
             self.find(use.node, f"{use.path}: say {_new(use.path)}")
-        staying = [e for e in entries if e.path != OLD and not moves(e.path)]
-        if left or stuck:
-            staying = [e for e in entries if not moves(e.path)] or entries
-        else:
-            for entry in staying:
+        others = [e for e in entries if e.path != OLD and not moves(e.path)]
+        if not (left or stuck):
+            for entry in others:
                 self.find(entry.alias, f"{entry.path}: {_UNUSED}")
-        if staying == entries and not moving:
+        stays = bool(left or stuck or others)
+        if stays and not moving:
             return
 
         new = self.free_name() if named else NEW
         for use in moving:
             self.replace(use.node, new)
         self.note(moving)
+        blocks = set()
         for entry in entries:
-            if entry not in staying:
+            block = self.source.block(entry.statement)
+            if not stays:
                 self.replace(entry.alias.name, _new(entry.path))
-            elif staying == entries:
+            elif block not in blocks:
+                blocks.add(block)
                 line = _from_import(new) if named else f"import {NEW}"
                 self.insert_before(entry.statement, line)
 

@@ -33,8 +33,8 @@ SUCCESSORS: dict[str, dict[str, str]] = {
         **_none("rrelu"),
     },
     "callbacks": {
-        "AverageModelCheckpoint": f"{_NONE}; for a moving average, use_ema=True of any "
-        "optimizer and keras.callbacks.SwapEMAWeights",
+        "AverageModelCheckpoint": "tfx_extras.callbacks.SwapAverage, with "
+        "swap_on_epoch=True, before keras.callbacks.ModelCheckpoint",
         "TQDMProgressBar": "tqdm.keras.TqdmCallback",
         "TimeStopping": f"{_NONE}; a callback that sets self.model.stop_training",
     },
@@ -177,7 +177,7 @@ _ELSEWHERE = {
 def known(path: str) -> bool:
     """Whether `path` names an object of the tables, not a module."""
     package, *names = path.split(".")[1:]
-    return any(name in SUCCESSORS.get(package, ()) for name in names)
+    return package in _WHOLE or any(n in SUCCESSORS.get(package, ()) for n in names)
 
 
 def successor(path: str) -> str:
