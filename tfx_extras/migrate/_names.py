@@ -137,7 +137,7 @@ class Source(cst.CSTVisitor):
 
     def _attributes(self, node: cst.CSTNode) -> str:
         parent = self.parents[node]
-        if isinstance(parent, cst.Attribute) and parent.value is node:
+        if isinstance(parent, cst.Attribute):
             return f".{parent.attr.value}" + self._attributes(parent)
         return ""
 
