@@ -63,6 +63,15 @@ def test_packages_hold_what_those_of_tensorflow_addons_held():
         assert set(package.__all__) == SIGNATURES[name].keys()
 
 
+def test_docstrings_say_what_each_argument_means():
+    for package in (tfa.losses, tfa.optimizers):
+        for name in set(package.__all__) - {"KerasLegacyOptimizer"}:
+            doc = inspect.getdoc(getattr(package, name))
+            assert len(doc.splitlines()[0]) <= 88, name
+            for argument in inspect.signature(getattr(package, name)).parameters:
+                assert f"{argument}:" in doc, (name, argument)
+
+
 @pytest.mark.parametrize(
     "config",
     [config for config in CONFIGS if "optimizers" in config["module"]],

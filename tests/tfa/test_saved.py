@@ -30,6 +30,7 @@ def expected():
 
 def train(model, expected, name):
     x, y = expected[f"{name}/x"], expected[f"{name}/y"]
+    model.run_eagerly = tools.BACKEND == "tensorflow"  # It compiles for seconds.
     model.fit(x, y, batch_size=8, epochs=2, verbose=0)
 
 
@@ -39,9 +40,8 @@ def test_an_h5_file_trains_on_as_if_nothing_had_happened(folder, expected, name)
     x, y = expected[f"{name}/x"], expected[f"{name}/y"]
     predictions = tools.array(model(x))
     np.testing.assert_allclose(predictions, expected[f"{name}/predictions"], atol=1e-6)
-    if "adamw" not in name or tools.BACKEND == "tensorflow":
-        loss = model.evaluate(x, y, batch_size=8, verbose=0)
-        np.testing.assert_allclose(loss, expected[f"{name}/loss"], rtol=1e-5)
+    loss = tools.array(model.loss(y, model(x)))
+    np.testing.assert_allclose(loss, expected[f"{name}/loss"], rtol=1e-5)
     train(model, expected, name)
     for i, weights in enumerate(model.get_weights()):
         np.testing.assert_allclose(weights, expected[f"{name}/trained/{i}"], atol=5e-6)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -99,19 +100,18 @@ class TensorFlow(Backend):
         return tf.reshape(counts > 0, [-1] + [1] * (len(shape) - 1))
 
     def gradients_of(self, loss, variables, grad_loss, tape):
-        if tape is None:
-            if not callable(loss):
-                raise ValueError(
-                    "Argument `loss` must be a function without arguments, unless "
-                    f"`tape` is given. Received: loss={loss}"
-                )
-            tape = tf.GradientTape()
+        if tape is None and not callable(loss):
+            raise ValueError(
+                "Argument `loss` must be a function without arguments, unless `tape` "
+                f"is given. Received: loss={loss}"
+            )
+        tape = tape or tf.GradientTape()
+        if callable(loss):
             with tape:
-                loss = loss()
-        elif callable(loss):
-            with tape:
-                loss = loss()
-        variables = list(variables() if callable(variables) else variables)
+                loss: Any = loss()
+        if callable(variables):
+            variables: Any = variables()
+        variables = list(variables)
         raw = [_raw(variable) for variable in variables]
         return list(zip(tape.gradient(loss, raw, grad_loss), variables, strict=True))
 

@@ -67,7 +67,7 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
                 f"must be given. Received: {given}"
             )
         if optimizer_specs is None:
-            pairs = [(o, [layers]) for o, layers in optimizers_and_layers]
+            pairs = [(o, [layers]) for o, layers in optimizers_and_layers or []]
         else:
             pairs = [(spec["optimizer"], spec["weights"]) for spec in optimizer_specs]
         pairs = [(keras.optimizers.get(o), of) for o, of in pairs]

@@ -90,7 +90,8 @@ class DecoupledWeightDecayExtension(Optimizer):
         finally:
             self._noted.decaying = None
 
-    def minimize(
+    # The order of arguments is that of TensorFlow Addons.
+    def minimize(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         loss,
         var_list,
