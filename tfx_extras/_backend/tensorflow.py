@@ -106,14 +106,14 @@ class TensorFlow(Backend):
                 f"is given. Received: loss={loss}"
             )
         tape = tape or tf.GradientTape()
+        value: Any = loss
         if callable(loss):
             with tape:
-                loss: Any = loss()
-        if callable(variables):
-            variables: Any = variables()
-        variables = list(variables)
-        raw = [_raw(variable) for variable in variables]
-        return list(zip(tape.gradient(loss, raw, grad_loss), variables, strict=True))
+                value = loss()
+        wanted: Any = variables() if callable(variables) else variables
+        wanted = list(wanted)
+        raw = [_raw(variable) for variable in wanted]
+        return list(zip(tape.gradient(value, raw, grad_loss), wanted, strict=True))
 
     def beside(self, variable):
         return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))
