@@ -111,7 +111,8 @@ def test_folders_are_searched_but_not_those_of_others(folder, capsys):
 
 def test_what_cannot_be_read_is_said_and_the_rest_goes_on(folder, capsys, monkeypatch):
     folder.joinpath("a.py").write_bytes(b"\nprint 'tensorflow_addons'\n")
-    folder.joinpath("b.py").write_bytes(b"# tensorflow_addons \xff\n")
+    folder.joinpath("b.py").write_bytes(b"# coding: ascii\n\n# tfx_extras \xff\n")
+    folder.joinpath("b.ipynb").write_bytes(b"tensorflow_addons")
     folder.joinpath("c.py").write_bytes(b"# coding: latin-7\n# tensorflow_addons\n")
     folder.joinpath("d.py").symlink_to("nowhere")
     folder.joinpath("e.py").write_bytes(b"print '\xff', with no use of it\n")
@@ -131,6 +132,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_goes_on(folder, capsys, monkey
     said = [line.split(": ")[:2] for line in out.splitlines()]
     assert said == [
         ["a.py:2", "not Python 3"],
+        ["b.ipynb:1", "not a notebook"],
         ["b.py:1", "cannot be decoded"],
         ["c.py:1", "cannot be decoded"],
         ["d.py:1", "cannot be read"],

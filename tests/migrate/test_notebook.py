@@ -90,7 +90,14 @@ def test_what_is_not_python_stays():
 
 @pytest.mark.parametrize(
     "text",
-    [b"{", b"[]", b"{}", b"\xff", b'{"cells": [{"source": []}]}', b'{"a": 1, "a": 2}'],
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"cells": [{"source": []}]}',
+        b'{"cells": [], "a": 1, "a": 2}',
+    ],
 )
 def test_what_is_no_notebook_is_said(text):
     with pytest.raises(UnreadableError, match="not a notebook"):

@@ -198,6 +198,26 @@ CASES = {
             import tensorflow_addons as tfa
         """,
     ),
+    "an import again, in a class": (
+        """
+        import tensorflow_addons as tfa
+
+        class C:
+            import tensorflow_addons as tfa
+            tfa.losses.A, tfa.layers.A
+            import tensorflow_addons as tfa
+        """,
+        """
+        from tfx_extras import tfa as tfx_tfa
+        import tensorflow_addons as tfa
+
+        class C:
+            from tfx_extras import tfa as tfx_tfa
+            import tensorflow_addons as tfa
+            tfx_tfa.losses.A, tfa.layers.A
+            import tensorflow_addons as tfa
+        """,
+    ),
     "strings of which Python warns": (
         "import tensorflow_addons as tfa\nx = '\\d'",
         "from tfx_extras import tfa\nx = '\\d'",
@@ -238,6 +258,11 @@ CASES = {
     ),
     "a local name that is ours": (
         "import tensorflow_addons\ndef f(tfx_extras): tensorflow_addons.losses.A",
+        None,
+    ),
+    "one name by two kinds of import": (
+        "import tensorflow_addons as tensorflow_addons\nimport tensorflow_addons\n"
+        "tensorflow_addons.losses.A",
         None,
     ),
     "an annotation in quotes, of a full name": (
@@ -314,12 +339,22 @@ def test_source_becomes(case):
             import tensorflow_addons.layers
             import tensorflow_addons.seq2seq as s
             from tensorflow_addons import *
+            from tensorflow_addons import register_all
+            register_all()
             """,
             [
                 "1: tensorflow_addons.layers: not used here",
                 "2: tensorflow_addons.seq2seq: not used here",
                 "3: tensorflow_addons.*: import what is used by its name",
+                "4: tensorflow_addons.register_all: not needed any more",
             ],
+        ),
+        (
+            """
+            import tensorflow_addons.layers
+            tensorflow_addons.layers.CRF, tensorflow_addons.layers.CRF
+            """,
+            ["2: tensorflow_addons.layers.CRF: no successor"],
         ),
         (
             """

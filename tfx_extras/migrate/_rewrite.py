@@ -126,6 +126,7 @@ class _Examination:
         certain = (
             {getattr(a, "node", None) for a in scope.assignments[name]} == statements
             and all(self.source.scopes[node] is scope for node in statements)
+            and (named or not any(entry.alias.asname for entry in entries))
             and (named or "tfx_extras" not in self.source.shadowed)
         )
         stuck = [u for u in moving if not certain or not isinstance(u.node, cst.Name)]
