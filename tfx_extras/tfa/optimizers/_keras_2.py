@@ -30,12 +30,10 @@ def with_named_schedules(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_name(value):
-    if (
-        not isinstance(value, dict)
-        or value.get("config", {}).get("name", "") is not None
-    ):
+    config = value.get("config") if isinstance(value, dict) else None
+    if not isinstance(config, dict) or config.get("name", "") is not None:
         return value
-    return value | {"config": value["config"] | {"name": value["class_name"]}}
+    return value | {"config": config | {"name": value["class_name"]}}
 
 
 def is_of_keras_2(weights: Sequence[Any]) -> bool:
