@@ -44,7 +44,7 @@ def test_without_write_it_shows_a_diff_and_changes_nothing(folder, capsys):
  loss = tfa.losses.GIoULoss()
 files to change with --write: 1; places left to you: 0
 """
-    assert run(capsys, "a.py") == (1, expected)
+    assert run(capsys, "a.py", "./a.py") == (1, expected)
     assert folder.joinpath("a.py").read_bytes() == MOVES
 
 
@@ -53,7 +53,7 @@ def test_with_write_it_changes_the_files_and_a_second_time_nothing(folder, capsy
     file.write_bytes(MOVES)
     file.chmod(0o755)
     changed = "files changed: 1; places left to you: 0\n"
-    assert run(capsys, "--write", "a.py", "./a.py") == (0, changed)
+    assert run(capsys, "--write", "a.py") == (0, changed)
     assert file.read_bytes() == MOVED
     assert file.stat().st_mode & 0o777 == 0o755
     assert run(capsys, "--write", "a.py") == (0, changed.replace("1", "0"))

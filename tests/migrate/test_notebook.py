@@ -57,6 +57,14 @@ def test_names_are_followed_from_cell_to_cell(style):
     assert finding.text == "tensorflow_addons.layers.CRF: no successor"
 
 
+def test_added_lines_are_set_as_the_others_of_the_cell():
+    lines = ["import tensorflow_addons as tfa\n", "tfa.losses.A, tfa.layers"]
+    after, _ = migrate(notebook(code(*lines)))
+    added = "from tfx_extras import tfa as tfx_tfa\n"
+    expected = code(added, lines[0], "tfx_tfa.losses.A, tfa.layers")
+    assert after == notebook(expected)
+
+
 def test_a_source_may_be_one_string():
     cell = code() | {"source": "x = 1\nfrom tensorflow_addons import losses\nx = 'é'"}
     after, _ = migrate(notebook(cell, indent=1, ensure_ascii=False))
@@ -67,7 +75,13 @@ def test_a_source_may_be_one_string():
 def test_what_is_not_python_stays():
     cells = [
         code("!pip install tensorflow-addons\n", "%matplotlib inline\n", "x = !ls é\n"),
-        code("%%time\n", "import tensorflow_addons\n", "if x:\n", "    %pip list\n"),
+        code(
+            "%%time\n",
+            "!ls é\n",
+            "import tensorflow_addons\n",
+            "if x:\n",
+            "    %pip list\n",
+        ),
         code("%%bash\n", "pip install tensorflow_addons\n", "import x"),
         code("tensorflow_addons.losses.giou_loss?\n", "tensorflow_addons.losses.x"),
         code("%timeit tfa.losses.x\n", "why = 'is this no help?'"),
@@ -76,7 +90,7 @@ def test_what_is_not_python_stays():
     ]
     after, findings = migrate(notebook(*cells))
     expected = [dict(cell) for cell in cells]
-    expected[1]["source"][1] = "import tfx_extras.tfa\n"
+    expected[1]["source"][2] = "import tfx_extras.tfa\n"
     expected[3]["source"][1] = "tfx_extras.tfa.losses.x"
     assert json.loads(after)["cells"] == expected
     assert [(place, finding.text) for place, finding in findings] == [
