@@ -15,6 +15,7 @@ from tests.schedules.cases import SCHEDULES
 from tests.schedules.cases import STEPS
 from tests.schedules.cases import each
 from tests.schedules.cases import each_change
+from tests.schedules.cases import each_class
 from tests.schedules.cases import each_invalid
 from tfx_extras import schedules
 
@@ -77,7 +78,7 @@ def test_steps_keep_their_shape(case):
     )
 
 
-@each(SCHEDULES)
+@each_class(SCHEDULES)
 @pytest.mark.parametrize(
     "convert",
     [
@@ -219,7 +220,7 @@ def test_wrong_arguments_are_refused_by_name_and_value(case, arguments, received
         case.cls(**case.kwargs | arguments)
 
 
-@each(SCHEDULES)
+@each_class(SCHEDULES)
 def test_trains_a_model_and_is_observed(case):
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     schedule = case.make()

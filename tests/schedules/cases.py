@@ -518,6 +518,11 @@ def each(cases):
     return pytest.mark.parametrize("case", cases, ids=ids)
 
 
+def each_class(cases):
+    """Parametrizes a test by `case`: the first of each class."""
+    return each(list({case.cls: case for case in reversed(cases)}.values()))
+
+
 def each_change(cases):
     """Parametrizes a test by `case` and `change`, one argument and its new value."""
     return pytest.mark.parametrize(
