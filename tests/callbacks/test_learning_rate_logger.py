@@ -110,7 +110,6 @@ def test_a_callback_that_comes_later_sees_it(tmp_path):
 
 @pytest.mark.only("tensorflow")
 def test_tensorboard_has_it_once_for_each_epoch(tmp_path):
-    pytest.importorskip("tensorboard")
     import tensorflow as tf
 
     fit(keras.optimizers.SGD(SCHEDULE), [keras.callbacks.TensorBoard(tmp_path)])
