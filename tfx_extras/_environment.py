@@ -26,6 +26,11 @@ if keras.backend.backend() not in BACKENDS:
     )
 
 
+def has_fast_paths() -> bool:
+    """Whether TFX_EXTRAS_FAST_PATHS does not say 0."""
+    return os.environ.get("TFX_EXTRAS_FAST_PATHS", "1") != "0"
+
+
 def warn_of_legacy_keras() -> None:
     """Warns if `tf.keras` is Keras 2, which takes none of our objects as its own."""
     is_tensorflow = keras.backend.backend() == "tensorflow"

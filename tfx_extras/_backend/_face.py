@@ -50,6 +50,37 @@ class Backend:
         """
         return None
 
+    def is_distributed(self) -> bool:
+        """Whether replicas run this, so that only Keras may assign variables."""
+        return False
+
+    def as_one(
+        self,
+        optimizer: Any,
+        apply: Callable[..., None],
+        grads: Sequence[Any],
+        variables: Sequence[Any],
+    ) -> None:
+        """Calls `apply(grads, variables)`, compiled as a whole where that is faster.
+
+        Args:
+            optimizer: The optimizer, on which alone it may depend beside.
+            apply: What makes an update.
+            grads: Gradients, of which some may be sparse or `None`.
+            variables: Their variables.
+        """
+        apply(grads, variables)
+
+    def update_all(self, optimizer: Any, updates: Sequence[Any]) -> None:
+        """Updates variables, each as `optimizer.update_kept` would.
+
+        Args:
+            optimizer: An optimizer of ours.
+            updates: What is to be done with each variable.
+        """
+        for update in updates:
+            optimizer.update_kept(update)
+
     def gradients_of(
         self, loss: Any, variables: Any, grad_loss: Any, tape: Any
     ) -> list[tuple[Any, Any]]:

@@ -4,10 +4,11 @@ import functools
 import math
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._graphs import Graphs
+from tfx_extras._backend._graphs import raw
 
 _LONG = 4096
 
@@ -39,7 +40,7 @@ class _NamedRows:
 
 class _NamedPart:
     def __init__(self, variable, numbers):
-        self.variable, self.numbers = _raw(variable), numbers
+        self.variable, self.numbers = raw(variable), numbers
         self.dtype = self.variable.dtype
 
     def __tf_tensor__(self, dtype=None, name=None):
@@ -64,7 +65,7 @@ class _NonzeroRows:
 
 class _MaskedPart:
     def __init__(self, variable, is_named):
-        self.variable, self.is_named = _raw(variable), is_named
+        self.variable, self.is_named = raw(variable), is_named
         self.dtype = self.variable.dtype
 
     def __tf_tensor__(self, dtype=None, name=None):
@@ -99,6 +100,20 @@ class TensorFlow(Backend):
         counts = tf.math.unsorted_segment_sum(ones, gradient.indices, shape[0])
         return tf.reshape(counts > 0, [-1] + [1] * (len(shape) - 1))
 
+    def is_distributed(self):
+        return tf.distribute.has_strategy()
+
+    def as_one(self, optimizer, apply, grads, variables):
+        is_eager = tf.executing_eagerly() and not tf.config.functions_run_eagerly()
+        if not is_eager or tf.distribute.has_strategy():
+            apply(grads, variables)
+        else:
+            Graphs.of(optimizer).apply(optimizer, apply, grads, variables)
+
+    def update_all(self, optimizer, updates):
+        for update in updates:
+            Graphs.of(optimizer).update(optimizer, update)
+
     def gradients_of(self, loss, variables, grad_loss, tape):
         if tape is None and not callable(loss):
             raise ValueError(
@@ -112,11 +127,11 @@ class TensorFlow(Backend):
                 value = loss()
         wanted: Any = variables() if callable(variables) else variables
         wanted = list(wanted)
-        raw = [_raw(variable) for variable in wanted]
-        return list(zip(tape.gradient(value, raw, grad_loss), wanted, strict=True))
+        raws = [raw(variable) for variable in wanted]
+        return list(zip(tape.gradient(value, raws, grad_loss), wanted, strict=True))
 
     def beside(self, variable):
-        return tf.distribute.get_strategy().extended.colocate_vars_with(_raw(variable))
+        return tf.distribute.get_strategy().extended.colocate_vars_with(raw(variable))
 
     def outside_of_compilation(self):
         return tf.init_scope()
@@ -126,16 +141,18 @@ class TensorFlow(Backend):
             for variable, *row in zip(variables, *columns, strict=True):
                 strategy.extended.update(variable, function, args=row, group=False)
 
-        raw = [_raw(variable) for variable in variables]
+        raws = [raw(variable) for variable in variables]
         # Not the current strategy: `fit` ends outside of the scope of the model's.
         strategy = tf.distribute.get_strategy()
-        strategy = getattr(raw[0], "distribute_strategy", strategy) if raw else strategy
+        strategy = (
+            getattr(raws[0], "distribute_strategy", strategy) if raws else strategy
+        )
         # In a replica, variables may be assigned only by all replicas together.
         tf.__internal__.distribute.interim.maybe_merge_call(
             update,
             strategy,
-            raw,
-            *([_raw(item) for item in column] for column in columns),
+            raws,
+            *([raw(item) for item in column] for column in columns),
         )
 
     def same_shape(self, a, b):
@@ -188,10 +205,6 @@ class TensorFlow(Backend):
             tf.debugging.Assert(tf.reduce_all(condition), [message])
         elif not tf.reduce_all(condition):
             raise ValueError(message)
-
-
-def _raw(variable):
-    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def _count_up_to(ranked, values):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
+from typing import NamedTuple
 from typing import TypedDict
 
 import keras
@@ -19,9 +20,11 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_patterns
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
+from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
+from tfx_extras.optimizers._rounding import rounded
 from tfx_extras.optimizers._rounding import store
 
 LearningRate = (
@@ -72,6 +75,23 @@ class OptimizerOptions(TypedDict, total=False):
     gradient_accumulation_steps: int | None
 
 
+class Now(NamedTuple):
+    """What an update depends on that is the same for all variables of a dtype."""
+
+    learning_rate: Any
+    weight_decay: Any
+    coefficients: Any
+
+
+class Update(NamedTuple):
+    """What is to be done with one variable."""
+
+    now: Now
+    index: int  # of the variable among those of `build`
+    gradient: Any
+    kept: Sequence[Any]  # the variable, its residual or `None`, and its slots
+
+
 class Optimizer(keras.optimizers.Optimizer):
     """A Keras optimizer given by the names of its slots and by one formula.
 
@@ -80,7 +100,12 @@ class Optimizer(keras.optimizers.Optimizer):
     times the learning rate. Slots are of the shape of the variable, but those of
     `scalar_slots`; and of zeros at first, but those of `initial_values`. One that
     takes weight decay up into its formula sets `decays_inside`, and calls
-    `penalized`.
+    `penalized`. One whose formula mixes the elements of a variable, as a norm does,
+    sets `is_elementwise` to `False`.
+
+    Variables are updated all at once by `_backend/`, where that is faster. Setting
+    `has_fast_paths` to `False`, of an optimizer or of the class, updates them one by
+    one.
 
     Arithmetic is done and slots are kept in `float32`, or in `float64` for
     `float64` variables, and the result is rounded once, when it is stored. What
@@ -94,6 +119,10 @@ class Optimizer(keras.optimizers.Optimizer):
     scalar_slots: Sequence[str] = ()
     initial_values: Mapping[str, float] = MappingProxyType({})
     decays_inside: bool = False
+    is_elementwise: bool = True
+    has_fast_paths: bool = has_fast_paths()
+    # The learning rate, while an update is traced to which it will be given.
+    traced_rate: Any = None
 
     def __init__(
         self,
@@ -125,54 +154,66 @@ class Optimizer(keras.optimizers.Optimizer):
             "weight_decay_exclude", weight_decay_exclude
         )
 
-    def update(self, gradient, variable, step, slots) -> tuple[Any, tuple]:
+    def coefficients(self, step) -> Any:
+        """Returns what of the formula depends on the number of the update alone.
+
+        Args:
+            step: Number of this update, 1 for the first: a scalar.
+        """
+        return None
+
+    def update(self, gradient, variable, coefficients, slots) -> tuple[Any, tuple]:
         """Returns the step to subtract, before the learning rate, and new slots.
 
         Args:
             gradient: Gradient of the loss, of the shape of `variable`.
             variable: The current value.
-            step: Number of this update, 1 for the first: a scalar.
+            coefficients: What `self.coefficients` returned for this update.
             slots: The tensors kept for `variable`, in the order of `self.slots`.
         """
         raise NotImplementedError
 
-    def move(
-        self, gradient, variable, learning_rate, step, slots, index
-    ) -> tuple[Any, tuple]:
+    def move(self, gradient, variable, now: Now, slots, index) -> tuple[Any, tuple]:
         """Returns the new value of a variable after its decay, and new slots.
 
         Args:
             gradient: As for `update`.
             variable: As for `update`.
-            learning_rate: That of this update, in the dtype of `variable`.
-            step: As for `update`.
+            now: Learning rate, weight decay and coefficients of this update, in the
+                dtype of `variable`.
             slots: As for `update`.
             index: The place of the variable among those of `build`.
         """
-        direction, slots = self.update(gradient, variable, step, slots)
-        return variable - learning_rate * direction, slots
+        direction, slots = self.update(gradient, variable, now.coefficients, slots)
+        return variable - now.learning_rate * direction, slots
 
-    def decay(self, variable, learning_rate, index) -> Any:
+    def decay(self, variable, now: Now, index) -> Any:
         """Returns the value of a variable after the decay that precedes its move."""
         inside = self.decays_inside and not self.independent_decay
         if inside or not self._decays[index]:
             return variable
-        rate = self.current_weight_decay(variable.dtype)
+        rate = now.weight_decay
         if not self.independent_decay:
-            rate = learning_rate * rate
+            rate = now.learning_rate * rate
         return variable - rate * variable
 
-    def penalized(self, direction, variable, index) -> Any:
+    def penalized(self, direction, variable, now: Now, index) -> Any:
         """Returns `direction` with the decay inside of it, unless that precedes."""
         if self.independent_decay or not self._decays[index]:
             return direction
-        return direction + self.current_weight_decay(variable.dtype) * variable
+        return direction + now.weight_decay * variable
 
-    def current_weight_decay(self, dtype) -> Any:
-        r"""Returns $\lambda$ of this update."""
-        if _is_schedule(self.weight_decay):
-            return ops.cast(self.weight_decay(self.iterations), dtype)
-        return self.weight_decay
+    def traits(self, index) -> tuple:
+        """Returns what the update of a variable depends on beside shapes and dtypes."""
+        return (self._decays[index],)
+
+    def now(self, learning_rate, dtype: str) -> Now:
+        """Returns what this update depends on, in `dtype`."""
+        rate = self.weight_decay
+        if _is_schedule(rate):
+            rate = ops.cast(rate(self.iterations), dtype)
+        step = ops.cast(self.iterations, dtype) + 1
+        return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
 
     def build(self, variables: list) -> None:
         if self.built:
@@ -234,18 +275,36 @@ class Optimizer(keras.optimizers.Optimizer):
                 name=f"{path}_{name or 'var'}",
             )
 
+    @property
+    def learning_rate(self):
+        return super().learning_rate if self.traced_rate is None else self.traced_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        keras.optimizers.Optimizer.learning_rate.fset(self, learning_rate)
+
     def apply(self, grads, trainable_variables=None) -> None:
         grads = list(grads)
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
+            if not self.built and grads:
+                self.build(trainable_variables)
         known = trainable_variables or self._trainable_variables
-        if len(grads) == len(known):  # else Keras says what is wrong
-            grads = [
-                None if g is None else self.prepared(g, v)
-                for g, v in zip(grads, known, strict=True)
-            ]
-        with backend.without_gradients():
+        if len(grads) != len(known):  # Keras says what is wrong
             super().apply(grads, trainable_variables)
+            return
+        with backend.without_gradients():
+            if self.has_fast_paths:
+                backend.as_one(self, self._apply, grads, known)
+            else:
+                self._apply(grads, known)
+
+    def _apply(self, grads, trainable_variables) -> None:
+        grads = [
+            None if g is None else self.prepared(g, v)
+            for g, v in zip(grads, trainable_variables, strict=True)
+        ]
+        super().apply(grads, trainable_variables)
 
     def prepared(self, gradient, variable) -> Any:
         """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
@@ -258,40 +317,51 @@ class Optimizer(keras.optimizers.Optimizer):
             )
         return gradient
 
+    def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
+        # Keras's hook for all variables at once.
+        if not self.has_fast_paths or backend.is_distributed():
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        moments, updates = {}, []
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            if self.goes_alone(variable):
+                self.update_step(gradient, variable, learning_rate)
+                continue
+            dtype = wide(variable.dtype)
+            if dtype not in moments:
+                moments[dtype] = self.now(learning_rate, dtype)
+            index = self._get_variable_index(variable)
+            kept = variable, self.residuals[index], *self._slots[index]
+            updates.append(Update(moments[dtype], index, gradient, kept))
+        backend.update_all(self, updates)
+
+    def goes_alone(self, variable) -> bool:
+        """Whether only `update_step` knows how to update a variable."""
+        return type(self).update_step is not Optimizer.update_step
+
     def update_step(self, gradient, variable, learning_rate) -> None:
         index = self._get_variable_index(variable)
-        w = exact(variable, self.residuals[index])
-        learning_rate = ops.cast(learning_rate, w.dtype)
-        w = self.decay(w, learning_rate, index)
-        self.move_from(
-            w,
-            gradient,
-            learning_rate,
-            index,
-            variable,
-            self.residuals[index],
-            *self._slots[index],
-        )
+        now = self.now(learning_rate, wide(variable.dtype))
+        kept = variable, self.residuals[index], *self._slots[index]
+        self.update_kept(Update(now, index, gradient, kept))
 
-    def move_from(
-        self, w, gradient, learning_rate, index, variable, residual, *slots
-    ) -> None:
-        """Moves from `w`, and stores where to: in variables, or in parts of them."""
-        new_w, new_slots = self.move(
-            gradient,
-            w,
-            learning_rate,
-            ops.cast(self.iterations, w.dtype) + 1,
-            # Not `ops.convert_to_tensor`, which on TensorFlow leaves a variable as
-            # it is; and the `+` of Keras fails for some that are empty.
-            tuple(ops.cast(slot, w.dtype) for slot in slots),
-            index,
-        )
+    def update_kept(self, update: Update) -> None:
+        """Updates variables, or parts of them."""
         # Every new value is computed before the first is stored: on TensorFlow
         # and PyTorch a variable's value is a live reference.
-        for slot, value in zip(slots, new_slots, strict=True):
-            self.assign(slot, value)
-        store(new_w, variable, residual)
+        for kept, value in zip(update.kept, self.updated(*update), strict=True):
+            if kept is not None:
+                self.assign(kept, value)
+
+    def updated(self, now: Now, index, gradient, kept) -> tuple:
+        """Returns the new values of what is kept: the variable, residual and slots."""
+        variable, residual, *slots = kept
+        w = self.decay(exact(variable, residual), now, index)
+        # Not `ops.convert_to_tensor`, which on TensorFlow leaves a variable as it
+        # is; and the `+` of Keras fails for some that are empty.
+        slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
+        new_w, new_slots = self.move(gradient, w, now, slots, index)
+        return (*rounded(new_w, variable, residual), *new_slots)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """Adds to `weight_decay_exclude`: variables, or regular expressions."""

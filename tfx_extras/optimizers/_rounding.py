@@ -27,13 +27,21 @@ def exact(variable: Any, residual: Any) -> Any:
     return value if residual is None else value + ops.cast(residual, value.dtype)
 
 
+def rounded(value: Any, variable: Any, residual: Any) -> tuple[Any, Any]:
+    """Returns what of `value` goes into `variable`, and what is left, or `None`."""
+    main = backend.round_to(value, _dtype(variable))
+    if residual is None:
+        return main, None
+    lost = value - ops.cast(main, value.dtype)
+    return main, ops.cast(lost, _dtype(residual))
+
+
 def store(value: Any, variable: Any, residual: Any) -> None:
     """Rounds `value` into `variable`, and what that takes into `residual`."""
-    rounded = backend.round_to(value, _dtype(variable))
+    main, lost = rounded(value, variable, residual)
     if residual is not None:
-        lost = value - ops.cast(rounded, value.dtype)
-        residual.assign(ops.cast(lost, _dtype(residual)))
-    variable.assign(rounded)
+        residual.assign(lost)
+    variable.assign(main)
 
 
 def _dtype(variable: Any) -> str:

@@ -85,18 +85,25 @@ class AdaBelief(Optimizer):
         self.sma_threshold = require("sma_threshold", sma_threshold, "[4, inf)")
         self.slots = ("momentum", "variance") + ("max_variance",) * amsgrad
 
-    def update(self, gradient, variable, step, slots):
+    def coefficients(self, step):
+        return (
+            bias_correction(self.beta_1, step),
+            bias_correction(self.beta_2, step),
+            *rectification(step, self.beta_2, self.sma_threshold),
+        )
+
+    def update(self, gradient, variable, coefficients, slots):
+        c_1, c_2, r, is_defined = coefficients
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         surprise = ops.square(gradient - m)
-        s = self.beta_2 * variance + (1 - self.beta_2) * surprise + self.epsilon
+        # So added up, XLA on a CPU does not compute it once for each use.
+        s = self.beta_2 * variance + ((1 - self.beta_2) * surprise + self.epsilon)
         maxima = tuple(ops.where(s > past, s, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else s
-        m_hat = m / bias_correction(self.beta_1, step)
-        s_hat = largest / bias_correction(self.beta_2, step)
+        m_hat, s_hat = m / c_1, largest / c_2
         direction = m_hat / (ops.sqrt(s_hat) + self.epsilon)
         if self.rectify:
-            r, is_defined = rectification(step, self.beta_2, self.sma_threshold)
             direction = ops.where(is_defined, r * direction, m_hat)
         return direction, (m, s, *maxima)
 

@@ -69,7 +69,7 @@ class COCOB(Optimizer):
         super().__init__(learning_rate, **kwargs)
         self.alpha = require("alpha", alpha, "[1, inf)")
 
-    def update(self, gradient, variable, step, slots):
+    def update(self, gradient, variable, coefficients, slots):
         largest, gradient_sum, magnitude_sum, reward = slots
         past_bet = self._bet(*slots)  # cheaper than a fifth slot
         magnitude = ops.absolute(gradient)

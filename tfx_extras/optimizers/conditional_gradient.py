@@ -62,6 +62,8 @@ class ConditionalGradient(Optimizer):
     Reference: Ravi et al., 2018. https://arxiv.org/abs/1803.06453
     """
 
+    is_elementwise = False
+
     @typechecked
     def __init__(
         self,
@@ -78,7 +80,7 @@ class ConditionalGradient(Optimizer):
         self.norm = require_one_of("norm", norm, ("frobenius", "nuclear"))
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
 
-    def update(self, gradient, variable, step, slots):
+    def update(self, gradient, variable, coefficients, slots):
         if self.norm == "nuclear":
             d = _first_singular_vectors(gradient)
         else:

@@ -68,6 +68,7 @@ class LAMB(Optimizer):
     """
 
     decays_inside = True
+    is_elementwise = False
 
     @typechecked
     def __init__(
@@ -98,17 +99,24 @@ class LAMB(Optimizer):
         super().build(variables)
         self._is_excluded = self.matches("layer_adaptation_exclude", variables)
 
-    def update(self, gradient, variable, step, slots):
+    def traits(self, index):
+        return *super().traits(index), self._is_excluded[index]
+
+    def coefficients(self, step):
+        return bias_correction(self.beta_1, step), bias_correction(self.beta_2, step)
+
+    def update(self, gradient, variable, coefficients, slots):
+        c_1, c_2 = coefficients
         momentum, variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
-        m_hat = m / bias_correction(self.beta_1, step)
-        v_hat = v / bias_correction(self.beta_2, step)
+        m_hat, v_hat = m / c_1, v / c_2
         return m_hat / (ops.sqrt(v_hat) + max(self.epsilon, _TINY)), (m, v)
 
-    def move(self, gradient, variable, learning_rate, step, slots, index):
-        u, slots = self.update(gradient, variable, step, slots)
-        u = self.penalized(u, variable, index)
+    def move(self, gradient, variable, now, slots, index):
+        u, slots = self.update(gradient, variable, now.coefficients, slots)
+        u = self.penalized(u, variable, now, index)
+        learning_rate = now.learning_rate
         if not self._is_excluded[index]:
             learning_rate = learning_rate * self._trust_ratio(variable, u)
         return variable - learning_rate * u, slots

@@ -13,6 +13,7 @@ from tfx_extras._register import register
 from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
+from tfx_extras.optimizers._base import Update
 from tfx_extras.optimizers._rectification import bias_correction
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
@@ -103,6 +104,10 @@ class LazyAdam(Optimizer):
         # To Keras it is the whole gradient: it scales and clips it as it would that.
         return rows.gradient
 
+    def goes_alone(self, variable):
+        is_overridden = type(self).update_step is not LazyAdam.update_step
+        return is_overridden or self._var_key(variable) in self._rows
+
     def update_step(self, gradient, variable, learning_rate):
         rows = self._rows.get(self._var_key(variable))
         if rows is None:
@@ -110,24 +115,25 @@ class LazyAdam(Optimizer):
             return
         index = self._get_variable_index(variable)
         residual = self.residuals[index]
-        learning_rate = ops.cast(learning_rate, wide(variable.dtype))
+        now = self.now(learning_rate, wide(variable.dtype))
         if self._decays[index]:
-            decayed = self.decay(exact(variable, residual), learning_rate, index)
-            store(decayed, variable, residual)
+            store(self.decay(exact(variable, residual), now, index), variable, residual)
         kept = variable, residual, *self._slots[index]
-        gradient, (variable, residual, *slots) = rows.parts(gradient, kept)
-        w = exact(variable, residual)
-        self.move_from(w, gradient, learning_rate, index, variable, residual, *slots)
+        gradient, parts = rows.parts(gradient, kept)
+        now = now._replace(weight_decay=0.0)  # they have decayed, with all others
+        self.update_kept(Update(now, index, gradient, parts))
 
-    def update(self, gradient, variable, step, slots):
+    def coefficients(self, step):
+        root = bias_correction(self.beta_2, step) ** 0.5
+        return root / bias_correction(self.beta_1, step)
+
+    def update(self, gradient, variable, coefficients, slots):
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
         maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else v
-        scale = bias_correction(self.beta_2, step) ** 0.5
-        scale = scale / bias_correction(self.beta_1, step)
-        return m * (scale / (ops.sqrt(largest) + self.epsilon)), (m, v, *maxima)
+        return m * (coefficients / (ops.sqrt(largest) + self.epsilon)), (m, v, *maxima)
 
     def get_config(self):
         return super().get_config() | {

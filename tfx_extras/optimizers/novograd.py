@@ -65,6 +65,7 @@ class NovoGrad(Optimizer):
     """
 
     decays_inside = True
+    is_elementwise = False
 
     @typechecked
     def __init__(
@@ -88,7 +89,7 @@ class NovoGrad(Optimizer):
         self.scalar_slots = ("variance",) + ("max_variance",) * amsgrad
         self.slots = ("momentum", *self.scalar_slots)
 
-    def move(self, gradient, variable, learning_rate, step, slots, index):
+    def move(self, gradient, variable, now, slots, index):
         momentum, variance, *max_variance = slots
         square = ops.sum(ops.square(gradient))
         is_first = variance == 0
@@ -97,13 +98,13 @@ class NovoGrad(Optimizer):
         maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else v
         direction = gradient / (ops.sqrt(largest) + self.epsilon)
-        direction = self.penalized(direction, variable, index)
+        direction = self.penalized(direction, variable, now, index)
         if self.grad_averaging:
             direction = ops.where(is_first, direction, (1 - self.beta_1) * direction)
         if self.rate_in_momentum:
-            direction = learning_rate * direction
+            direction = now.learning_rate * direction
         m = self.beta_1 * momentum + direction
-        change = m if self.rate_in_momentum else learning_rate * m
+        change = m if self.rate_in_momentum else now.learning_rate * m
         return variable - change, (m, v, *maxima)
 
     def get_config(self):

@@ -80,10 +80,10 @@ class ProximalAdagrad(Optimizer):
         self.slots = ("accumulator",)
         self.initial_values = {"accumulator": self.initial_accumulator_value}
 
-    def move(self, gradient, variable, learning_rate, step, slots, index):
+    def move(self, gradient, variable, now, slots, index):
         (accumulator,) = slots
         a = accumulator + ops.square(gradient)
-        rate = learning_rate / ops.sqrt(a)
+        rate = now.learning_rate / ops.sqrt(a)
         l1, l2 = self.l1_regularization_strength, self.l2_regularization_strength
         return shrunk(variable - rate * gradient, rate, l1, l2), (a,)
 

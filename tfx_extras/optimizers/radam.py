@@ -86,16 +86,22 @@ class RAdam(Optimizer):
         self.sma_threshold = require("sma_threshold", sma_threshold, "[4, inf)")
         self.slots = ("momentum", "variance") + ("max_variance",) * amsgrad
 
-    def update(self, gradient, variable, step, slots):
+    def coefficients(self, step):
+        return (
+            bias_correction(self.beta_1, step),
+            bias_correction(self.beta_2, step),
+            *rectification(step, self.beta_2, self.sma_threshold),
+        )
+
+    def update(self, gradient, variable, coefficients, slots):
+        c_1, c_2, r, is_defined = coefficients
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
         maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else v
-        m_hat = m / bias_correction(self.beta_1, step)
-        v_hat = largest / bias_correction(self.beta_2, step)
+        m_hat, v_hat = m / c_1, largest / c_2
         adaptive = m_hat / (ops.sqrt(v_hat) + self.epsilon)
-        r, is_defined = rectification(step, self.beta_2, self.sma_threshold)
         return ops.where(is_defined, r * adaptive, m_hat), (m, v, *maxima)
 
     def get_config(self):

@@ -96,14 +96,17 @@ class Yogi(Optimizer):
         self.slots = ("momentum", "variance")
         self.initial_values = {"variance": self.initial_accumulator_value}
 
-    def move(self, gradient, variable, learning_rate, step, slots, index):
+    def coefficients(self, step):
+        root = bias_correction(self.beta_2, step) ** 0.5
+        return root / bias_correction(self.beta_1, step)
+
+    def move(self, gradient, variable, now, slots, index):
         momentum, variance = slots
         square = ops.square(gradient)
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         growth = self._activated(square - variance)
         v = variance + (1 - self.beta_2) * growth * square
-        scale = bias_correction(self.beta_2, step) ** 0.5
-        scale = learning_rate * scale / bias_correction(self.beta_1, step)
+        scale = now.learning_rate * now.coefficients
         rate = scale / (ops.sqrt(v) + self.epsilon)
         l1, l2 = self.l1_regularization_strength, self.l2_regularization_strength
         return shrunk(variable - rate * m, rate, l1, l2), (m, v)

@@ -102,10 +102,8 @@ class AdaBelief(Optimizer, optimizers.AdaBelief):
             self.min_lr,
         )
 
-    def move(self, gradient, variable, learning_rate, step, slots, index):
-        variable, new = super().move(
-            gradient, variable, learning_rate, step, slots, index
-        )
+    def move(self, gradient, variable, now, slots, index):
+        variable, new = super().move(gradient, variable, now, slots, index)
         rows = self._noted.rows.get(index)
         if rows is None:
             return variable, new

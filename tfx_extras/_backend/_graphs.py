@@ -1,0 +1,210 @@
+"""TensorFlow: the update of an optimizer as one graph, and its formula in XLA."""
+
+import logging
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.optimizers import Optimizer
+from keras.optimizers.schedules import LearningRateSchedule
+
+# Elements of a variable from which XLA saves more than its launch takes.
+_LARGE = 4096
+# Graphs of one optimizer: what changes more often is better not traced.
+_MOST = 16
+_SIMPLE = bool | int | float | str | np.generic | None
+
+
+class Graphs:
+    """The graphs of one optimizer, by what they depend on.
+
+    An eager update is traced into one graph. In it, as in a graph that is traced by
+    others, the formula for one variable is compiled by XLA: once for all variables of
+    its kind, since these are its arguments.
+    """
+
+    def __init__(self):
+        self._updates: dict[Hashable, Any] = {}
+        self._formulas: dict[Hashable, Any] = {}
+
+    @classmethod
+    def of(cls, optimizer) -> "Graphs":
+        """Those of an optimizer, which keeps them, but does not save them."""
+        if not hasattr(optimizer, "_graphs"):
+            optimizer._graphs = cls()
+        return optimizer._graphs
+
+    def __reduce__(self):
+        return Graphs, ()  # a copy of an optimizer has graphs of its own
+
+    def apply(self, optimizer, apply, grads, variables) -> None:
+        """Calls `apply(grads, variables)` as one graph."""
+        try:
+            settings = _settings(optimizer)
+        except _Unpredictable:
+            apply(grads, variables)
+            return
+        rate = optimizer.learning_rate if _is_function(optimizer) else None
+        specs = [_spec(g) for g in grads]
+        key = (
+            settings,
+            tuple(specs),
+            tuple((id(v), id(getattr(v, "constraint", None))) for v in variables),
+        )
+        if key not in self._updates:
+            self._updates[key] = self._trace(optimizer, apply, specs, variables, rate)
+        graph = self._updates[key]
+        if graph is None:
+            apply(grads, variables)
+        else:
+            graph(rate, *(g for g in grads if g is not None))
+
+    def _trace(self, optimizer, apply, specs, variables, rate) -> Any:
+        """Returns the graph of an update, or `None` if there can be none."""
+        if len(self._updates) == _MOST:
+            _log(optimizer, "its settings change too often")
+        if len(self._updates) >= _MOST:
+            return None
+
+        def update(rate, *grads):
+            grads = iter(grads)
+            optimizer.traced_rate = rate
+            try:
+                apply([s and next(grads) for s in specs], variables)
+            finally:
+                optimizer.traced_rate = None
+
+        function = tf.function(update, autograph=False)
+        if rate is not None:
+            rate = tf.TensorSpec((), tf.convert_to_tensor(rate).dtype)
+        try:
+            return function.get_concrete_function(rate, *(s for s in specs if s))
+        # Whatever it is: if it is not for the graph, it comes again without one.
+        except Exception as error:
+            _log(optimizer, error)
+            return None
+
+    def update(self, optimizer, update) -> None:
+        """Updates one variable, in XLA if it is large."""
+        variables = [raw(k) for k in update.kept if k is not None]
+        formula = None
+        if math.prod(update.gradient.shape) >= _LARGE:
+            tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
+            key = (
+                _settings(optimizer),
+                optimizer.traits(update.index),
+                tuple(_spec(x) for x in (*tensors, *variables)),
+            )
+            if key not in self._formulas:
+                with tf.init_scope():
+                    self._formulas[key] = _compile(
+                        optimizer, update, tensors, variables
+                    )
+            formula = self._formulas[key]
+        if formula is None:
+            optimizer.update_kept(update)
+        else:
+            formula(*tensors, *variables)
+
+
+def _compile(optimizer, update, tensors, variables) -> Any:
+    """Returns the formula for variables of the kind of one, in XLA, if it can be."""
+
+    def updated(gradient, *others):
+        others = iter(others)  # without what is `None`
+
+        def given(x):
+            return x if x is None else next(others)
+
+        now = tf.nest.map_structure(given, update.now)
+        kept = [given(k) for k in update.kept]
+        values = optimizer.updated(now, update.index, gradient, kept)
+        return [value for value in values if value is not None]
+
+    def move(*arguments):
+        for variable, value in zip(
+            arguments[len(tensors) :], updated(*arguments), strict=True
+        ):
+            variable.assign(value)
+
+    specs = [_spec(x) for x in tensors]
+    try:
+        # It fails here, not when it runs, if XLA does not know an operation.
+        test = tf.function(updated, autograph=False, jit_compile=True)
+        test.experimental_get_compiler_ir(*specs, *map(_spec, variables))("hlo")
+    except (tf.errors.OpError, TypeError, ValueError) as error:
+        _log(optimizer, error)
+        return None
+    function = tf.function(move, autograph=False, jit_compile=True)
+    return function.get_concrete_function(*specs, *variables)
+
+
+def _tensors(now, dtype) -> list:
+    """The leaves of what an update depends on, as tensors."""
+    return [
+        tf.convert_to_tensor(x, None if _is_bool(x) else dtype)
+        for x in tf.nest.flatten(now)
+        if x is not None
+    ]
+
+
+def _is_bool(x) -> bool:
+    return isinstance(x, bool) or getattr(x, "dtype", None) == tf.bool
+
+
+class _Unpredictable(Exception):
+    """Of an update that depends on what a function of the user returns."""
+
+
+def _settings(thing) -> Hashable:
+    """What an update depends on beside variables: numbers, in optimizers and rates."""
+    found = []
+    for name, value in vars(thing).items():
+        if isinstance(value, list | tuple) and value:
+            if isinstance(value[0], Optimizer):
+                found += [(name, _settings_within(x)) for x in value]
+            elif isinstance(value[0], _SIMPLE):
+                found.append((name, tuple(value)))
+        elif isinstance(value, _SIMPLE):
+            found.append((name, value))
+        elif isinstance(value, Optimizer | LearningRateSchedule):
+            found.append((name, _settings_within(value)))
+    return tuple(found)
+
+
+def _settings_within(thing) -> Hashable:
+    if isinstance(thing, Optimizer) and _is_function(thing):
+        raise _Unpredictable
+    return id(thing), _settings(thing)
+
+
+def _is_function(optimizer) -> bool:
+    """Whether the learning rate is a function without arguments."""
+    rate = optimizer._learning_rate
+    is_other = isinstance(rate, keras.Variable | LearningRateSchedule)
+    return callable(rate) and not is_other
+
+
+def _spec(x) -> Any:
+    """What a graph has to know of a tensor that it is given."""
+    if x is None:
+        return None
+    if isinstance(x, tf.IndexedSlices):  # of any number of rows
+        return tf.IndexedSlicesSpec(
+            x.shape, x.dtype, x.indices.dtype, tf.int32, indices_shape=[None]
+        )
+    return tf.TensorSpec(x.shape, x.dtype)
+
+
+def _log(optimizer, reason) -> None:
+    logging.getLogger(__package__).warning(
+        "`%s` is not compiled, and slower for it: %s", optimizer.name, reason
+    )
+
+
+def raw(variable) -> Any:
+    """The variable of TensorFlow in one of Keras."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
