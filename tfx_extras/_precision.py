@@ -1,10 +1,12 @@
 """The precision of all arithmetic."""
 
+import functools
 from typing import Any
 
 import keras
 
 
+@functools.cache  # it is asked for each variable at each step
 def wide(dtype: Any) -> str:
     """Returns `"float64"` for `float64`, else `"float32"`.
 

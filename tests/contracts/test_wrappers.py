@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -241,8 +242,12 @@ def test_variables_without_gradient_stay_as_they_are(case):
     a, b = (keras.Variable(np.ones(2), dtype="float32", name=n) for n in "ab")
     optimizer = case.make()
     optimizer.build([a, b])
-    for _ in range(6):
-        with pytest.warns(UserWarning, match="Gradients do not exist"):
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([None, ops.ones(2)], [a, b])
+    with warnings.catch_warnings():
+        # Once is enough where the update is a graph, as in `fit`.
+        warnings.filterwarnings("ignore", "Gradients do not exist")
+        for _ in range(5):
             optimizer.apply([None, ops.ones(2)], [a, b])
     np.testing.assert_array_equal(array(a), 1)
     assert (array(b) < 1).all()

@@ -178,7 +178,8 @@ def test_distances_are_zero_on_the_diagonal_alone():
         d = tools.array(metrics.pairwise_distance(points, squared))
         np.testing.assert_allclose(d, apart ** (1 + squared), rtol=1e-3)
         assert not np.diag(d).any()
-    cosine = points @ points.T / np.outer(*[np.linalg.norm(points, axis=1)] * 2)
+    wide = points.astype("float64")
+    cosine = wide @ wide.T / np.outer(*[np.linalg.norm(wide, axis=1)] * 2)
     d = tools.array(metrics.angular_distance(points))
     np.testing.assert_allclose(d, np.maximum(1 - cosine, 0), atol=1e-6)
 

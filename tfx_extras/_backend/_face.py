@@ -71,6 +71,10 @@ class Backend:
         """
         apply(grads, variables)
 
+    def to_be_changed(self, tensors: Sequence[Any]) -> Sequence[Any]:
+        """Tensors of the same values, of which none else knows, if they may change."""
+        return tensors
+
     def update_all(self, optimizer: Any, updates: Sequence[Any]) -> None:
         """Updates variables, each as `optimizer.update_kept` would.
 

@@ -44,70 +44,71 @@ class Graphs:
         """Calls `apply(grads, variables)` as one graph."""
         try:
             settings = _settings(optimizer)
-        except _Unpredictable:
+        except _FunctionError:
             apply(grads, variables)
             return
-        rate = optimizer.learning_rate if _is_function(optimizer) else None
+        rate = _tensor(optimizer.learning_rate) if _is_function(optimizer) else None
+        grads = [_gradient(g) for g in grads]
         specs = [_spec(g) for g in grads]
         key = (
             settings,
+            _spec(rate),
             tuple(specs),
             tuple((id(v), id(getattr(v, "constraint", None))) for v in variables),
         )
-        if key not in self._updates:
-            self._updates[key] = self._trace(optimizer, apply, specs, variables, rate)
-        graph = self._updates[key]
+        if key not in self._updates and len(self._updates) < _MOST:
+            self._updates[key] = _trace(optimizer, apply, specs, variables, rate)
+            if len(self._updates) == _MOST:
+                _log(optimizer, "what it depends on changes too often")
+        graph = self._updates.get(key)
         if graph is None:
             apply(grads, variables)
         else:
             graph(rate, *(g for g in grads if g is not None))
 
-    def _trace(self, optimizer, apply, specs, variables, rate) -> Any:
-        """Returns the graph of an update, or `None` if there can be none."""
-        if len(self._updates) == _MOST:
-            _log(optimizer, "its settings change too often")
-        if len(self._updates) >= _MOST:
-            return None
-
-        def update(rate, *grads):
-            grads = iter(grads)
-            optimizer.traced_rate = rate
-            try:
-                apply([s and next(grads) for s in specs], variables)
-            finally:
-                optimizer.traced_rate = None
-
-        function = tf.function(update, autograph=False)
-        if rate is not None:
-            rate = tf.TensorSpec((), tf.convert_to_tensor(rate).dtype)
-        try:
-            return function.get_concrete_function(rate, *(s for s in specs if s))
-        # Whatever it is: if it is not for the graph, it comes again without one.
-        except Exception as error:
-            _log(optimizer, error)
-            return None
-
     def update(self, optimizer, update) -> None:
         """Updates one variable, in XLA if it is large."""
+        if math.prod(update.gradient.shape) < _LARGE:
+            optimizer.update_kept(update)
+            return
         variables = [raw(k) for k in update.kept if k is not None]
-        formula = None
-        if math.prod(update.gradient.shape) >= _LARGE:
-            tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
-            key = (
-                _settings(optimizer),
-                optimizer.traits(update.index),
-                tuple(_spec(x) for x in (*tensors, *variables)),
-            )
-            if key not in self._formulas:
-                with tf.init_scope():
-                    self._formulas[key] = _compile(
-                        optimizer, update, tensors, variables
-                    )
-            formula = self._formulas[key]
+        tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
+        key = (
+            _settings(optimizer),
+            optimizer.traits(update.place),
+            tuple(_spec(x) for x in (*tensors, *variables)),
+        )
+        if key not in self._formulas:
+            with tf.init_scope():
+                formula = _compile(optimizer, update, tensors, variables)
+            self._formulas[key] = formula
+        formula = self._formulas[key]
         if formula is None:
             optimizer.update_kept(update)
         else:
             formula(*tensors, *variables)
+
+
+def _trace(optimizer, apply, specs, variables, rate) -> Any:
+    """Returns the graph of an update, or `None` if there can be none."""
+
+    def update(rate, *grads):
+        grads = iter(grads)
+        optimizer.traced_rate = rate
+        try:
+            apply([s if s is None else next(grads) for s in specs], variables)
+        finally:
+            optimizer.traced_rate = None
+
+    function = tf.function(update, autograph=False)
+    try:
+        return function.get_concrete_function(
+            _spec(rate), *(s for s in specs if s is not None)
+        )
+    # Whatever it is: if it is not for the graph, it comes again without one.
+    except Exception as error:
+        _log(optimizer, error)
+        return None
 
 
 def _compile(optimizer, update, tensors, variables) -> Any:
@@ -121,7 +122,7 @@ def _compile(optimizer, update, tensors, variables) -> Any:
 
         now = tf.nest.map_structure(given, update.now)
         kept = [given(k) for k in update.kept]
-        values = optimizer.updated(now, update.index, gradient, kept)
+        values = optimizer.updated(now, update.place, gradient, kept)
         return [value for value in values if value is not None]
 
     def move(*arguments):
@@ -131,11 +132,11 @@ def _compile(optimizer, update, tensors, variables) -> Any:
             variable.assign(value)
 
     specs = [_spec(x) for x in tensors]
-    try:
-        # It fails here, not when it runs, if XLA does not know an operation.
-        test = tf.function(updated, autograph=False, jit_compile=True)
-        test.experimental_get_compiler_ir(*specs, *map(_spec, variables))("hlo")
-    except (tf.errors.OpError, TypeError, ValueError) as error:
+    test = tf.function(updated, autograph=False, jit_compile=True)
+    lowered = test.experimental_get_compiler_ir(*specs, *map(_spec, variables))
+    try:  # If XLA does not know an operation, this fails, not an update later on.
+        lowered("hlo")
+    except (tf.errors.OpError, ValueError) as error:
         _log(optimizer, error)
         return None
     function = tf.function(move, autograph=False, jit_compile=True)
@@ -155,7 +156,7 @@ def _is_bool(x) -> bool:
     return isinstance(x, bool) or getattr(x, "dtype", None) == tf.bool
 
 
-class _Unpredictable(Exception):
+class _FunctionError(Exception):
     """Of an update that depends on what a function of the user returns."""
 
 
@@ -166,7 +167,7 @@ def _settings(thing) -> Hashable:
         if isinstance(value, list | tuple) and value:
             if isinstance(value[0], Optimizer):
                 found += [(name, _settings_within(x)) for x in value]
-            elif isinstance(value[0], _SIMPLE):
+            elif all(isinstance(x, _SIMPLE) for x in value):
                 found.append((name, tuple(value)))
         elif isinstance(value, _SIMPLE):
             found.append((name, value))
@@ -177,7 +178,7 @@ def _settings(thing) -> Hashable:
 
 def _settings_within(thing) -> Hashable:
     if isinstance(thing, Optimizer) and _is_function(thing):
-        raise _Unpredictable
+        raise _FunctionError
     return id(thing), _settings(thing)
 
 
@@ -188,20 +189,31 @@ def _is_function(optimizer) -> bool:
     return callable(rate) and not is_other
 
 
+def _tensor(rate) -> Any:
+    return rate if tf.is_tensor(rate) else tf.constant(rate, "float64")
+
+
+def _gradient(x) -> Any:
+    is_known = x is None or isinstance(x, tf.Tensor | tf.IndexedSlices)
+    return x if is_known else tf.convert_to_tensor(x)
+
+
 def _spec(x) -> Any:
     """What a graph has to know of a tensor that it is given."""
     if x is None:
         return None
     if isinstance(x, tf.IndexedSlices):  # of any number of rows
+        of_shape = x.dense_shape if x.dense_shape is None else x.dense_shape.dtype
         return tf.IndexedSlicesSpec(
-            x.shape, x.dtype, x.indices.dtype, tf.int32, indices_shape=[None]
+            x.shape, x.dtype, x.indices.dtype, of_shape, indices_shape=[None]
         )
     return tf.TensorSpec(x.shape, x.dtype)
 
 
 def _log(optimizer, reason) -> None:
+    line = (str(reason).splitlines() or [repr(reason)])[0]
     logging.getLogger(__package__).warning(
-        "`%s` is not compiled, and slower for it: %s", optimizer.name, reason
+        "`%s` is not compiled, and slower for it: %s", optimizer.name, line
     )
 
 

@@ -111,6 +111,9 @@ class TensorFlow(Backend):
             Graphs.of(optimizer).apply(optimizer, apply, grads, variables)
 
     def update_all(self, optimizer, updates):
+        if tf.executing_eagerly():  # since it could not be traced
+            super().update_all(optimizer, updates)
+            return
         for update in updates:
             Graphs.of(optimizer).update(optimizer, update)
 

@@ -1,16 +1,50 @@
 """PyTorch."""
 
+import keras
 import torch
 from torch import distributed
+from torch._utils import _flatten_dense_tensors
+from torch._utils import _unflatten_dense_tensors
 
 from tfx_extras._backend._face import Backend
+
+# Elements that are updated at a time. On a CPU, what is computed of them stays in the
+# cache; on a GPU, what counts is that operations are few.
+_BLOCK = {"cpu": 2**17}
+_BLOCK_ELSEWHERE = 2**24
 
 
 class Torch(Backend):
     """Everything runs at once; only recording for gradients has to be held off."""
 
+    def dense(self, gradient, shape, dtype):
+        return gradient.to(getattr(torch, dtype))
+
     def without_gradients(self):
         return torch.no_grad()
+
+    def to_be_changed(self, tensors):
+        return [tensor.clone() for tensor in tensors]
+
+    def update_all(self, optimizer, updates):
+        if not optimizer.is_elementwise:
+            super().update_all(optimizer, updates)
+            return
+        alike = {}
+        for update in updates:
+            raw = update._replace(kept=[_raw(variable) for variable in update.kept])
+            weights = raw.kept[0]
+            if weights.numel() >= _block(weights.device):
+                if all(k is None or k.is_contiguous() for k in raw.kept):
+                    _update_by_blocks(optimizer, raw)
+                else:
+                    optimizer.update_kept(update)
+            else:
+                key = optimizer.traits(update.place), weights.device, weights.dtype
+                alike.setdefault(key, []).append(raw)
+        for same in alike.values():
+            for some in _as_many_as_a_block(same):
+                _update_as_one(optimizer, some)
 
     def arctan2(self, y, x):
         return torch.arctan2(y, x)
@@ -39,3 +73,55 @@ class Torch(Backend):
         is_free = condition.device.type == "cpu" and not torch.compiler.is_compiling()
         if is_free and not bool(condition.all()):
             raise ValueError(message)
+
+
+def _block(device) -> int:
+    return _BLOCK.get(device.type, _BLOCK_ELSEWHERE)
+
+
+def _update_by_blocks(optimizer, update):
+    """Updates a large variable, part by part."""
+    gradient = update.gradient.reshape(-1)
+    kept = [k if k is None else k.view(-1) for k in update.kept]
+    block = _block(gradient.device)
+    for start in range(0, len(gradient), block):
+        part = slice(start, start + block)
+        parts = [k if k is None else k[part] for k in kept]
+        values = optimizer.updated(update.now, update.place, gradient[part], parts)
+        for k, value in zip(parts, values, strict=True):
+            if k is not None:
+                k.copy_(value)
+
+
+def _as_many_as_a_block(updates):
+    """Divides updates of small variables into lists as long together as a block."""
+    some, size = [], 0
+    for update in updates:
+        if some and size + update.gradient.numel() > _block(update.gradient.device):
+            yield some
+            some, size = [], 0
+        some.append(update)
+        size += update.gradient.numel()
+    yield some
+
+
+def _update_as_one(optimizer, updates):
+    """Updates variables of one kind as one vector."""
+    columns = [
+        list(column)
+        for column in zip(*((u.gradient, *u.kept) for u in updates), strict=True)
+    ]
+    gradient, *kept = (
+        None if column[0] is None else _flatten_dense_tensors(column)
+        for column in columns
+    )
+    first = updates[0]
+    values = optimizer.updated(first.now, first.place, gradient, kept)
+    for column, value in zip(columns[1:], values, strict=True):
+        if value is not None:
+            parts = _unflatten_dense_tensors(value, column)
+            torch._foreach_copy_(column, parts)  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _raw(variable):
+    return variable.value if isinstance(variable, keras.Variable) else variable

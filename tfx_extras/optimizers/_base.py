@@ -87,7 +87,7 @@ class Update(NamedTuple):
     """What is to be done with one variable."""
 
     now: Now
-    index: int  # of the variable among those of `build`
+    place: int  # of the variable among those of `build`
     gradient: Any
     kept: Sequence[Any]  # the variable, its residual or `None`, and its slots
 
@@ -298,6 +298,11 @@ class Optimizer(keras.optimizers.Optimizer):
                 backend.as_one(self, self._apply, grads, known)
             else:
                 self._apply(grads, known)
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        state = backend.to_be_changed(optimizer_variables)
+        weights = backend.to_be_changed(trainable_variables)
+        return super().stateless_apply(state, grads, weights)
 
     def _apply(self, grads, trainable_variables) -> None:
         grads = [

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from tfx_extras._backend import backend
+from tfx_extras._environment import has_fast_paths
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
@@ -26,6 +27,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     """
 
     slots: Sequence[str] = ()
+    has_fast_paths: bool = has_fast_paths()
     # Like `after`, with whether it is the first time in place of the last two
     # arguments; for what has to be kept of the weights before an update.
     before: Callable[..., tuple] | None = None
@@ -135,17 +137,29 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         if not self.built or not grads:  # Keras says what is wrong
             self.inner_optimizer.apply(grads, trainable_variables)
             return
+        known = trainable_variables or self._trainable_variables
         with backend.without_gradients():
-            if self.before is not None:
-                self._assign(self.before, self._iterations == 0)
-            iterations = ops.copy(self.iterations)
-            self.apply_inner(grads, trainable_variables)
-            # Not while gradients are accumulated.
-            is_update = self.iterations != iterations
-            # Those of this wrapper: the inner optimizer may have made others before.
-            self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
-            if self.slots:
-                self._assign(self.after, ops.copy(self._iterations), is_update)
+            if self.has_fast_paths and len(grads) == len(known):
+                backend.as_one(self, self._apply, grads, known)
+            else:
+                self._apply(grads, trainable_variables)
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        state = backend.to_be_changed(optimizer_variables)
+        weights = backend.to_be_changed(trainable_variables)
+        return super().stateless_apply(state, grads, weights)
+
+    def _apply(self, grads, trainable_variables) -> None:
+        if self.before is not None:
+            self._assign(self.before, self._iterations == 0)
+        iterations = ops.copy(self.iterations)
+        self.apply_inner(grads, trainable_variables)
+        # Not while gradients are accumulated.
+        is_update = self.iterations != iterations
+        # Those of this wrapper: the inner optimizer may have made others before.
+        self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
+        if self.slots:
+            self._assign(self.after, ops.copy(self._iterations), is_update)
 
     def after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
         """Returns the new value of a variable, or `None`, and new slots.

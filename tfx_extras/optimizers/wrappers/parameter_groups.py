@@ -85,6 +85,8 @@ class ParameterGroups(OptimizerWrapper):
         [0.9] [0.8]
     """
 
+    has_fast_paths = False  # of its own: it leaves all to the optimizers
+
     @typechecked
     def __init__(
         self,

@@ -93,6 +93,8 @@ class Optimizer(Callers):
     named in `kept_slots`, where `None` is all of them.
     """
 
+    # What it notes of sparse gradients is of one call, not of those to come.
+    has_fast_paths = False
     keeps_weights: bool = True
     kept_slots: Sequence[str] | None = None
 

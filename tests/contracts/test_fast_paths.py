@@ -1,0 +1,417 @@
+"""What holds of every way in which an optimizer updates all variables at once."""
+
+import copy
+import logging
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.cases import OPTIMIZERS
+from tests.cases import WRAPPERS
+from tests.cases import each
+from tests.cases import each_class
+from tests.cases import each_kind
+from tests.contracts.test_optimizers import RATE
+from tests.tools import array
+from tests.tools import compiled
+from tfx_extras import optimizers
+from tfx_extras._backend import backend
+from tfx_extras.optimizers._base import Optimizer
+
+BACKEND = keras.backend.backend()
+# Two of a kind, one of another shape, one that is no matrix, two of half precision.
+SHAPES = {"a": (3, 4), "b": (3, 4), "c": (7,), "d": (), "e": (3, 4), "f": (5, 2)}
+HALF = {"e": "bfloat16", "f": "float16"}
+
+
+@pytest.fixture(autouse=True)
+def small_is_large(monkeypatch):
+    """Takes each way on tensors of a few elements: whole, joined and in blocks."""
+    if BACKEND == "tensorflow":
+        monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
+    elif BACKEND == "torch":
+        monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 8})
+
+
+def make_variables():
+    return [
+        keras.Variable(
+            np.linspace(0.01, 0.02, int(np.prod(shape))).reshape(shape),
+            dtype=HALF.get(name, "float32"),
+            name=name,
+        )
+        for name, shape in SHAPES.items()
+    ]
+
+
+def make_gradients(count=8):
+    rng = np.random.default_rng(0)
+    return [
+        [
+            ops.cast(0.1 * rng.normal(size=shape), HALF.get(name, "float32"))
+            for name, shape in SHAPES.items()
+        ]
+        for _ in range(count)
+    ]
+
+
+def trained(optimizer, is_fast, change=None, in_graph=False):
+    """The variables after some updates, before the fifth of which there is a change."""
+    parts = [optimizer]
+    while hasattr(parts[-1], "inner_optimizer"):
+        parts.append(parts[-1].inner_optimizer)
+    for part in parts:
+        part.has_fast_paths = is_fast
+    variables = make_variables()
+    optimizer.build(variables)
+
+    def step(gradients):
+        optimizer.apply(gradients, variables)
+
+    step = compiled(step, jit_compile=False) if in_graph else step
+    for i, gradients in enumerate(make_gradients()):
+        if change and i == 4:
+            change(optimizer)
+        step(gradients)
+    return [array(v) for v in variables + optimizer.variables]
+
+
+def assert_equal_to_rounding(fast, plain):
+    for a, b in zip(fast, plain, strict=True):
+        unit = 2.0**-8 if np.abs(a - b).max(initial=0) > 1e-5 else 1e-5
+        np.testing.assert_allclose(a, b, rtol=unit, atol=1e-6)
+
+
+DECAY = {"weight_decay": 0.5, "weight_decay_exclude": ["b", "c"]}
+OPTIONS = {
+    "decay by schedule": {
+        "weight_decay": keras.optimizers.schedules.PolynomialDecay(0.5, 8),
+        "independent_decay": True,
+    },
+    "accumulated, averaged": {"gradient_accumulation_steps": 2, "use_ema": True},
+    "clipped": {"global_clipnorm": 0.1, "loss_scale_factor": 2.0},
+}
+
+
+@each(OPTIMIZERS)
+def test_all_at_once_equals_one_by_one(case):
+    fast, plain = (trained(case.make(**DECAY), fast) for fast in (True, False))
+    assert_equal_to_rounding(fast, plain)
+
+
+@each_kind(OPTIMIZERS)
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_with_each_option_too(case, options):
+    fast, plain = (trained(case.make(**options), fast) for fast in (True, False))
+    assert_equal_to_rounding(fast, plain)
+
+
+@each_kind(OPTIMIZERS)
+@pytest.mark.only("tensorflow")
+def test_in_a_graph_too(case):
+    fast = trained(case.make(**DECAY), True, in_graph=True)
+    assert_equal_to_rounding(fast, trained(case.make(**DECAY), False))
+
+
+@each_class(WRAPPERS)
+def test_wrapped_too(case):
+    fast, plain = (trained(case.make(), is_fast) for is_fast in (True, False))
+    assert_equal_to_rounding(fast, plain)
+
+
+def set_rate(optimizer):
+    optimizer.learning_rate = RATE / 4
+
+
+def set_schedule(optimizer):
+    optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(RATE, 2, 0.5)
+
+
+def set_function(optimizer):
+    rates = iter([RATE, RATE / 2, RATE / 4, RATE / 8, 0, 0, 0, 0])
+    optimizer.learning_rate = lambda: next(rates)
+
+
+def set_hyperparameter(optimizer):
+    optimizer.beta_1 = 0.5
+
+
+def set_option(optimizer):
+    optimizer.clipvalue = 0.01
+
+
+CHANGES = (set_rate, set_schedule, set_function, set_hyperparameter, set_option)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_changed_between_updates_counts(change):
+    before, fast, plain = (
+        trained(optimizers.AdaBelief(RATE), is_fast, change_or_none)
+        for is_fast, change_or_none in [(True, None), (True, change), (False, change)]
+    )
+    assert_equal_to_rounding(fast, plain)
+    assert np.abs(fast[0] - before[0]).max() > 1e-4
+
+
+def test_a_schedule_that_is_changed_counts():
+    def make():
+        schedule = keras.optimizers.schedules.ExponentialDecay(RATE, 2, 0.5)
+        return optimizers.RAdam(schedule)
+
+    def change(optimizer):
+        optimizer._learning_rate.initial_learning_rate = 0.0
+
+    fast, plain = (trained(make(), is_fast, change) for is_fast in (True, False))
+    assert_equal_to_rounding(fast, plain)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_variables_that_are_frozen_and_thawed(is_fast):
+    variables, gradients = make_variables()[:3], make_gradients()
+    optimizer = optimizers.RAdam(RATE)
+    optimizer.has_fast_paths = is_fast
+    optimizer.build(variables)
+    for some in ([0, 1, 2], [1], [0, 2], [0, 1, 2]):
+        for g in gradients[:3]:
+            before = [array(v) for v in variables]
+            optimizer.apply([g[i] for i in some], [variables[i] for i in some])
+            moved = [(array(variables[i]) != before[i]).any() for i in range(3)]
+            assert moved == [i in some for i in range(3)]
+    assert int(array(optimizer.iterations)) == 12
+
+
+def test_it_trains_on_after_it_is_saved_and_loaded(tmp_path):
+    def model():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        model.compile(optimizers.AdaBelief(RATE), "mse")
+        return model
+
+    def train_on(model):
+        for g in make_gradients():
+            model.optimizer.apply([ops.ones((4, 3)) * g[2][0], g[0][0, :3]])
+        return [array(w) for w in model.trainable_variables]
+
+    first = model()
+    first.optimizer.build(first.trainable_variables)
+    train_on(first)
+    first.save(tmp_path / "model.keras")
+    second = keras.saving.load_model(tmp_path / "model.keras")
+    for a, b in zip(train_on(first), train_on(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_copy_is_on_its_own():
+    optimizer, variables = optimizers.RAdam(RATE), make_variables()
+    optimizer.apply(make_gradients()[0], variables)
+    other = copy.deepcopy(optimizer.get_config())
+    other = optimizers.RAdam.from_config(other)
+    moved = [array(v) for v in variables]
+    own = make_variables()
+    other.apply(make_gradients()[0], own)
+    assert_equal_to_rounding([array(v) for v in own], moved)
+    assert int(array(other.iterations)) == 1
+
+
+def test_keras_gives_all_variables_at_once(monkeypatch):
+    """The hook is private to Keras: without it, all would go one by one."""
+    given = []
+    monkeypatch.setattr(
+        backend, "update_all", lambda optimizer, updates: given.append(len(updates))
+    )
+    optimizers.RAdam(RATE).apply(make_gradients()[0], make_variables())
+    assert given == [len(SHAPES)]
+
+
+def test_updates_can_be_overridden():
+    """One by one: what a subclass does in `update_step` is done."""
+    seen = []
+
+    class Watched(optimizers.RAdam):
+        def update_step(self, gradient, variable, learning_rate):
+            seen.append(tuple(variable.shape))
+            super().update_step(gradient, variable, learning_rate)
+
+    Watched(RATE).apply(make_gradients()[0], make_variables())
+    assert seen == list(SHAPES.values())
+
+
+def test_scalars_are_computed_once_for_all_variables(monkeypatch):
+    calls = []
+
+    class Counted(optimizers.RAdam):
+        def coefficients(self, step):
+            calls.append(step)
+            return super().coefficients(step)
+
+    optimizer, variables = Counted(RATE), make_variables()
+    optimizer.apply(make_gradients()[0], variables)
+    assert len(calls) == 1
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("make", [optimizers.RAdam, lambda: optimizers.Ranger(RATE)])
+def test_stateless_updates_change_no_tensor_that_is_given(make):
+    optimizer, variables = make(), make_variables()
+    optimizer.build(variables)
+    given = [v.value.detach().clone() for v in [*optimizer.variables, *variables]]
+    before = [array(t) for t in given]
+    count = len(optimizer.variables)
+    weights, _ = optimizer.stateless_apply(
+        given[:count], make_gradients()[0], given[count:]
+    )
+    for tensor, value in zip(given, before, strict=True):
+        np.testing.assert_array_equal(array(tensor), value)
+    assert (array(weights[0]) != before[count]).all()
+
+
+@pytest.mark.only("torch")
+def test_variables_that_are_not_contiguous_are_updated():
+    variables = [keras.Variable(np.ones((4, 6)), dtype="float32") for _ in range(2)]
+    variables[0].value.data = variables[0].value.data.t().contiguous().t()
+    optimizer = optimizers.RAdam(RATE)
+    optimizer.apply([ops.reshape(ops.arange(24.0), (4, 6))] * 2, variables)
+    np.testing.assert_array_equal(*map(array, variables))
+
+
+# TensorFlow: one graph, and XLA within it
+
+
+class Formula(Optimizer):
+    """Gradient descent by a formula that each test gives."""
+
+    def __init__(self, formula):
+        super().__init__(1.0)
+        self.formula = formula
+
+    def update(self, gradient, variable, coefficients, slots):
+        return self.formula(gradient), slots
+
+
+def run(optimizer, steps=3):
+    variables = make_variables()[:3]
+    for _ in range(steps):
+        optimizer.apply([ops.ones(v.shape) for v in variables], variables)
+    return [array(v) for v in variables]
+
+
+@pytest.mark.only("tensorflow")
+def test_a_formula_is_traced_once_for_each_shape():
+    traced = []
+
+    def formula(gradient):
+        traced.append(tuple(gradient.shape))
+        return gradient
+
+    run(Formula(formula), 10)
+    # Once to see if XLA can, and once more to let it; (3, 4) is the shape of two.
+    assert traced == [(3, 4)] * 2 + [(7,)] * 2
+
+
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_what_xla_cannot_compile_is_said_once_and_is_right(caplog, in_graph):
+    import tensorflow as tf
+
+    def formula(gradient):
+        return tf.reshape(
+            tf.numpy_function(lambda g: 2 * g, [gradient], gradient.dtype),
+            gradient.shape,
+        )
+
+    optimizer = Formula(formula)
+    with caplog.at_level(logging.WARNING, "tfx_extras"):
+        if in_graph:
+            variables = make_variables()[:1]
+            optimizer.build(variables)
+            step = tf.function(lambda g: optimizer.apply([g]))
+            for _ in range(3):
+                step(tf.ones((3, 4)))
+            ends = [array(v) for v in variables]
+        else:
+            ends = run(optimizer)
+    expected = [array(v) - 6 for v in make_variables()]
+    for a, b in zip(ends, expected, strict=False):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    kinds = 1 if in_graph else 2
+    messages = [r.message for r in caplog.records if "not compiled" in r.message]
+    assert len(messages) == kinds
+    assert "PyFunc" in messages[0]
+    assert "\n" not in messages[0]
+
+
+@pytest.mark.only("tensorflow")
+def test_what_cannot_be_traced_is_said_once_and_is_right(caplog):
+    def formula(gradient):
+        return gradient * (2.0 if float(gradient[0, 0] if gradient.ndim else 0) else 1)
+
+    optimizer, variables = Formula(formula), make_variables()[:2]
+    with caplog.at_level(logging.WARNING, "tfx_extras"):
+        for _ in range(3):
+            optimizer.apply([ops.ones((3, 4))] * 2, variables)
+    np.testing.assert_allclose(
+        array(variables[0]), array(make_variables()[0]) - 6, rtol=1e-6
+    )
+    assert len(caplog.records) == 1
+    assert "formula" in caplog.text
+
+
+@pytest.mark.only("tensorflow")
+def test_settings_that_change_all_the_time_are_not_traced_again_and_again(caplog):
+    optimizer, variables = Formula(lambda g: optimizer.scale * g), make_variables()[:1]
+    with caplog.at_level(logging.WARNING, "tfx_extras"):
+        for scale in range(40):
+            optimizer.scale = float(scale)
+            optimizer.apply([ops.ones((3, 4))], variables)
+    expected = array(make_variables()[0]) - sum(range(40))
+    np.testing.assert_allclose(array(variables[0]), expected, rtol=1e-6)
+    assert [r.message for r in caplog.records] == [
+        "`formula` is not compiled, and slower for it: what it depends on changes too "
+        "often"
+    ]
+    assert len(optimizer._graphs._updates) < 40
+
+
+@pytest.mark.only("tensorflow")
+def test_errors_are_those_of_an_update_one_by_one():
+    optimizer, variables = optimizers.RAdam(RATE), make_variables()[:1]
+    optimizer.build(variables)
+    with pytest.raises(ValueError, match=r"shape=\(3,\), variable.shape=\(3, 4\)"):
+        optimizer.apply([ops.ones(3)], variables)
+    with pytest.raises(ValueError, match="Unknown variable"):
+        optimizer.apply([ops.ones((3, 4))], [keras.Variable(np.ones((3, 4)))])
+    optimizer.apply([ops.ones((3, 4))], variables)
+
+
+@pytest.mark.only("tensorflow")
+def test_gradients_need_not_be_tensors_nor_the_tape_off():
+    import tensorflow as tf
+
+    ends = []
+    for gradient in (np.ones(3, "float32"), [1.0, 1.0, 1.0], tf.ones(3)):
+        variable = keras.Variable(np.zeros(3), dtype="float32")
+        with tf.GradientTape():
+            optimizers.RAdam(RATE).apply([gradient], [variable])
+        ends.append(array(variable))
+    np.testing.assert_array_equal(ends, [ends[2]] * 3)
+    assert (ends[2] < 0).all()
+
+
+@pytest.mark.only("tensorflow")
+def test_sparse_gradients_of_any_length_are_one_graph():
+    import tensorflow as tf
+
+    optimizer = optimizers.LazyAdam(RATE)
+    table = keras.Variable(np.ones((6, 2)), dtype="float32")
+    for ids in ([0, 1, 1], [2], [0, 5, 5, 5]):
+        slices = tf.IndexedSlices(
+            tf.ones((len(ids), 2)), tf.constant(ids), tf.constant([6, 2])
+        )
+        if ids == [2]:  # as some operations leave it
+            slices = tf.IndexedSlices(slices.values, slices.indices)
+        before = array(table)
+        optimizer.apply([slices], [table])
+        moved = (array(table) != before).any(axis=1)
+        assert set(np.flatnonzero(moved)) == set(ids)
+    assert len(optimizer._graphs._updates) == 2  # one without the shape of the table
