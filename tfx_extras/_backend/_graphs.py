@@ -193,9 +193,10 @@ def _tensor(rate) -> Any:
     return rate if tf.is_tensor(rate) else tf.constant(rate, "float64")
 
 
-def _gradient(x) -> Any:
-    is_known = x is None or isinstance(x, tf.Tensor | tf.IndexedSlices)
-    return x if is_known else tf.convert_to_tensor(x)
+def _gradient(x: Any) -> Any:
+    if x is None or isinstance(x, tf.Tensor | tf.IndexedSlices):
+        return x
+    return tf.convert_to_tensor(x)
 
 
 def _spec(x) -> Any:
