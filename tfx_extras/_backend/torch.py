@@ -2,8 +2,23 @@
 
 import torch
 from torch import distributed
+from torch.autograd.function import once_differentiable
 
 from tfx_extras._backend._face import Backend
+
+
+class _Known(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value, slope, *inputs):
+        result, ctx.found = value(*inputs)
+        ctx.slope = slope
+        ctx.save_for_backward(*inputs)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *upstream):  # pyright: ignore (its decorator has no types)
+        return None, None, *ctx.slope(*upstream, ctx.found, *ctx.saved_tensors)
 
 
 class Torch(Backend):
@@ -17,6 +32,19 @@ class Torch(Backend):
 
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
+
+    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+        return _Known.apply(
+            lambda *inputs: value(*inputs, *constants, **settings),
+            lambda upstream, found, *inputs: slope(
+                upstream, found, *inputs, *constants, **settings
+            ),
+            *inputs,
+        )
+
+    def with_columns(self, x, columns, start):
+        x[..., start : start + columns.shape[-1]] = columns
+        return x
 
     def gather(self, x):
         if not (distributed.is_available() and distributed.is_initialized()):
