@@ -163,6 +163,8 @@ class TensorFlow(Backend):
     def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
         if not tf.distribute.has_strategy():
             value, slope = _compiled(value), _compiled(slope)
+        # Not variables, which a custom gradient would have to name.
+        inputs = [x if x is None else tf.convert_to_tensor(x) for x in inputs]
         is_given = [x is not None for x in inputs]
 
         @tf.custom_gradient

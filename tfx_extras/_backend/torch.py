@@ -2,7 +2,6 @@
 
 import torch
 from torch import distributed
-from torch.autograd.function import once_differentiable
 
 from tfx_extras._backend._face import Backend
 
@@ -16,8 +15,9 @@ class _Known(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, *upstream):  # pyright: ignore (its decorator has no types)
+    def backward(ctx, *upstream):
+        if torch.is_grad_enabled():  # it would take what was found for a constant
+            raise NotImplementedError("This gradient has no gradient of its own.")
         return None, None, *ctx.slope(*upstream, ctx.found, *ctx.saved_tensors)
 
 

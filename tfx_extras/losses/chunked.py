@@ -120,7 +120,7 @@ def _loss(hidden, kernel, bias, own, weights, label_smoothing, z_loss, size):
     def step(start, size, found):
         largest, rest, at_own, others = found
         z = _logits(hidden, _columns(kernel, start, size, hidden.dtype), bias, start)
-        before, largest = largest, ops.max(z, axis=-1, keepdims=True)
+        before, largest = largest, ops.max(z, axis=-1, keepdims=True, initial=LOWEST)
         largest = ops.where(before > largest, before, largest)
         total = ops.sum(ops.exp(z - largest), axis=-1, keepdims=True)
         # `rest` leaves out the largest, whose exponential is 1.
@@ -157,7 +157,7 @@ def _slopes(upstream, found, hidden, kernel, bias, own, weights, size, **setting
         of_columns = ops.cast(across @ of_z, kernel.dtype)
         of_kernel = backend.with_columns(of_kernel, of_columns, start)
         if bias is not None:
-            of_bias = [backend.with_columns(*of_bias, ops.sum(of_z, axis=0), start)]
+            of_bias = [backend.with_columns(of_bias[0], ops.sum(of_z, axis=0), start)]
         return of_hidden, of_kernel, *of_bias
 
     given = [x for x in (hidden, kernel, bias) if x is not None]
