@@ -14,7 +14,7 @@ TEXT = "the cat sat on the mat , and the dog sat on the log . " * 60
 def test_it_learns_a_text_and_writes(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
     result = subprocess.run(
-        [sys.executable, str(SCRIPT), "text.txt", "--epochs", "12"],
+        [sys.executable, str(SCRIPT), "text.txt", "--epochs", "60"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
