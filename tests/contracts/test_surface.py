@@ -11,6 +11,7 @@ from tests.cases import OPTIMIZERS
 from tests.cases import SCHEDULES
 from tests.cases import WRAPPERS
 from tfx_extras import callbacks
+from tfx_extras import layers
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
@@ -22,11 +23,21 @@ TOOLS = {
     *("LossOptions", "OptimizerOptions"),
 }
 # A sum of losses has no formula of its own: see tests/losses/test_combined.py; nor
-# have rules (tests/optimizers/test_parameter_groups.py) and a preset of two.
-WITHOUT_CASES = {"CombinedLoss", "ParameterGroups", "Ranger"}
-# Functions that are no losses, and so have neither a class nor a case.
-ACTIVATIONS = {"sparsemax"}  # tests/losses/test_sparsemax.py
-PACKAGES = [losses, optimizers, schedules]
+# have rules (tests/optimizers/test_parameter_groups.py) and a preset of two. A layer
+# has that of its function.
+WITHOUT_CASES = {
+    "CombinedLoss",
+    "ParameterGroups",
+    "Ranger",
+    "ChunkedLinearCrossentropy",
+}
+# Functions that have neither a class nor a case: one is no loss, and one takes what a
+# loss is not given, and so has a layer.
+WITHOUT_CLASSES = {
+    "sparsemax",  # tests/losses/test_sparsemax.py
+    "chunked_linear_crossentropy",  # tests/losses/test_chunked.py
+}
+PACKAGES = [layers, losses, optimizers, schedules]
 PUBLIC = [
     (package, name)
     for package in PACKAGES
@@ -47,7 +58,7 @@ def test_every_public_object_has_a_case():
     listed = {case.cls.__name__ for case in [*OPTIMIZERS, *WRAPPERS]}
     for case in [*LOSSES, *SCHEDULES]:
         listed |= {case.cls.__name__, case.function.__name__}
-    assert listed | WITHOUT_CASES | ACTIVATIONS == {name for _, name in PUBLIC}
+    assert listed | WITHOUT_CASES | WITHOUT_CLASSES == {name for _, name in PUBLIC}
 
 
 @each_public
@@ -61,7 +72,7 @@ def test_every_public_object_is_registered_under_its_name(package, name):
 @each_public
 def test_every_function_has_its_class_and_shares_its_arguments(package, name):
     obj = getattr(package, name)
-    if package is optimizers or not inspect.isfunction(obj) or name in ACTIVATIONS:
+    if package is optimizers or not inspect.isfunction(obj) or name in WITHOUT_CLASSES:
         return
     (cls,) = (
         c
@@ -116,6 +127,7 @@ def test_options_are_those_of_keras_and_our_own():
             assert f"{name}:" in options.__doc__
 
 
-def test_top_level_is_four_packages_and_a_version():
-    assert tfx_extras.__all__ == ["callbacks", "losses", "optimizers", "schedules"]
+def test_top_level_is_five_packages_and_a_version():
+    names = ["callbacks", "layers", "losses", "optimizers", "schedules"]
+    assert tfx_extras.__all__ == names
     assert tfx_extras.__version__.count(".") == 2

@@ -145,30 +145,41 @@ class Backend:
         raise NotImplementedError
 
     def has_fast_rows(self, x: Any) -> bool:
-        """Whether `with_slope` is there, and faster for rows of that length."""
+        """Whether `with_slope` is faster than the gradient of rows of that length."""
         return False
 
     def with_slope(
         self,
         value: Callable[..., Any],
         slope: Callable[..., Any],
-        x: Any,
+        inputs: Sequence[Any],
         *constants: Any,
+        once: bool = False,
         **settings: Any,
     ) -> Any:
         """Returns what a function has for each row, compiled, with a known slope.
 
         Args:
-            value: Function `value(x, *constants, **settings)`, which returns one
-                value for each row and a tuple of what it found on its way.
-            slope: Function `slope(upstream, x, found, *constants, **settings)`, which
-                returns the derivative of each row's value in the elements of the row,
-                times `upstream`, of which there is one for each row.
-            x: Tensor with a gradient.
-            *constants: Tensors without one.
+            value: Function `value(*inputs, *constants, **settings)`, which returns
+                one value for each row and a tuple of what it found on its way.
+            slope: Function `slope(upstream, found, *inputs, *constants, **settings)`,
+                which returns the derivative in each input of the sum of all values,
+                each times its `upstream`; `None` for an input that is `None`.
+            inputs: Tensors with a gradient, or `None`.
+            *constants: Tensors without one, or numbers.
+            once: Whether a gradient of the slope, which keeps all that leads to it,
+                can be done without.
             **settings: Numbers.
         """
         raise NotImplementedError
+
+    def with_columns(self, x: Any, columns: Any, start: Any) -> Any:
+        """Returns `x` with `columns` in place of its own from `start`.
+
+        It is for a buffer that the caller made: `x` itself may be written to.
+        """
+        before = (0,) * (len(x.shape) - 1)
+        return ops.slice_update(x, (*before, start), columns)
 
     def gather(self, x: Any) -> tuple[Any, Any]:
         """Joins what the replicas of a data-parallel run have of a batch.

@@ -1,5 +1,7 @@
 """JAX."""
 
+import functools
+
 import jax
 from jax import numpy as jnp
 from jax.core import Tracer
@@ -28,8 +30,33 @@ class Jax(Backend):
             ranked, values
         )
 
+    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+        names = tuple(settings)
+        value, slope = _compiled(value, names), _compiled(slope, names)
+
+        @jax.custom_vjp
+        def known(inputs, constants):
+            return value(*inputs, *constants, **settings)[0]
+
+        def forward(inputs, constants):
+            result, found = value(*inputs, *constants, **settings)
+            return result, (found, inputs, constants)
+
+        def backward(kept, upstream):
+            found, inputs, constants = kept
+            slopes = slope(upstream, found, *inputs, *constants, **settings)
+            return tuple(slopes), None
+
+        known.defvjp(forward, backward)
+        return known(tuple(inputs), constants)
+
     # Nothing to gather: a program over several devices sees the whole batch.
 
     def check(self, condition, message):
         if not isinstance(condition, Tracer) and not bool(condition.all()):
             raise ValueError(message)
+
+
+@functools.cache
+def _compiled(function, static_argnames):
+    return jax.jit(function, static_argnames=static_argnames)

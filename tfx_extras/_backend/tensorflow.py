@@ -1,6 +1,7 @@
 """TensorFlow."""
 
 import functools
+import itertools
 import math
 from typing import Any
 
@@ -179,17 +180,27 @@ class TensorFlow(Backend):
         # Compiling takes time, which pays where rows are long.
         return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()
 
-    def with_slope(self, value, slope, x, *constants, **settings):
+    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+        if not tf.distribute.has_strategy():
+            value, slope = _compiled(value), _compiled(slope)
+        # Not variables, which a custom gradient would have to name.
+        inputs = [x if x is None else tf.convert_to_tensor(x) for x in inputs]
+        is_given = [x is not None for x in inputs]
+
         @tf.custom_gradient
-        def known(x):
-            result, found = _compiled(value)(x, *constants, **settings)
+        def known(*given):
+            # Else what leads to the value is kept, for the gradient of the slope.
+            stop = tf.stop_gradient if once else tf.identity
+            same = [x if x is None else stop(x) for x in inputs]
+            result, found = value(*same, *constants, **settings)
 
             def backward(upstream):
-                return _compiled(slope)(upstream, x, found, *constants, **settings)
+                slopes = slope(upstream, found, *inputs, *constants, **settings)
+                return list(itertools.compress(slopes, is_given))
 
             return result, backward
 
-        return known(x)
+        return known(*itertools.compress(inputs, is_given))
 
     def gather(self, x):
         replica = tf.distribute.get_replica_context()

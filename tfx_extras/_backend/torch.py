@@ -14,6 +14,21 @@ _BLOCK = {"cpu": 2**17}
 _BLOCK_ELSEWHERE = 2**24
 
 
+class _Known(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, value, slope, *inputs):
+        result, ctx.found = value(*inputs)
+        ctx.slope = slope
+        ctx.save_for_backward(*inputs)
+        return result
+
+    @staticmethod
+    def backward(ctx, *upstream):
+        if torch.is_grad_enabled():  # it would take what was found for a constant
+            raise NotImplementedError("This gradient has no gradient of its own.")
+        return None, None, *ctx.slope(*upstream, ctx.found, *ctx.saved_tensors)
+
+
 class Torch(Backend):
     """Everything runs at once; only recording for gradients has to be held off."""
 
@@ -51,6 +66,19 @@ class Torch(Backend):
 
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
+
+    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+        return _Known.apply(
+            lambda *inputs: value(*inputs, *constants, **settings),
+            lambda upstream, found, *inputs: slope(
+                upstream, found, *inputs, *constants, **settings
+            ),
+            *inputs,
+        )
+
+    def with_columns(self, x, columns, start):
+        x[..., start : start + columns.shape[-1]] = columns
+        return x
 
     def gather(self, x):
         if not (distributed.is_available() and distributed.is_initialized()):

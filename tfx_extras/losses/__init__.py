@@ -9,6 +9,7 @@ from tfx_extras.losses.angular_margin import ArcFaceLoss
 from tfx_extras.losses.angular_margin import CosFaceLoss
 from tfx_extras.losses.angular_margin import arc_face_loss
 from tfx_extras.losses.angular_margin import cos_face_loss
+from tfx_extras.losses.chunked import chunked_linear_crossentropy
 from tfx_extras.losses.combined import CombinedLoss
 from tfx_extras.losses.contrastive import ContrastiveLoss
 from tfx_extras.losses.contrastive import contrastive_loss
@@ -158,6 +159,7 @@ __all__ = [
     "WeightedKappaLoss",
     "arc_face_loss",
     "categorical_focal_crossentropy",
+    "chunked_linear_crossentropy",
     "clip_loss",
     "contrastive_loss",
     "cos_face_loss",

@@ -51,17 +51,15 @@ def require_class_axis(axis: int) -> int:
     return axis
 
 
-def per_class(name: str, weights: Any, y_pred) -> Any:
-    """Returns weights for the last axis of `y_pred`: one number, or one per class."""
+def per_class(name: str, weights: Any, classes: int, dtype: Any) -> Any:
+    """Returns weights of `dtype`: one number, or one for each of the classes."""
     if weights is None:
         return 1.0
-    weights = ops.convert_to_tensor(weights, y_pred.dtype)
-    classes = y_pred.shape[-1]
+    weights = ops.convert_to_tensor(weights, dtype)
     if len(weights.shape) > 0 and tuple(weights.shape) != (classes,):
         raise ValueError(
             f"Argument `{name}` must have one weight for each of the {classes} "
-            f"classes. Received: {name}.shape={tuple(weights.shape)}, "
-            f"y_pred.shape={tuple(y_pred.shape)}, with the classes last"
+            f"classes. Received: {name}.shape={tuple(weights.shape)}"
         )
     return weights
 
@@ -132,20 +130,33 @@ def dense_labels(y_true, y_pred, ignore_class, axis) -> tuple[DenseLabels, Any]:
 def sparse_labels(y_true, y_pred, ignore_class, axis) -> tuple[SparseLabels, Any]:
     """Returns the labels, and `y_pred` in `float32` or wider with the classes last."""
     y_pred = classes_last(predictions(y_pred), axis)
+    received = f"y_pred.shape={tuple(y_pred.shape)}, with the classes last"
+    like = "`y_pred` without the axis of the classes", received
+    classes = y_pred.shape[-1]
+    return class_of_each(y_true, y_pred[..., 0], classes, ignore_class, like), y_pred
+
+
+def class_of_each(y_true, samples, classes, ignore_class, like) -> SparseLabels:
+    """Returns the labels of `samples`, one for each of their elements.
+
+    Args:
+        y_true: Labels, of the shape of `samples`, or with a last axis of size 1.
+        samples: A tensor whose shape is meant.
+        classes: How many there are.
+        ignore_class: The label of samples that do not count, or `None`.
+        like: What the shape is that of, and what was received, for an error.
+    """
     labels, whole = integers(y_true)
-    shapes = tuple(labels.shape), tuple(y_pred.shape)
-    if len(shapes[0]) == len(shapes[1]) and shapes[0][-1] in (1, None):
+    shape = tuple(labels.shape)
+    if len(shape) == len(samples.shape) + 1 and shape[-1] in (1, None):
         labels, whole = ops.squeeze(labels, -1), ops.squeeze(whole, -1)
-    samples = y_pred[..., 0]
     require_one_shape(
         labels,
         samples,
-        "`y_true` must have the shape of `y_pred` without the axis of the classes, up "
-        f"to a last axis of size 1. Received: y_true.shape={shapes[0]}, "
-        f"y_pred.shape={shapes[1]}, with the classes last",
+        f"`y_true` must have the shape of {like[0]}, up to a last axis of size 1. "
+        f"Received: y_true.shape={shape}, {like[1]}",
     )
     labels, _ = backend.same_shape(labels, samples)
-    classes = shapes[1][-1]
     known = whole & (labels >= 0) & (labels < classes)
     valid = None
     also = ""
@@ -155,7 +166,7 @@ def sparse_labels(y_true, y_pred, ignore_class, axis) -> tuple[SparseLabels, Any
     allowed = known if valid is None else known | ~valid
     backend.check(allowed, f"`y_true` must hold classes in [0, {classes}){also}.")
     inside = ops.where(known, labels, ops.zeros_like(labels))
-    return SparseLabels(inside, allowed, valid), y_pred
+    return SparseLabels(inside, allowed, valid)
 
 
 def classes_last(y_pred, axis: int):

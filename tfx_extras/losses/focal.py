@@ -383,5 +383,5 @@ def _focal(
     def focused(values):
         return power(p.miss(values), gamma) * p.surprise(values)
 
-    weights = per_class("alpha", alpha, y_pred)
+    weights = per_class("alpha", alpha, y_pred.shape[-1], y_pred.dtype)
     return labels.expected(focused, p.values, weights, label_smoothing)

@@ -22,6 +22,8 @@ from tfx_extras.losses._labels import require_class_axis
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
 from tfx_extras.losses._labels import sparse_labels
+from tfx_extras.losses._long_rows import loss_of
+from tfx_extras.losses._long_rows import slope_of
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import probabilities
 
@@ -277,12 +279,13 @@ def _smoothed(
     from_logits,
 ):
     _require_logits(z_loss, from_logits)
-    weights = per_class("class_weight", class_weight, y_pred)
+    weights = per_class("class_weight", class_weight, y_pred.shape[-1], y_pred.dtype)
     settings = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     is_sparse = isinstance(labels, SparseLabels)
     if from_logits and is_sparse and backend.has_fast_rows(y_pred):
+        own = labels.classes[..., None]
         return backend.with_slope(
-            _of_long_rows, _slope_of_long_rows, y_pred, labels, weights, **settings
+            _of_long_rows, _slope_of_long_rows, (y_pred,), own, weights, **settings
         )
     p = probabilities(y_pred, from_logits)
     loss = labels.expected(p.surprise, p.values, weights, label_smoothing)
@@ -291,41 +294,18 @@ def _smoothed(
     return loss
 
 
-def _of_long_rows(z, labels, weights, label_smoothing, z_loss):
+def _of_long_rows(z, own, weights, label_smoothing, z_loss):
     """The same of logits, in three passes over them, and within 1e-7."""
     largest = ops.max(z, axis=-1, keepdims=True)
     rest = ops.sum(ops.exp(z - largest), axis=-1, keepdims=True) - 1
-    own = labels.classes[..., None]
     p = Logits(ops.take_along_axis(z, own, axis=-1) - largest, rest, largest)
-    loss = _at(weights, own) * p.surprise(p.values) * (1 - label_smoothing)
-    loss = ops.squeeze(loss, -1)
-    if label_smoothing > 0:
-        others = mean(z) if isinstance(weights, float) else mean(weights * z)
-        others = _mean_weight(weights) * p.log_partition() - others
-        loss = loss + label_smoothing * others
-    return loss + z_loss * ops.square(p.log_partition()), (rest, largest)
+    others = mean(weights * z) if label_smoothing > 0 else 0.0
+    loss = loss_of(p, others, own, weights, label_smoothing, z_loss)
+    return loss, (rest, largest)
 
 
-def _slope_of_long_rows(upstream, z, found, labels, weights, label_smoothing, z_loss):
-    r"""$p_c (\sum_k w_k y'_k + 2 \zeta \log Z) - w_c y'_c$, times `upstream`."""
-    p = Logits(z - found[1], *found)
-    own = labels.classes[..., None]
-    pull = (1 - label_smoothing) * _at(weights, own)
-    pull = pull + label_smoothing * _mean_weight(weights)
-    pull = pull + 2 * z_loss * p.log_partition()[..., None]
-    upstream = upstream[..., None]
-    is_own = ops.arange(z.shape[-1], dtype=own.dtype) == own
-    least = label_smoothing / z.shape[-1]
-    y = ops.where(is_own, (1 - label_smoothing + least) * upstream, least * upstream)
-    return ops.exp(-p.surprise(p.values)) * (pull * upstream) - weights * y
-
-
-def _at(weights, classes):
-    return weights if isinstance(weights, float) else ops.take(weights, classes)
-
-
-def _mean_weight(weights):
-    return weights if isinstance(weights, float) else mean(weights)
+def _slope_of_long_rows(upstream, found, z, own, weights, **settings):
+    return (slope_of(upstream, z, found, own, weights, **settings),)
 
 
 def _require_logits(z_loss, from_logits) -> None:

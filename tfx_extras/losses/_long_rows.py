@@ -1,0 +1,73 @@
+"""Smoothed cross-entropy of long rows of logits, in few passes, and its slope.
+
+What is found of a row is `rest` and `largest`, which `Logits` explains.
+"""
+
+from keras import ops
+
+from tfx_extras.losses._base import mean
+from tfx_extras.losses._probabilities import Logits
+
+
+def loss_of(p: Logits, others, own, weights, label_smoothing, z_loss):
+    r"""The loss of rows, of which `p.values` are those of their `own` classes.
+
+    Args:
+        p: What is found, and the logit of the own class less the largest.
+        others: The mean of all logits by `weights`; 0 without smoothing.
+        own: Classes, of shape `(..., 1)`.
+        weights: One number, or one per class.
+        label_smoothing: $e$.
+        z_loss: $\zeta$.
+    """
+    loss = _at(weights, own) * p.surprise(p.values) * (1 - label_smoothing)
+    loss = ops.squeeze(loss, -1)
+    if label_smoothing > 0:
+        drift = _mean_weight(weights) * p.log_partition() - others
+        loss = loss + label_smoothing * drift
+    return loss + z_loss * ops.square(p.log_partition())
+
+
+def slope_of(
+    upstream, z, found, own, weights, label_smoothing, z_loss, start=0, classes=None
+):
+    r"""$p_c (\sum_k w_k y'_k + 2 \zeta \log Z) - w_c y'_c$, times `upstream`.
+
+    Args:
+        upstream: The derivative in the loss of each row.
+        z: Logits of all `classes`, or of some that follow each other.
+        found: `rest` and `largest` of the row.
+        own: Classes, of shape `(..., 1)`.
+        weights: One number, or one per class.
+        label_smoothing: $e$.
+        z_loss: $\zeta$.
+        start: The class of the first logit.
+        classes: How many there are, where `z` holds only some.
+    """
+    p = Logits(z - found[1], *found)
+    pull = (1 - label_smoothing) * _at(weights, own)
+    pull = pull + label_smoothing * _mean_weight(weights)
+    pull = pull + 2 * z_loss * p.log_partition()[..., None]
+    upstream = upstream[..., None]
+    size = z.shape[-1]
+    is_own = ops.arange(size, dtype=own.dtype) == own - start
+    least = label_smoothing / (classes or size)
+    y = ops.where(is_own, (1 - label_smoothing + least) * upstream, least * upstream)
+    return p.share(p.values) * (pull * upstream) - part(weights, start, size) * y
+
+
+def part(weights, start, size):
+    """The weights of some classes that follow each other; one number is that of all."""
+    return weights if _is_one(weights) else ops.slice(weights, (start,), (size,))
+
+
+def _at(weights, classes):
+    return weights if _is_one(weights) else ops.take(weights, classes, axis=0)
+
+
+def _mean_weight(weights):
+    return weights if _is_one(weights) else mean(weights)
+
+
+def _is_one(weights):
+    return len(getattr(weights, "shape", ())) == 0

@@ -1,0 +1,203 @@
+"""Cross-entropy of a linear layer whose logits are never all in memory."""
+
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._precision import wide
+from tfx_extras._register import register
+from tfx_extras.losses._labels import ClassWeights
+from tfx_extras.losses._labels import class_of_each
+from tfx_extras.losses._labels import per_class
+from tfx_extras.losses._long_rows import loss_of
+from tfx_extras.losses._long_rows import part
+from tfx_extras.losses._long_rows import slope_of
+from tfx_extras.losses._probabilities import Logits
+
+# Fewer classes make matrix products slow; more logits no longer stay in a cache.
+FEWEST = 512
+LOGITS = 2**22
+LOWEST = -1e38  # below all logits, and finite: what is less of it is no NaN
+
+
+@register
+def chunked_linear_crossentropy(
+    y_true,
+    hidden,
+    kernel,
+    bias=None,
+    label_smoothing: Number = 0.0,
+    ignore_class: int | None = None,
+    class_weight: ClassWeights | None = None,
+    z_loss: Number = 0.0,
+    chunk_size: int | None = None,
+):
+    r"""Cross-entropy of a linear layer with many classes, in little memory.
+
+    $$ L = -(1 - e)\, w_y \log p_y - \frac{e}{C} \sum_{c=1}^C w_c \log p_c
+        + \zeta \log^2 \sum_{c=1}^C e^{z_c}, \qquad z = h K + b $$
+
+    Here $h$ is a row of `hidden`, $K$ the `kernel` and $b$ the `bias` of the layer,
+    $z_c$ the logit of class $c$ out of $C$, $p_c$ its softmax, and $y$ the class of
+    the sample. It is `smoothed_sparse_categorical_crossentropy` of the logits
+    `hidden @ kernel + bias`, which are computed for `chunk_size` classes at a time
+    and forgotten. For the gradient they are computed again: one product of matrices
+    more than the three of a layer with a loss behind it.
+
+    Memory, above inputs and gradients, is that of about two chunks of logits, each
+    of `chunk_size` numbers per row, where the layer has at least one of all classes.
+    Its gradient has no gradient of its own, but on JAX.
+
+    Args:
+        y_true: Classes $y$, integers in [0, classes), of the shape of `hidden`
+            without its last axis, or with a last axis of size 1.
+        hidden: $h$, of shape `(batch, ..., features)`.
+        kernel: $K$, of shape `(features, classes)`.
+        bias: $b$, of shape `(classes,)`, or `None`: 0.
+        label_smoothing: $e$, in [0, 1].
+        ignore_class: Samples with this label, any integer, such as -1 or 255,
+            have loss 0 and are left out of means.
+        class_weight: $w$, in [0, inf), one per class, of shape `(classes,)`.
+            `None` weighs all by 1.
+        z_loss: $\zeta$, in [0, inf); 1e-4 in PaLM.
+        chunk_size: How many classes are computed at a time, in [1, inf). `None`:
+            as many as make four million logits, 512 at least; 1024 where
+            the size of the batch is unknown. The result does not depend on it.
+
+    Returns:
+        The loss in nats, of the shape of `hidden` without its last axis, in
+        `float32` or wider. It is NaN where the label is no class and looking at all
+        labels would slow down: in compiled code, and on a GPU. Gradients are summed
+        in that type, and have that of what they belong to.
+
+    Raises:
+        ValueError: If a shape is none of these, `chunk_size` is less than 1, or a
+            label is seen to be no class.
+
+    Example:
+        >>> loss = tfx_extras.losses.chunked_linear_crossentropy(
+        ...     [0, 2], [[1.0, 0.0], [0.0, 2.0]], [[2.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        >>> print(keras.ops.convert_to_numpy(loss).round(4))
+        [0.4076 0.2395]
+
+    References:
+        Wijmans et al., 2024. https://arxiv.org/abs/2411.09009
+        Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
+        Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
+    """
+    hidden, kernel = ops.convert_to_tensor(hidden), ops.convert_to_tensor(kernel)
+    bias = None if bias is None else ops.convert_to_tensor(bias)
+    _require_shapes(hidden, kernel, bias)
+    features, classes = kernel.shape
+    received = f"hidden.shape={tuple(hidden.shape)}"
+    like = "`hidden` without the axis of the features", received
+    labels = class_of_each(y_true, hidden[..., 0], classes, ignore_class, like)
+
+    types = {wide(x.dtype) for x in (hidden, kernel, bias) if x is not None}
+    dtype = max(types)  # `float64` if there is one
+    rows = ops.reshape(ops.cast(hidden, dtype), (-1, features))
+    bias = None if bias is None else ops.cast(bias, dtype)
+    loss = backend.with_slope(
+        _loss,
+        _slopes,
+        (rows, kernel, bias),
+        ops.reshape(ops.cast(labels.classes, "int32"), (-1, 1)),
+        per_class("class_weight", class_weight, classes, dtype),
+        once=True,
+        label_smoothing=label_smoothing,
+        z_loss=z_loss,
+        size=_chunk(rows.shape[0], classes, chunk_size),
+    )
+    return labels.settle(ops.reshape(loss, ops.shape(labels.classes)))
+
+
+def _loss(hidden, kernel, bias, own, weights, label_smoothing, z_loss, size):
+    """The loss of each row, and what is found of it, from one chunk after another."""
+    classes = kernel.shape[-1]
+    zeros = ops.zeros_like(hidden[..., :1])
+
+    def step(start, size, found):
+        largest, rest, at_own, others = found
+        z = _logits(hidden, _columns(kernel, start, size, hidden.dtype), bias, start)
+        before, largest = largest, ops.max(z, axis=-1, keepdims=True, initial=LOWEST)
+        largest = ops.where(before > largest, before, largest)
+        total = ops.sum(ops.exp(z - largest), axis=-1, keepdims=True)
+        # `rest` leaves out the largest, whose exponential is 1.
+        rest = (1 + rest) * ops.exp(before - largest) + total - 1
+        place = own - start
+        is_here = (place >= 0) & (place < size)
+        here = ops.where(is_here, place, ops.zeros_like(place))
+        at_own = ops.where(is_here, ops.take_along_axis(z, here, axis=-1), at_own)
+        if label_smoothing > 0:
+            others = others + ops.sum(part(weights, start, size) * z, -1) / classes
+        return largest, rest, at_own, others
+
+    lowest = zeros + LOWEST
+    found = lowest, -1 + zeros, zeros, zeros[..., 0]
+    largest, rest, at_own, others = _in_chunks(step, classes, size, found)
+    p = Logits(at_own - largest, rest, largest)
+    loss = loss_of(p, others, own, weights, label_smoothing, z_loss)
+    return loss, (rest, largest)
+
+
+def _slopes(upstream, found, hidden, kernel, bias, own, weights, size, **settings):
+    """The gradients of all, from logits that are computed again."""
+    classes = kernel.shape[-1]
+    across = ops.transpose(hidden)
+
+    def step(start, size, slopes):
+        of_hidden, of_kernel, *of_bias = slopes
+        columns = _columns(kernel, start, size, hidden.dtype)
+        z = _logits(hidden, columns, bias, start)
+        of_z = slope_of(
+            upstream, z, found, own, weights, **settings, start=start, classes=classes
+        )
+        of_hidden = of_hidden + of_z @ ops.transpose(columns)
+        of_columns = ops.cast(across @ of_z, kernel.dtype)
+        of_kernel = backend.with_columns(of_kernel, of_columns, start)
+        if bias is not None:
+            of_bias = [backend.with_columns(of_bias[0], ops.sum(of_z, axis=0), start)]
+        return of_hidden, of_kernel, *of_bias
+
+    given = [x for x in (hidden, kernel, bias) if x is not None]
+    slopes = _in_chunks(step, classes, size, tuple(map(ops.zeros_like, given)))
+    return slopes if bias is not None else (*slopes, None)
+
+
+def _in_chunks(step, classes, size, carried):
+    """What becomes of `carried` by `step(start, size, carried)` for each chunk."""
+    carried = ops.fori_loop(
+        0, classes // size, lambda i, carried: step(i * size, size, carried), carried
+    )
+    rest = classes % size
+    return step(classes - rest, rest, carried) if rest else carried
+
+
+def _columns(kernel, start, size, dtype):
+    return ops.cast(ops.slice(kernel, (0, start), (kernel.shape[0], size)), dtype)
+
+
+def _logits(hidden, columns, bias, start):
+    z = hidden @ columns
+    return z if bias is None else z + part(bias, start, columns.shape[-1])
+
+
+def _chunk(rows, classes, chunk_size):
+    if chunk_size is not None:
+        return min(int(require("chunk_size", chunk_size, "[1, inf)")), classes)
+    most = 1024 if rows is None else max(FEWEST, LOGITS // max(rows, 1))
+    chunks = -(-classes // most)
+    return -(-classes // chunks)  # so that the last one is not much smaller
+
+
+def _require_shapes(hidden, kernel, bias):
+    of_hidden, of_kernel = tuple(hidden.shape), tuple(kernel.shape)
+    of_bias = None if bias is None else tuple(bias.shape)
+    is_layer = len(of_hidden) > 1 and of_hidden[-1:] + of_kernel[1:] == of_kernel
+    if len(of_kernel) != 2 or not is_layer or of_bias not in (None, of_kernel[1:]):
+        raise ValueError(
+            "`hidden` must have the shape (batch, ..., features), `kernel` (features, "
+            "classes), and `bias` (classes,). Received: hidden.shape="
+            f"{of_hidden}, kernel.shape={of_kernel}, bias.shape={of_bias}"
+        )
