@@ -40,7 +40,7 @@ def size_of(problem):
     return sum(int(np.prod(shape)) for shape in shapes(problem))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def arrays(problem):
     """Weights, and gradients whose columns are of magnitudes from 1e-4 to 1."""
     random = np.random.default_rng(0)
@@ -210,7 +210,7 @@ def make(package, name, mode, problem):
 
     Each is of `float32`: the gradient is read, weights and slots are read and written.
     """
-    if package == "sees":
+    if package == "gpu":
         return (lambda: None), {"gpu": sees_gpu()}
     if package == "copy":
         size = size_of(problem)

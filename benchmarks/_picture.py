@@ -45,7 +45,7 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
     height = 1.7 + 0.19 * (len(place) + 1.5 * len(groups))
     figure, axes = pyplot.subplots(
         ncols=len(columns),
-        figsize=(2.5 + 3.2 * len(columns), height),
+        figsize=(max(7, 2.5 + 3.2 * len(columns)), height),
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -74,7 +74,7 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
     packages = ["tfx-extras", "keras", "tensorflow", "jax", "torch"]
     known = versions(sys.executable, *packages)
     figure.suptitle(
-        f"One step of each optimizer\n{device(number)}\n{known}", fontsize=10, wrap=True
+        f"One step of each optimizer\n{device(number)}\n{known}", fontsize=10
     )
     figure.savefig(path, metadata={"Date": None} if path.endswith("svg") else None)
     pyplot.close(figure)

@@ -132,7 +132,7 @@ def measured(problem, backend, options):
     """The rows of a problem on a backend."""
     with contextlib.ExitStack() as stack:
         found = processes(stack, backend, options)
-        sees = found["tfx"].make("sees", package="sees", name="", mode="", problem="")
+        sees = found["tfx"].make("gpu", package="gpu", name="", mode="", problem="")
         if (sees or {}).get("gpu") != (options.device != "cpu"):
             progress(f"{backend} sees no GPU")
             return
