@@ -24,7 +24,7 @@ def convolutional():
     import keras
 
     random = np.random.default_rng(0)
-    x = random.standard_normal((1024, 28, 28, 1), "float32")
+    x = random.standard_normal((512, 28, 28, 1), "float32")
     layers = [keras.Input((28, 28, 1))]
     for filters in (32, 64):
         layers.append(keras.layers.Conv2D(filters, 3, padding="same"))

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from _report import cores
+from _server import sees_gpu
 from _server import serve
 
 WIDTH, TOKENS, VOCABULARY = 512, 512, 32_000  # of the transformer
@@ -189,29 +190,11 @@ def of_copy(size):
     return of_tensorflow(lambda source: source + 1, source, "XLA")
 
 
-def sees_gpu():
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return False
-    if os.environ["KERAS_BACKEND"] == "torch":
-        import torch
-
-        return torch.cuda.is_available()
-    if os.environ["KERAS_BACKEND"] == "jax":
-        import jax
-
-        return jax.default_backend() == "gpu"
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
 def make(package, name, mode, problem):
     """A step of an optimizer, and the bytes that it must move.
 
     Each is of `float32`: the gradient is read, weights and slots are read and written.
     """
-    if package == "gpu":
-        return (lambda: None), {"gpu": sees_gpu()}
     if package == "copy":
         size = size_of(problem)
         return of_copy(size), {"bytes": 4 * 4 * size}

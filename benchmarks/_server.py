@@ -19,6 +19,24 @@ from _timing import repeated
 from _timing import timed
 
 
+def sees_gpu() -> bool:
+    """Whether the backend of this process computes on a GPU."""
+    backend = os.environ["KERAS_BACKEND"]
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return False
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
     """Answers the requests of `Process`, until there are no more.
 
@@ -39,6 +57,7 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
         return known | {"first": first}
 
     requests = {
+        "sees_gpu": sees_gpu,
         "make": made,
         "time": lambda contender, seconds: repeated(steps[contender], seconds),
         "drop": lambda contender: steps.pop(contender, None) and None,
@@ -55,7 +74,10 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
 
 
 class Process:
-    """A process that runs a script which calls `serve`, to be used with `with`."""
+    """A process that runs a script which calls `serve`, to be used with `with`.
+
+    With `BENCH_VERBOSE` in the environment, it shows what libraries say.
+    """
 
     def __init__(self, script: str, python: str = sys.executable, **environment: str):
         self._process = subprocess.Popen(
@@ -87,6 +109,10 @@ class Process:
         if failure:
             progress("failed:", request, *arguments.values(), failure)
         return answer
+
+    def sees_gpu(self) -> bool | None:
+        """Whether its backend computes on a GPU; `None` if it has died."""
+        return self._ask("sees_gpu")
 
     def make(self, contender: str, **arguments) -> dict | None:
         """Makes a contender; returns what is known of it, `None` if it failed.

@@ -40,6 +40,9 @@ def main():
         for model in options.models:
             progress(f"{model}, {backend}")
             with Process("_fit_epoch.py", **environment) as process:
+                if process.sees_gpu() != (options.device != "cpu"):
+                    progress(f"{backend} sees no GPU")
+                    continue
                 turns = [
                     process.turn(name, 0)
                     if process.make(name, package=package, name=name, model=model)

@@ -29,36 +29,29 @@ CONTENDERS = [("tfx", "AdaBelief"), ("keras", "Adam")]
 TURN = 0.02  # seconds
 
 
-def measured(problem, backend, mode, options):
-    """The median seconds of a step of each contender, `None` if it failed."""
-    progress(f"{problem}, {backend} {mode}")
+def measured(problems, backend, mode, options):
+    """By problem and contender, the median seconds of a step, `None` if it failed."""
     environment = environment_of(options.device) | {"KERAS_BACKEND": backend}
+    medians = {}
     with Process("_optimizer_step.py", **environment) as process:
-        sees = process.make("gpu", package="gpu", name="", mode="", problem="")
-        if sees and sees["gpu"] != (options.device != "cpu"):
-            return [None] * len(CONTENDERS)
-        turns = []
-        for package, name in CONTENDERS:
-            known = process.make(
-                name, package=package, name=name, mode=mode, problem=problem
-            )
-            turns.append(process.turn(name, TURN) if known else None)
-        results = in_turns(turns, options.rounds, options.seconds)
-        return [median(result) for result in results]
-
-
-def grow(title, kind, counts, options):
-    columns = [f"{count:,}" for count in counts]
-    print_head(title, "backend", "optimizer", *columns, left=2)
-    for backend, mode, name in MODES:
-        if backend not in options.backends:
-            continue
-        found = [
-            measured(f"{kind}:{count}", backend, mode, options) for count in counts
-        ]
-        titles = ("AdaBelief", "Keras's Adam")
-        for title, row in zip(titles, zip(*found, strict=True), strict=True):
-            print_row(name, title, *map(milliseconds, row))
+        if process.sees_gpu() != (options.device != "cpu"):
+            progress(f"{backend} sees no GPU")
+            return None
+        for problem in problems:
+            progress(f"{problem}, {backend} {mode}")
+            turns = [
+                process.turn(name, TURN)
+                if process.make(
+                    name, package=package, name=name, mode=mode, problem=problem
+                )
+                else None
+                for package, name in CONTENDERS
+            ]
+            results = in_turns(turns, options.rounds, options.seconds)
+            for (_, name), result in zip(CONTENDERS, results, strict=True):
+                medians[problem, name] = median(result)
+                process.drop(name)
+    return medians
 
 
 def main():
@@ -72,9 +65,26 @@ def main():
     parser.add_argument("--seconds", type=float, default=1, help="but for 3 turns")
     options = parser.parse_args()
     print_about(options.device)
-    title = "### A step by number of matrices of 64 x 64, ms"
-    grow(title, "matrices", options.counts, options)
-    grow("### A step by weights in one vector, ms", "vector", options.sizes, options)
+    tables = {
+        "number of matrices of 64 x 64": ("matrices", options.counts),
+        "weights in one vector": ("vector", options.sizes),
+    }
+    problems = [f"{kind}:{n}" for kind, counts in tables.values() for n in counts]
+    found = {
+        title: measured(problems, backend, mode, options)
+        for backend, mode, title in MODES
+        if backend in options.backends
+    }
+    for title, (kind, counts) in tables.items():
+        columns = [f"{n:,}" for n in counts]
+        title = f"### A step by {title}, ms"
+        print_head(title, "backend", "optimizer", *columns, left=2)
+        for backend, medians in found.items():
+            for package, name in CONTENDERS:
+                if medians is not None:
+                    row = (milliseconds(medians[f"{kind}:{n}", name]) for n in counts)
+                    owner = "Keras's " if package == "keras" else ""
+                    print_row(backend, owner + name, *row)
 
 
 if __name__ == "__main__":

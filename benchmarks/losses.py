@@ -5,8 +5,9 @@
 Prints tables in Markdown: our losses beside those of TensorFlow Addons, on TensorFlow,
 and of PyTorch Metric Learning, on PyTorch; how ours grow with the batch, and with the
 classes; and the cross-entropy of smoothed sparse labels beside Keras's of one-hot
-labels. Each package has an environment of its own, given by its Python: that of TensorFlow Addons is
-in `tests/parity/make_tfa.py`; for the other, `pip install pytorch-metric-learning`.
+labels. Each package has an environment of its own, given by its Python: that of
+TensorFlow Addons is made by `make bench`; for the other, `pip install
+pytorch-metric-learning`.
 
 Every measurement is a process of its own: the median time of its runs, after one to
 warm up, and how far the peak of its memory rose above what it held before the first.

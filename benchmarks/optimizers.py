@@ -71,6 +71,9 @@ PROBLEMS = {
     "matrices": "matrices of 64 x 64",
     "transformer": "layers of a transformer",
 }
+NOTE = """The bound is the time in which as many bytes are copied, in the same run, as
+an optimizer must read and write, and what is reached is the bound divided by our time:
+for arrays that fit into caches it may be above 1. The first step compiles."""
 TURN = 0.02  # seconds
 
 
@@ -132,8 +135,7 @@ def measured(problem, backend, options):
     """The rows of a problem on a backend."""
     with contextlib.ExitStack() as stack:
         found = processes(stack, backend, options)
-        sees = found["tfx"].make("gpu", package="gpu", name="", mode="", problem="")
-        if (sees or {}).get("gpu") != (options.device != "cpu"):
+        if found["tfx"].sees_gpu() != (options.device != "cpu"):
             progress(f"{backend} sees no GPU")
             return
 
@@ -233,6 +235,7 @@ def main():
     )
     options = parser.parse_args()
     print_about(options.device, options.tfa)
+    print(f"\n{NOTE}")
     rows = []
     for problem in options.problems:
         new = [
