@@ -71,7 +71,7 @@ PARTS = {
         "Losses",
         "losses.py",
         full="--batches 1024 --growth 512 2048 --rounds 1",
-        quick="--losses sigmoid_focal_crossentropy --batches 16 --growth 16 "
+        quick="--losses sigmoid_focal_crossentropy --batches 16 --growth "
         "--classes 8 --smoothed 0 --rounds 1",
         takes=("tfa",),
     ),

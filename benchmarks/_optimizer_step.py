@@ -62,7 +62,7 @@ def of_keras(module, name, mode, weights, gradients):
     gradients = [ops.convert_to_tensor(g) for g in gradients]
     optimizer = getattr(module, name)()
     optimizer.build(variables)
-    slots = sum(4 * int(np.prod(v.shape)) for v in optimizer.variables if v.shape)
+    slots = sum(4 * int(np.prod(v.shape)) for v in optimizer.variables if v.ndim)
     backend = keras.backend.backend()
     if backend == "jax":
         state = [v.value for v in optimizer.variables]
