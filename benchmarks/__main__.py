@@ -49,6 +49,7 @@ PARTS = {
     "optimizers": Part(
         "Optimizers",
         "optimizers.py",
+        full="--plain AdaBelief LAMB",
         quick="--optimizers AdaBelief --problems matrices:2 --rounds 3 --seconds 0",
         takes=("tfa", "backends", "device", "picture"),
         on_gpu=True,

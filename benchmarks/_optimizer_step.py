@@ -54,13 +54,13 @@ def arrays(problem):
     return weights, gradients
 
 
-def of_keras(module, name, mode, weights, gradients):
+def of_keras(optimizer, mode, weights, gradients):
+    """The step, and how many bytes the slots have."""
     import keras
     from keras import ops
 
     variables = [keras.Variable(w.copy()) for w in weights]
     gradients = [ops.convert_to_tensor(g) for g in gradients]
-    optimizer = getattr(module, name)()
     optimizer.build(variables)
     slots = sum(4 * int(np.prod(v.shape)) for v in optimizer.variables if v.ndim)
     backend = keras.backend.backend()
@@ -209,7 +209,12 @@ def make(package, name, mode, problem):
         from keras import optimizers
     else:
         from tfx_extras import optimizers
-    step, slots = of_keras(optimizers, name, mode, *given)
+    optimizer = getattr(optimizers, name)()
+    if package == "plain":
+        if not optimizer.has_fast_paths:
+            raise ValueError("there is nothing to switch off")
+        optimizer.has_fast_paths = False
+    step, slots = of_keras(optimizer, mode, *given)
     return step, {"bytes": 3 * 4 * size_of(problem) + 2 * slots}
 
 

@@ -52,7 +52,7 @@ PEERS = {
 PACKAGES = {
     "keras": "Keras",
     "optax": "Optax",
-    "plain": "tfx_extras",
+    "plain": "ours without fast paths:",
     "tfa": "TensorFlow Addons",
     "torch": "PyTorch",
 }
@@ -63,6 +63,7 @@ BACKENDS = {
 }
 HAS = {
     "optax": [("jax", "jit")],
+    "plain": [("tensorflow", "eager"), ("tensorflow", "graph"), ("torch", "eager")],
     "tfa": [("tensorflow", "eager"), ("tensorflow", "graph")],
     "torch": [("torch", "eager")],
 }
@@ -110,7 +111,7 @@ def peers_of(name, backend, mode, options):
             continue
         if (backend, mode) in HAS.get(package, [(backend, mode)]):
             yield package, symbol
-    if options.variable:
+    if name in options.plain and (backend, mode) in HAS["plain"]:
         yield "plain", name
 
 
@@ -122,12 +123,9 @@ def processes(stack, backend, options):
         return stack.enter_context(Process("_optimizer_step.py", **arguments))
 
     ours = start(**environment)
-    found = dict.fromkeys(("copy", "keras", "optax", "torch", "tfx"), ours)
+    found = dict.fromkeys(("copy", "keras", "optax", "plain", "tfx", "torch"), ours)
     if options.tfa and backend == "tensorflow":
         found["tfa"] = start(python=options.tfa, **environment)
-    if options.variable:
-        name, value = options.variable.split("=")
-        found["plain"] = start(**environment, **{name: value})
     return found
 
 
@@ -143,7 +141,7 @@ def measured(problem, backend, options):
             package, symbol = contender
             return found[package].make(
                 f"{package}:{symbol}",
-                package="tfx" if package == "plain" else package,
+                package=package,
                 name=symbol,
                 mode=mode,
                 problem=problem,
@@ -207,8 +205,6 @@ def beside_peers(problem, rows, options):
     print_head(f"### {title(problem)}: beside the same optimizer", *columns, left=3)
     for row in rows:
         for peer, theirs in row.peers.items():
-            if peer.startswith("tfx_extras"):
-                peer += f", {options.variable}"
             print_row(
                 backend_of(row),
                 row.name,
@@ -231,7 +227,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=15, help="turns, at most")
     parser.add_argument("--seconds", type=float, default=1.5, help="but for 3 turns")
     parser.add_argument(
-        "--variable", help="NAME=VALUE: also beside ours with this in the environment"
+        "--plain", nargs="*", default=[], help="of these, without fast paths too"
     )
     options = parser.parse_args()
     print_about(options.device, options.tfa)
