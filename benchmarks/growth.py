@@ -21,7 +21,6 @@ from _timing import progress
 
 MODES = [
     ("tensorflow", "eager", "TensorFlow eager"),
-    ("tensorflow", "graph", "TensorFlow graph"),
     ("jax", "jit", "JAX jit"),
     ("torch", "eager", "PyTorch eager"),
 ]
