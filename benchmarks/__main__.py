@@ -133,7 +133,7 @@ def run(part, number, path, options):
         progress(f"failed: {part} on {number}")
         return False
     text = done.stdout
-    if "picture" in takes:
+    if "picture" in takes and path.with_suffix(".svg").exists():
         text = f"![Ratios]({path.with_suffix('.svg').name})\n\n{text}"
     page = path.read_text() if path.exists() else HEAD.format(device=device(number))
     path.write_text(replaced(page, part, text))

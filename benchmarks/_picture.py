@@ -46,6 +46,7 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
     figure, axes = pyplot.subplots(
         ncols=len(columns),
         figsize=(max(7, 2.5 + 3.2 * len(columns)), height),
+        sharex=True,
         sharey=True,
         squeeze=False,
         layout="constrained",
@@ -56,6 +57,7 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
                 draw_bar(axis, bar, place[bar.group, bar.label], groups)
         axis.set_xscale("log")
         axis.axvline(1, color="black", linewidth=0.8)
+        axis.use_sticky_edges = False  # bars end in numbers, which need room
         axis.margins(x=0.25, y=0.01)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("")

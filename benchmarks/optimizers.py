@@ -68,7 +68,6 @@ HAS = {
     "torch": [("torch", "eager")],
 }
 PROBLEMS = {
-    "vector": "one vector",
     "matrices": "matrices of 64 x 64",
     "transformer": "layers of a transformer",
 }
@@ -136,51 +135,60 @@ def measured(problem, backend, options):
         if found["tfx"].sees_gpu() != (options.device != "cpu"):
             progress(f"{backend} sees no GPU")
             return
-
-        def make(contender, mode):
-            package, symbol = contender
-            return found[package].make(
-                f"{package}:{symbol}",
-                package=package,
-                name=symbol,
-                mode=mode,
-                problem=problem,
-            )
-
-        def turn(contender):
-            return found[contender[0]].turn(":".join(contender), TURN)
-
         for mode in BACKENDS[backend][1]:
+            about = {"mode": mode, "problem": problem}
             shared = [("copy", ""), ("keras", "Adam")]
-            known = {contender: make(contender, mode) for contender in shared}
+            known = made(found, shared, about)
             for name in options.optimizers:
                 progress(f"{problem}, {backend} {mode}: {name}")
                 own = [("tfx", name), *peers_of(name, backend, mode, options)]
-                known |= {contender: make(contender, mode) for contender in own}
-                turns = [turn(c) if known[c] else None for c in shared + own]
-                results = in_turns(turns, options.rounds, options.seconds)
-                copy, adam, ours, *others = map(median, results)
-                for package, symbol in own:
-                    found[package].drop(f"{package}:{symbol}")
-                about = known["tfx", name] or {}
-                bound = None
-                if copy and about:
-                    bound = copy * about["bytes"] / known["copy", ""]["bytes"]
-                peers = {
-                    f"{PACKAGES[package]} `{symbol}`": seconds
-                    for (package, symbol), seconds in zip(own[1:], others, strict=True)
-                }
-                yield Row(
-                    problem,
-                    backend,
-                    mode,
-                    name,
-                    ours,
-                    adam,
-                    bound,
-                    about.get("first"),
-                    peers,
+                known |= made(found, own, about)
+                copy, adam, ours, *theirs = compared(
+                    found, known, shared + own, options
                 )
+                peers = [
+                    f"{PACKAGES[package]} `{symbol}`" for package, symbol in own[1:]
+                ]
+                for contender in own:
+                    found[contender[0]].drop(":".join(contender))
+                bound = first = None
+                if copy and known["tfx", name]:
+                    first = known["tfx", name]["first"]
+                    moved = known["tfx", name]["bytes"] / known["copy", ""]["bytes"]
+                    bound = copy * moved
+                yield Row(
+                    **about,
+                    backend=backend,
+                    name=name,
+                    ours=ours,
+                    adam=adam,
+                    bound=bound,
+                    first=first,
+                    peers=dict(zip(peers, theirs, strict=True)),
+                )
+            for contender in shared:
+                found[contender[0]].drop(":".join(contender))
+
+
+def made(found, contenders, about):
+    """Makes contenders, pairs of a package and a name; what is known of each."""
+    return {
+        (package, name): found[package].make(
+            f"{package}:{name}", package=package, name=name, **about
+        )
+        for package, name in contenders
+    }
+
+
+def compared(found, known, contenders, options):
+    """The median seconds of a step of each contender, `None` if it failed."""
+    turns = [
+        found[contender[0]].turn(":".join(contender), TURN)
+        if known[contender]
+        else None
+        for contender in contenders
+    ]
+    return list(map(median, in_turns(turns, options.rounds, options.seconds)))
 
 
 def beside_adam(problem, rows):
@@ -200,7 +208,7 @@ def beside_adam(problem, rows):
         )
 
 
-def beside_peers(problem, rows, options):
+def beside_peers(problem, rows):
     columns = ("backend", "optimizer", "beside", "ours, ms", "theirs, ms", "ratio")
     print_head(f"### {title(problem)}: beside the same optimizer", *columns, left=3)
     for row in rows:
@@ -240,7 +248,7 @@ def main():
             for row in measured(problem, backend, options)
         ]
         beside_adam(problem, new)
-        beside_peers(problem, new, options)
+        beside_peers(problem, new)
         rows += new
     if options.picture:
         bars = [
@@ -248,7 +256,8 @@ def main():
             for row in rows
             if row.adam and row.ours
         ]
-        draw(bars, options.device, options.picture)
+        if bars:
+            draw(bars, options.device, options.picture)
 
 
 if __name__ == "__main__":
