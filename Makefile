@@ -5,17 +5,24 @@ VENV ?= .venv
 DATA ?=
 BACKENDS ?= tensorflow jax torch
 PYTEST ?=
+TFA ?= .venv-tfa
+PYTHON_TFA ?= python3.11
+PARTS ?=
+DEVICES ?=
+QUICK ?=
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint constraints clean
+.PHONY: help demo test lint bench constraints clean
 
 help:
 	@echo "make demo            train on handwritten digits, save, reload, draw"
 	@echo "make demo DATA=FILE  the same on your images: a .npz file with x and y"
 	@echo "make test            all tests, on TensorFlow, JAX and PyTorch"
 	@echo "make lint            ruff and pyright"
+	@echo "make bench           time and memory beside other packages, on one page"
+	@echo "make bench QUICK=1   the same in small, to see it work"
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/digits.py $(DATA)
@@ -31,6 +38,19 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# What to leave out: PARTS="optimizers fit", BACKENDS=jax, DEVICES=cpu, TFA= for no
+# TensorFlow Addons.
+bench: $(VENV)/.test $(if $(TFA),$(TFA)/.tfa)
+	$(BIN)/python benchmarks $(PARTS) $(if $(QUICK),--quick) --backends $(BACKENDS) \
+	    $(if $(TFA),--tfa $(TFA)/bin/python) $(if $(DEVICES),--devices $(DEVICES))
+
+# TensorFlow Addons ended with TensorFlow 2.15 and Python 3.11.
+$(TFA)/.tfa:
+	$(PYTHON_TFA) -m venv $(TFA)
+	$(TFA)/bin/python -m pip install --quiet \
+	    tensorflow-cpu==2.15.1 tensorflow-addons==0.23.0 "numpy<2"
+	touch $@
 
 $(VENV)/.pip: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

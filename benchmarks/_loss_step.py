@@ -5,16 +5,14 @@ It runs in the environment of that package, which need not have ours.
 
 import json
 import resource
-import statistics
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-VALUES = 64  # of each sample
-CLASSES = 50_000  # of the smoothed cross-entropy
+from _timing import in_turns
+from _timing import median
+from _timing import timed
 
 
 class Case(NamedTuple):
@@ -46,7 +44,7 @@ def of_tfx(name):
 
     def loss(y, x):
         if LOSSES[name].labels == "pairs":
-            y, x = y[::2], ops.reshape(x, (-1, 2, VALUES))
+            y, x = y[::2], ops.reshape(x, (-1, 2, x.shape[-1]))
         return getattr(losses, name)(y, x, **LOSSES[name].arguments)
 
     return loss
@@ -65,7 +63,7 @@ def of_tfa(name):
         ),
         # The sum over the classes, where ours is the mean.
         "sigmoid_focal_crossentropy": lambda y, x: (
-            losses.sigmoid_focal_crossentropy(y, x, from_logits=True) / VALUES
+            losses.sigmoid_focal_crossentropy(y, x, from_logits=True) / x.shape[-1]
         ),
         "pinball_loss": losses.pinball_loss,
         "sparsemax_loss": losses.SparsemaxLoss(),
@@ -127,7 +125,7 @@ def of_smoothed(name):
     )
 
     def dense(y, x):
-        return one_hot(ops.one_hot(y, CLASSES), x)
+        return one_hot(ops.one_hot(y, x.shape[-1]), x)
 
     return {"sparse": sparse, "dense": dense}[name]
 
@@ -135,20 +133,20 @@ def of_smoothed(name):
 PACKAGES = {"tfx": of_tfx, "tfa": of_tfa, "pml": of_pml, "smoothed": of_smoothed}
 
 
-def inputs(package, name, batch):
+def inputs(package, name, batch, width):
     """Labels and predictions, in NumPy."""
     random = np.random.default_rng(0)
     if package == "smoothed":
-        predictions = random.standard_normal((batch, CLASSES), "float32")
-        return random.integers(0, CLASSES, batch), predictions
+        predictions = random.standard_normal((batch, width), "float32")
+        return random.integers(0, width, batch), predictions
     samples = np.arange(batch)
     labels = {
         "eights": samples // 8,
         "pairs": samples // 2,
-        "one_hot": np.eye(VALUES, dtype="float32")[samples % VALUES],
+        "one_hot": np.eye(width, dtype="float32")[samples % width],
     }[LOSSES[name].labels]
-    predictions = random.standard_normal((batch, VALUES), "float32")
-    return labels, predictions / VALUES**0.5
+    predictions = random.standard_normal((batch, width), "float32")
+    return labels, predictions / width**0.5
 
 
 def stepper(package, name, framework, mode):
@@ -191,28 +189,38 @@ def megabytes(key):
     return int(line.split()[1]) / 1024
 
 
-def measure(package, name, batch, framework, mode, memory):
-    """Prints the mean loss, the median of seconds, and megabytes."""
+def measure(package, name, batch, width, framework, mode, memory):
+    """Prints the mean loss, the median of seconds, and megabytes.
+
+    Args:
+        package: One of `PACKAGES`.
+        name: The loss, in its words.
+        batch: Number of samples.
+        width: Number of values, or classes, of each sample.
+        framework: `"tensorflow"` or `"torch"`.
+        mode: `"eager"`, `"graph"` or `"XLA"`.
+        memory: Gigabytes, at most.
+    """
     step, tensor = stepper(package, name, framework, mode)
     # Of 16 samples, so that what is loaded by the first call is not counted.
-    step(*map(tensor, inputs(package, name, 16)))
-    y, x = map(tensor, inputs(package, name, batch))
+    step(*map(tensor, inputs(package, name, 16, width)))
+    y, x = map(tensor, inputs(package, name, batch, width))
     limit = memory * 2**30
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
     before = megabytes("VmRSS")
-    seconds = []
-    while len(seconds) < 4 or (sum(seconds) < 2 and len(seconds) < 50):
-        start = time.perf_counter()
+
+    def run():
         mean, gradient = step(y, x)
-        mean = float(mean)
         float(gradient[0, 0])  # waits until it is computed
-        seconds.append(time.perf_counter() - start)
-        del gradient  # before the next one is there
+        return float(mean)
+
+    mean = run()
+    (seconds,) = in_turns([timed(run)], rounds=50, seconds=2)
     rise = megabytes("VmHWM") - before
-    print(json.dumps([mean, statistics.median(seconds[1:]), rise]))
+    print(json.dumps([mean, median(seconds), rise]))
 
 
 if __name__ == "__main__":
-    package, name, batch, framework, mode, memory = sys.argv[1:]
-    measure(package, name, int(batch), framework, mode, int(memory))
+    package, name, batch, width, framework, mode, memory = sys.argv[1:]
+    measure(package, name, int(batch), int(width), framework, mode, int(memory))

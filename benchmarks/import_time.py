@@ -1,13 +1,20 @@
 """How long `import tfx_extras` takes once Keras is imported: the median of processes.
 
-python benchmarks/import_time.py
+    python benchmarks/import_time.py [--processes 11]
+
+Prints a table in Markdown.
 """
 
+import argparse
 import os
-import platform
-import statistics
 import subprocess
 import sys
+
+from _report import print_about
+from _report import print_head
+from _report import print_row
+from _timing import median
+from _timing import milliseconds
 
 CODE = """
 import keras, time
@@ -17,20 +24,26 @@ print(time.perf_counter() - start)
 """
 
 
-def main(count=11):
-    print(f"Python {platform.python_version()}, median of {count} processes")
+def imported(backend):
+    """Seconds of the import in a process."""
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--processes", type=int, default=11)
+    options = parser.parse_args()
+    print_about()
+    title = f"### `import tfx_extras` after Keras, median of {options.processes}"
+    print_head(title, "backend", "ms")
     for backend in ("tensorflow", "jax", "torch"):
-        environment = os.environ | {"KERAS_BACKEND": backend}
-        command = [sys.executable, "-c", CODE]
-        seconds = [
-            float(
-                subprocess.run(
-                    command, env=environment, capture_output=True, text=True, check=True
-                ).stdout
-            )
-            for _ in range(count)
-        ]
-        print(f"{backend:10} {1000 * statistics.median(seconds):6.1f} ms", flush=True)
+        seconds = [imported(backend) for _ in range(options.processes)]
+        print_row(backend, milliseconds(median(seconds)))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,11 @@
 
 Prints a table in Markdown: the median milliseconds of each, which take turns, eager
 and in a graph, and how many times longer Adam takes. Needs TensorFlow. The first step
-of each copies the table once, and is left out.
+of each copies the table once, and is left out, and so is the second.
 """
 
 import argparse
 import os
-import platform
-import statistics
-import time
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,6 +16,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from _report import print_about
+from _report import print_head
+from _report import print_row
+from _timing import in_turns
+from _timing import median
+from _timing import milliseconds
+from _timing import ratio
+from _timing import timed
 
 import tfx_extras
 
@@ -32,33 +37,34 @@ def stepper(optimizer, options, graph):
     values = tf.constant(rng.normal(size=(options.ids, options.width)), "float32")
     shape = tf.constant([options.rows, options.width])
 
-    def step():
+    def apply():
         optimizer.apply([tf.IndexedSlices(values, ids, shape)])
 
-    return tf.function(step) if graph else step
+    if graph:
+        apply = tf.function(apply)
+
+    def step():
+        apply()
+        tf.test.experimental.sync_devices()
+
+    return step
 
 
 def main(options):
-    print(f"{options.rows} x {options.width}, {options.ids} ids;", end=" ")
-    print(f"{os.cpu_count()} cores, {platform.machine()};", end=" ")
-    print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}\n")
-    print("| Mode | Adam, ms | LazyAdam, ms | times faster |\n|---|--:|--:|--:|")
+    print_about()
+    title = f"### A table of {options.rows:,} x {options.width}, {options.ids:,} rows"
+    print_head(title, "mode", "LazyAdam, ms", "Keras's Adam, ms", "ratio")
     for graph in (False, True):
         steps = [
             stepper(optimizer, options, graph)
-            for optimizer in (keras.optimizers.Adam(), tfx_extras.optimizers.LazyAdam())
+            for optimizer in (tfx_extras.optimizers.LazyAdam(), keras.optimizers.Adam())
         ]
-        times = [[], []]
-        for turn in range(options.turns + 2):
-            for step, kept in zip(steps, times, strict=True):
-                start = time.perf_counter()
-                step()
-                tf.test.experimental.sync_devices()
-                if turn >= 2:
-                    kept.append(1000 * (time.perf_counter() - start))
-        adam, lazy = (statistics.median(kept) for kept in times)
+        for step in steps:
+            step()
+            step()
+        lazy, adam = map(median, in_turns(list(map(timed, steps)), options.turns))
         mode = "graph" if graph else "eager"
-        print(f"| {mode} | {adam:.1f} | {lazy:.2f} | {adam / lazy:.0f} |", flush=True)
+        print_row(mode, milliseconds(lazy), milliseconds(adam), ratio(adam, lazy))
 
 
 if __name__ == "__main__":

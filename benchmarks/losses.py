@@ -2,11 +2,12 @@
 
     python benchmarks/losses.py --tfa .venv-tfa/bin/python --pml .venv-pml/bin/python
 
-Prints three tables in Markdown: our losses beside those of TensorFlow Addons, on
-TensorFlow, and of PyTorch Metric Learning, on PyTorch; how ours grow with the batch;
-and the cross-entropy of smoothed sparse labels beside Keras's of one-hot labels. Each
-package has an environment of its own, given by its Python: that of TensorFlow Addons is
-in `tests/parity/make_tfa.py`; for the other, `pip install pytorch-metric-learning`.
+Prints tables in Markdown: our losses beside those of TensorFlow Addons, on TensorFlow,
+and of PyTorch Metric Learning, on PyTorch; how ours grow with the batch, and with the
+classes; and the cross-entropy of smoothed sparse labels beside Keras's of one-hot
+labels. Each package has an environment of its own, given by its Python: that of
+TensorFlow Addons is made by `make bench`; for the other, `pip install
+pytorch-metric-learning`.
 
 Every measurement is a process of its own: the median time of its runs, after one to
 warm up, and how far the peak of its memory rose above what it held before the first.
@@ -17,22 +18,36 @@ Processes take turns, and what they say is the median again. One that needs more
 import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from _loss_step import LOSSES
+from _report import environment_of
+from _report import print_about
+from _report import print_head
+from _report import print_row
+from _report import versions
+from _timing import in_turns
+from _timing import median
+from _timing import milliseconds
+from _timing import progress
+from _timing import ratio
 
+WIDTH = 64  # values of each sample
+CLASSES = 50_000  # of the smoothed cross-entropy
+BATCH = 64  # of the growth by classes
+NAMES = {"sparse": "smoothed_sparse_categorical_crossentropy"}
 STEP = Path(__file__).with_name("_loss_step.py")
 
 
 def measured(contender, memory):
     """The mean loss, seconds and megabytes of a process, or `None` if it fails."""
-    python, package, name, batch, framework, mode = contender
-    arguments = [package, name, batch, framework, mode, memory]
-    environment = {
+    python, *case = contender
+    arguments = [*case, memory]
+    *_, framework, _ = case
+    environment = environment_of("cpu") | {
         "KERAS_BACKEND": framework,
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
@@ -45,37 +60,32 @@ def measured(contender, memory):
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     reason = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-    print("failed:", *arguments, *reason, file=sys.stderr, flush=True)
+    progress("failed:", *arguments, *reason)
     return None
 
 
-def in_turns(options, *contenders):
+def compared(options, *contenders):
     """The medians of the measurements of each one that is there, or `None`."""
-    results = [[] if contender else None for contender in contenders]
-    for i in range(options.rounds):
-        for j in range(len(contenders))[:: 1 if i % 2 == 0 else -1]:
-            if results[j] is not None:
-                result = measured(contenders[j], options.memory)
-                results[j] = [*results[j], result] if result else None
-    return [
-        results and [statistics.median(column) for column in zip(*results, strict=True)]
-        for results in results
+    turns = [
+        contender and partial(measured, contender, options.memory)
+        for contender in contenders
     ]
+    return [median(results) for results in in_turns(turns, options.rounds)]
 
 
-def milliseconds(result):
-    return f"{1000 * result[1]:.3g}" if result else "-"
+def time(result):
+    return milliseconds(result and result[1])
 
 
 def megabytes(result):
     return f"{result[2]:.3g}" if result else "-"
 
 
-def ratio(ours, theirs, i):
+def times(ours, theirs, i):
     """How many times as much theirs is; below a megabyte, memory is not worth it."""
     if not ours or not theirs or (i == 2 and min(ours[i], theirs[i]) < 1):
         return "-"
-    return f"{theirs[i] / ours[i]:.2g}"
+    return ratio(theirs[i], ours[i])
 
 
 def same(ours, theirs):
@@ -85,71 +95,57 @@ def same(ours, theirs):
     return "yes" if abs(ours[0] - theirs[0]) < 1e-4 * abs(theirs[0]) else "no"
 
 
-def print_row(*values):
-    print("|", " | ".join(map(str, values)), "|", flush=True)
-
-
-def print_head(title, *columns):
-    print(f"\n{title}\n")
-    print_row(*columns)
-    print_row(*["-"] * len(columns))
-
-
-def versions(python, *packages):
-    code = (
-        "from importlib.metadata import version; import platform, sys;"
-        "print('Python', platform.python_version(), *(f'{p} {version(p)}' "
-        "for p in sys.argv[1:]), sep=', ')"
-    )
-    command = [python, "-c", code, *packages]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 def beside_others(options, known):
     columns = ("loss", "beside", "batch", "ours, ms", "theirs, ms", "ratio")
     columns += ("ours, MB", "theirs, MB", "ratio", "same value")
-    print_head(
-        "Beside other packages: time, and peak memory above the inputs", *columns
-    )
+    title = "### Beside other packages: time, and peak memory above the inputs"
+    print_head(title, *columns, left=2)
     peers = [
         ("tfa", "TensorFlow Addons", options.tfa, "tensorflow", "graph"),
         ("pml", "PyTorch Metric Learning", options.pml, "torch", "eager"),
     ]
-    for package, title, python, framework, mode in peers:
+    for package, beside, python, framework, mode in peers:
         for name in options.losses:
             if not python or package not in LOSSES[name].beside:
                 continue
             for batch in options.batches:
-                case = (name, batch, framework, mode)
-                ours, theirs = in_turns(
+                case = (name, batch, WIDTH, framework, mode)
+                ours, theirs = compared(
                     options,
                     (sys.executable, "tfx", *case) if name in known else None,
                     (python, package, *case),
                 )
                 print_row(
                     f"`{name}`",
-                    title,
+                    beside,
                     batch,
-                    milliseconds(ours),
-                    milliseconds(theirs),
-                    ratio(ours, theirs, 1),
+                    time(ours),
+                    time(theirs),
+                    times(ours, theirs, 1),
                     megabytes(ours),
                     megabytes(theirs),
-                    ratio(ours, theirs, 2),
+                    times(ours, theirs, 2),
                     same(ours, theirs),
                 )
 
 
-def growth(options, known):
-    print_head("Ours, by batch: ms, MB", "loss", *options.growth)
-    for name in known:
+def growth(options, title, of, cases):
+    """A table of ours: a row for each loss, a column for each size.
+
+    Args:
+        options: Of the command line.
+        title: Title of the table.
+        of: By size, the batch and the number of values.
+        cases: Packages of `_loss_step.py`, and losses in their words.
+    """
+    print_head(title, "loss", *map("{:,}".format, of))
+    for package, name in cases:
         row = []
-        for batch in options.growth:
-            case = (sys.executable, "tfx", name, batch, options.backend, "graph")
-            (result,) = in_turns(options, case)
-            row.append(f"{milliseconds(result)}, {megabytes(result)}")
-        print_row(f"`{name}`", *row)
+        for sizes in of.values():
+            case = (sys.executable, package, name, *sizes, options.backend, "graph")
+            (result,) = compared(options, case)
+            row.append(f"{time(result)}, {megabytes(result)}")
+        print_row(f"`{NAMES.get(name, name)}`", *row)
 
 
 def smoothed(options):
@@ -157,12 +153,13 @@ def smoothed(options):
     columns = ("TensorFlow", "ours, ms", "one-hot, ms", "ratio")
     columns += ("ours, MB", "one-hot, MB", "ratio", "same value")
     title = (
-        f"Smoothed cross-entropy from logits, {batch} x 50,000, against one-hot labels"
+        f"### Smoothed cross-entropy from logits, {batch} x {CLASSES:,}, "
+        "against one-hot labels"
     )
     print_head(title, *columns)
     for mode in ("eager", "graph", "XLA"):
-        case = (batch, "tensorflow", mode)
-        ours, theirs = in_turns(
+        case = (batch, CLASSES, "tensorflow", mode)
+        ours, theirs = compared(
             options,
             *(
                 (sys.executable, "smoothed", form, *case)
@@ -171,12 +168,12 @@ def smoothed(options):
         )
         print_row(
             mode,
-            milliseconds(ours),
-            milliseconds(theirs),
-            ratio(ours, theirs, 1),
+            time(ours),
+            time(theirs),
+            times(ours, theirs, 1),
             megabytes(ours),
             megabytes(theirs),
-            ratio(ours, theirs, 2),
+            times(ours, theirs, 2),
             same(ours, theirs),
         )
 
@@ -189,6 +186,8 @@ def main():
     parser.add_argument("--batches", nargs="*", type=int, default=[256, 512, 1024])
     sizes = [256, 512, 1024, 2048, 4096, 8192]
     parser.add_argument("--growth", nargs="*", type=int, default=sizes)
+    classes = [1000, 10_000, 100_000]
+    parser.add_argument("--classes", nargs="*", type=int, default=classes)
     parser.add_argument("--backend", default="tensorflow", help="of the growth")
     parser.add_argument("--smoothed", type=int, default=1024, help="a batch; 0: none")
     parser.add_argument("--rounds", type=int, default=3)
@@ -198,10 +197,7 @@ def main():
     from tfx_extras import losses
 
     known = [name for name in options.losses if hasattr(losses, name)]
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, rounds: {options.rounds}  ")
-    print(f"Ours: {versions(sys.executable, 'keras', 'tensorflow', 'torch')}  ")
-    if options.tfa:
-        print(versions(options.tfa, "tensorflow-cpu", "tensorflow-addons") + "  ")
+    print_about(tfa=options.tfa)
     if options.pml:
         print(versions(options.pml, "torch", "pytorch-metric-learning") + "  ")
     for name in options.losses:
@@ -210,7 +206,15 @@ def main():
     if options.batches:
         beside_others(options, known)
     if options.growth:
-        growth(options, known)
+        by_batch = {batch: (batch, WIDTH) for batch in options.growth}
+        cases = [("tfx", name) for name in known]
+        growth(options, "### Ours, by batch: ms, MB", by_batch, cases)
+    if options.classes:
+        by_classes = {classes: (BATCH, classes) for classes in options.classes}
+        cases = [("tfx", name) for name in known if LOSSES[name].labels == "one_hot"]
+        cases.append(("smoothed", "sparse"))
+        title = f"### Ours, by classes, for a batch of {BATCH}: ms, MB"
+        growth(options, title, by_classes, cases)
     if options.smoothed:
         smoothed(options)
 

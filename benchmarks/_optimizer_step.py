@@ -1,0 +1,222 @@
+"""Steps of the optimizers of one environment, for `optimizers.py` and `growth.py`.
+
+The backend is that of Keras, from `KERAS_BACKEND`. It needs nothing but the package
+that it is asked for: it also runs where TensorFlow Addons is.
+"""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from _report import cores
+from _server import sees_gpu
+from _server import serve
+
+WIDTH, TOKENS, VOCABULARY = 512, 512, 32_000  # of the transformer
+
+
+def shapes(problem):
+    """Shapes of the variables of a problem, such as `"matrices:300"`.
+
+    Args:
+        problem: What there is, and how many: weights of one vector, matrices of
+            64 x 64, or layers of a transformer.
+    """
+    kind, count = problem.split(":")
+    count = int(count)
+    if kind == "vector":
+        return [(count,)]
+    if kind == "matrices":
+        return [(64, 64)] * count
+    vector = (WIDTH,)
+    attention = [(WIDTH, 3 * WIDTH), (3 * WIDTH,), (WIDTH, WIDTH), vector]
+    dense = [(WIDTH, 4 * WIDTH), (4 * WIDTH,), (4 * WIDTH, WIDTH), vector]
+    normalization = [vector] * 2
+    layer = [*normalization, *attention, *normalization, *dense]
+    return [(VOCABULARY, WIDTH), (TOKENS, WIDTH), *layer * count, *normalization]
+
+
+def size_of(problem):
+    return sum(int(np.prod(shape)) for shape in shapes(problem))
+
+
+@functools.lru_cache(maxsize=1)
+def arrays(problem):
+    """Weights, and gradients whose columns are of magnitudes from 1e-4 to 1."""
+    random = np.random.default_rng(0)
+    weights, gradients = [], []
+    for shape in shapes(problem):
+        weights.append(random.standard_normal(shape, "float32"))
+        powers = np.float32([1e-4, 1e-3, 1e-2, 1e-1, 1])
+        magnitudes = powers[random.integers(0, 5, shape[-1])]
+        gradients.append(random.standard_normal(shape, "float32") * magnitudes)
+    return weights, gradients
+
+
+def of_keras(optimizer, mode, weights, gradients):
+    """The step, and how many bytes the slots have."""
+    import keras
+    from keras import ops
+
+    variables = [keras.Variable(w.copy()) for w in weights]
+    gradients = [ops.convert_to_tensor(g) for g in gradients]
+    optimizer.build(variables)
+    slots = sum(4 * int(np.prod(v.shape)) for v in optimizer.variables if v.ndim)
+    backend = keras.backend.backend()
+    if backend == "jax":
+        state = [v.value for v in optimizer.variables]
+        values = [v.value for v in variables]
+        return of_jax(optimizer.stateless_apply, state, gradients, values), slots
+    if backend == "torch":
+        return of_torch(lambda: optimizer.apply(gradients, variables)), slots
+    step = of_tensorflow(lambda g: optimizer.apply(g, variables), gradients, mode)
+    return step, slots
+
+
+def of_tfa(name, mode, weights, gradients):
+    import tensorflow as tf
+    import tensorflow_addons as tfa
+
+    variables = [tf.Variable(w) for w in weights]
+    gradients = [tf.constant(g) for g in gradients]
+    needed = {"ConditionalGradient": {"learning_rate": 0.01, "lambda_": 1.0}}
+    optimizer = getattr(tfa.optimizers, name)(**needed.get(name, {}))
+
+    def apply(gradients):
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    return of_tensorflow(apply, gradients, mode)
+
+
+def of_tensorflow(apply, gradients, mode):
+    import tensorflow as tf
+
+    if mode != "eager":
+        apply = tf.function(apply, jit_compile=mode == "XLA")
+
+    def step():
+        apply(gradients)
+        tf.test.experimental.sync_devices()
+
+    return step
+
+
+def of_jax(apply, state, gradients, values):
+    import jax
+
+    # Memory of old weights and slots is that of the new ones.
+    apply = jax.jit(apply, donate_argnums=(0, 2))
+    # Some states share memory, which can be given away only once.
+    now = jax.tree.map(jax.numpy.copy, (values, state))
+
+    def step():
+        nonlocal now
+        values, state = now
+        now = jax.block_until_ready(apply(state, gradients, values))
+
+    return step
+
+
+def of_optax(name, weights, gradients):
+    import optax
+    from jax import numpy as jnp
+
+    module = optax.contrib if name == "cocob" else optax
+    rate = {} if name == "cocob" else {"learning_rate": 1e-3}
+    optimizer = getattr(module, name)(**rate)
+    values = [jnp.asarray(w) for w in weights]
+
+    def apply(state, gradients, values):
+        updates, state = optimizer.update(gradients, state, values)
+        return optax.apply_updates(values, updates), state
+
+    gradients = [jnp.asarray(g) for g in gradients]
+    return of_jax(apply, optimizer.init(values), gradients, values)
+
+
+def of_torch(apply):
+    import torch
+
+    def step():
+        apply()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    return step
+
+
+def of_torch_optim(name, weights, gradients):
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    name, *ways = name.split()  # such as "Adam fused"
+    parameters = [torch.tensor(w, device=device, requires_grad=True) for w in weights]
+    for parameter, g in zip(parameters, gradients, strict=True):
+        parameter.grad = torch.tensor(g, device=device)
+    optimizer = getattr(torch.optim, name)(parameters, **dict.fromkeys(ways, True))
+    return of_torch(optimizer.step)
+
+
+def of_copy(size):
+    """Copies an array of twice the weights: it touches as much as Adam."""
+    source = np.ones(2 * size, "float32")
+    if not sees_gpu():
+        target, threads = np.zeros_like(source), cores()
+        parts = list(
+            zip(
+                np.array_split(source, threads),
+                np.array_split(target, threads),
+                strict=True,
+            )
+        )
+        pool = ThreadPoolExecutor(threads)
+        return lambda: list(pool.map(lambda part: np.copyto(part[1], part[0]), parts))
+    backend = os.environ["KERAS_BACKEND"]
+    if backend == "torch":
+        import torch
+
+        source = torch.tensor(source, device="cuda")
+        target = torch.zeros_like(source)
+        return of_torch(lambda: target.copy_(source))
+    if backend == "jax":
+        import jax
+
+        source, copy = jax.numpy.asarray(source), jax.jit(jax.numpy.copy)
+        return lambda: copy(source).block_until_ready()
+    import tensorflow as tf
+
+    source = tf.constant(source)
+    return of_tensorflow(lambda source: source + 1, source, "XLA")
+
+
+def make(package, name, mode, problem):
+    """A step of an optimizer, and the bytes that it must move.
+
+    Each is of `float32`: the gradient is read, weights and slots are read and written.
+    """
+    if package == "copy":
+        size = size_of(problem)
+        return of_copy(size), {"bytes": 4 * 4 * size}
+    given = arrays(problem)
+    if package == "tfa":
+        return of_tfa(name, mode, *given), {}
+    if package == "optax":
+        return of_optax(name, *given), {}
+    if package == "torch":
+        return of_torch_optim(name, *given), {}
+    if package == "keras":
+        from keras import optimizers
+    else:
+        from tfx_extras import optimizers
+    optimizer = getattr(optimizers, name)()
+    if package == "plain":
+        if not optimizer.has_fast_paths:
+            raise ValueError("there is nothing to switch off")
+        optimizer.has_fast_paths = False
+    step, slots = of_keras(optimizer, mode, *given)
+    return step, {"bytes": 3 * 4 * size_of(problem) + 2 * slots}
+
+
+if __name__ == "__main__":
+    serve(make)

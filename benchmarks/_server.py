@@ -1,0 +1,130 @@
+"""Contenders in processes of their own, which run when they are asked to.
+
+A backend is chosen once for a process, and TensorFlow Addons has an environment of its
+own. So what is compared may live in several processes, which wait for requests in lines
+of JSON, and the one who asks lets them take turns.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from _timing import progress
+from _timing import repeated
+from _timing import timed
+
+
+def sees_gpu() -> bool:
+    """Whether the backend of this process computes on a GPU."""
+    backend = os.environ["KERAS_BACKEND"]
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return False
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
+    """Answers the requests of `Process`, until there are no more.
+
+    Args:
+        make: Takes what `Process.make` was given, and returns a step and what to
+            say of it. The step makes all that is left to make, and waits for its
+            result.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    steps = {}
+
+    def made(contender, **arguments):
+        step, known = make(**arguments)
+        first = timed(step)()
+        step()
+        steps[contender] = step
+        return known | {"first": first}
+
+    requests = {
+        "sees_gpu": sees_gpu,
+        "make": made,
+        "time": lambda contender, seconds: repeated(steps[contender], seconds),
+        "drop": lambda contender: steps.pop(contender, None) and None,
+    }
+    for line in sys.stdin:
+        request, arguments = json.loads(line)
+        try:
+            answer = [requests[request](**arguments), None]
+        except Exception as error:
+            traceback.print_exc()
+            message = str(error).strip().splitlines()[:1] or [""]
+            answer = [None, f"{type(error).__name__}: {message[0]}"]
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+class Process:
+    """A process that runs a script which calls `serve`, to be used with `with`.
+
+    With `BENCH_VERBOSE` in the environment, it shows what libraries say.
+    """
+
+    def __init__(self, script: str, python: str = sys.executable, **environment: str):
+        self._process = subprocess.Popen(
+            [python, "-W", "ignore", Path(__file__).with_name(script)],
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if "BENCH_VERBOSE" in os.environ else subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _ask(self, request, **arguments):
+        try:
+            print(
+                json.dumps([request, arguments]), file=self._process.stdin, flush=True
+            )
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        answer, failure = json.loads(answer or '[null, "the process has died"]')
+        if failure:
+            progress("failed:", request, *arguments.values(), failure)
+        return answer
+
+    def sees_gpu(self) -> bool | None:
+        """Whether its backend computes on a GPU; `None` if it has died."""
+        return self._ask("sees_gpu")
+
+    def make(self, contender: str, **arguments) -> dict | None:
+        """Makes a contender; returns what is known of it, `None` if it failed.
+
+        `"first"` is the seconds of its first step, in which much is compiled.
+        """
+        return self._ask("make", contender=contender, **arguments)
+
+    def turn(self, contender: str, seconds: float) -> Callable[[], float | None]:
+        """A function that lets it run for some seconds, and returns those of a step."""
+        return lambda: self._ask("time", contender=contender, seconds=seconds)
+
+    def drop(self, contender: str) -> None:
+        """Gives back the memory of a contender."""
+        self._ask("drop", contender=contender)

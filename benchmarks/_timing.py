@@ -1,0 +1,75 @@
+"""How everything here is timed: contenders take turns, and medians are compared."""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+
+
+def timed(step: Callable[[], object]) -> Callable[[], float]:
+    """A turn: it makes one step, which waits for its result, and returns seconds."""
+
+    def turn():
+        start = time.perf_counter()
+        step()
+        return time.perf_counter() - start
+
+    return turn
+
+
+def repeated(step: Callable[[], object], seconds: float) -> float:
+    """Seconds of a step: the mean of as many as take `seconds`, at least one."""
+    start, steps, passed = time.perf_counter(), 0, 0.0
+    while steps == 0 or passed < seconds:
+        step()
+        steps += 1
+        passed = time.perf_counter() - start
+    return passed / steps
+
+
+def in_turns(
+    turns: Sequence[Callable | None],
+    rounds: int,
+    seconds: float = float("inf"),
+    least: int = 3,
+) -> list[list | None]:
+    """What each turn returned in each round; `None` for one that is not there.
+
+    Every second round goes backwards, so that none always follows the same one. After
+    `seconds`, no round begins but the `least` first. A turn that returns `None` has
+    failed, and has no more.
+    """
+    results = [None if turn is None else [] for turn in turns]
+    start = time.perf_counter()
+    for i in range(rounds):
+        if i >= least and time.perf_counter() - start > seconds:
+            break
+        for j in range(len(turns))[:: 1 if i % 2 == 0 else -1]:
+            if results[j] is not None:
+                result = turns[j]()
+                results[j] = None if result is None else [*results[j], result]
+    return results
+
+
+def median(results: list | None):
+    """The median of numbers, or of each column of rows of numbers."""
+    if not results:
+        return None
+    if isinstance(results[0], list | tuple):
+        return [statistics.median(column) for column in zip(*results, strict=True)]
+    return statistics.median(results)
+
+
+def milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{1000 * seconds:.3g}"
+
+
+def ratio(theirs: float | None, ours: float | None) -> str:
+    """How many times as much theirs is: above 1, ours is the better one."""
+    return "-" if None in (theirs, ours) else f"{theirs / ours:.2g}"
+
+
+def progress(*words) -> None:
+    """Says where a long run is, beside what it prints."""
+    print(*words, file=sys.stderr, flush=True)

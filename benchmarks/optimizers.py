@@ -1,0 +1,264 @@
+"""Time of a step of the optimizers, beside Keras's Adam and those of other packages.
+
+    python benchmarks/optimizers.py [--tfa .venv-tfa/bin/python] [--picture FILE]
+
+Prints for each problem two tables in Markdown: our optimizers beside Keras's Adam, on
+each backend; and beside the same optimizer of Keras, Optax, PyTorch and TensorFlow
+Addons, which has an environment of its own, given by its Python. `--picture` draws the
+first of them.
+
+Contenders take turns, in processes which wait while it is not theirs; a turn is as many
+steps as take 20 ms, at least one. What is printed is the median of turns, after two
+steps to warm up, of which the first, which compiles, has a column. The bound is the
+time in which as many bytes are copied as an optimizer must read and write: that of
+gradients once, that of weights and slots twice.
+"""
+
+import argparse
+import contextlib
+from typing import NamedTuple
+
+from _optimizer_step import size_of
+from _picture import Bar
+from _picture import draw
+from _report import environment_of
+from _report import print_about
+from _report import print_head
+from _report import print_row
+from _server import Process
+from _timing import in_turns
+from _timing import median
+from _timing import milliseconds
+from _timing import progress
+from _timing import ratio
+
+# The same optimizers of others. On dense gradients, LazyAdam is Adam.
+PEERS = {
+    "AdaBelief": ("tfa:AdaBelief", "optax:adabelief"),
+    "COCOB": ("tfa:COCOB", "optax:cocob"),
+    "ConditionalGradient": ("tfa:ConditionalGradient",),
+    "LAMB": ("keras:Lamb", "tfa:LAMB", "optax:lamb"),
+    "LazyAdam": (
+        "tfa:LazyAdam",
+        "optax:adam",
+        "torch:Adam foreach",
+        "torch:Adam fused",
+    ),
+    "NovoGrad": ("tfa:NovoGrad", "optax:novograd"),
+    "ProximalAdagrad": ("tfa:ProximalAdagrad",),
+    "RAdam": ("tfa:RectifiedAdam", "optax:radam", "torch:RAdam foreach"),
+    "Yogi": ("tfa:Yogi", "optax:yogi"),
+}
+PACKAGES = {
+    "keras": "Keras",
+    "optax": "Optax",
+    "plain": "ours without fast paths:",
+    "tfa": "TensorFlow Addons",
+    "torch": "PyTorch",
+}
+BACKENDS = {
+    "tensorflow": ("TensorFlow", ("eager", "graph", "XLA")),
+    "jax": ("JAX", ("jit",)),
+    "torch": ("PyTorch", ("eager",)),
+}
+HAS = {
+    "optax": [("jax", "jit")],
+    "plain": [("tensorflow", "eager"), ("tensorflow", "graph"), ("torch", "eager")],
+    "tfa": [("tensorflow", "eager"), ("tensorflow", "graph")],
+    "torch": [("torch", "eager")],
+}
+PROBLEMS = {
+    "matrices": "matrices of 64 x 64",
+    "transformer": "layers of a transformer",
+}
+NOTE = """The bound is the time in which as many bytes are copied, in the same run, as
+an optimizer must read and write, and what is reached is the bound divided by our time:
+for arrays that fit into caches it may be above 1. The first step compiles."""
+TURN = 0.02  # seconds
+
+
+class Row(NamedTuple):
+    """An optimizer of ours on a problem; times in seconds, `None` where it failed."""
+
+    problem: str
+    backend: str
+    mode: str
+    name: str
+    ours: float | None
+    adam: float | None
+    bound: float | None
+    first: float | None
+    peers: dict[str, float | None]
+
+
+def title(problem):
+    kind, count = problem.split(":")
+    weights = f"{size_of(problem):,} weights"
+    if kind == "vector":
+        return f"{weights} in one vector"
+    return f"{weights} in {count} {PROBLEMS[kind]}"
+
+
+def backend_of(row):
+    return f"{BACKENDS[row.backend][0]} {row.mode}"
+
+
+def peers_of(name, backend, mode, options):
+    for peer in PEERS[name]:
+        package, symbol = peer.split(":")
+        if package == "tfa" and not options.tfa:
+            continue
+        if (backend, mode) in HAS.get(package, [(backend, mode)]):
+            yield package, symbol
+    if name in options.plain and (backend, mode) in HAS["plain"]:
+        yield "plain", name
+
+
+def processes(stack, backend, options):
+    """Starts what is compared on a backend; by package, the process that has it."""
+    environment = environment_of(options.device) | {"KERAS_BACKEND": backend}
+
+    def start(**arguments):
+        return stack.enter_context(Process("_optimizer_step.py", **arguments))
+
+    ours = start(**environment)
+    found = dict.fromkeys(("copy", "keras", "optax", "plain", "tfx", "torch"), ours)
+    if options.tfa and backend == "tensorflow":
+        found["tfa"] = start(python=options.tfa, **environment)
+    return found
+
+
+def measured(problem, backend, options):
+    """The rows of a problem on a backend."""
+    with contextlib.ExitStack() as stack:
+        found = processes(stack, backend, options)
+        if found["tfx"].sees_gpu() != (options.device != "cpu"):
+            progress(f"{backend} sees no GPU")
+            return
+        for mode in BACKENDS[backend][1]:
+            about = {"mode": mode, "problem": problem}
+            shared = [("copy", ""), ("keras", "Adam")]
+            known = made(found, shared, about)
+            for name in options.optimizers:
+                progress(f"{problem}, {backend} {mode}: {name}")
+                own = [("tfx", name), *peers_of(name, backend, mode, options)]
+                known |= made(found, own, about)
+                copy, adam, ours, *theirs = compared(
+                    found, known, shared + own, options
+                )
+                peers = [
+                    f"{PACKAGES[package]} `{symbol}`" for package, symbol in own[1:]
+                ]
+                for contender in own:
+                    found[contender[0]].drop(":".join(contender))
+                bound = first = None
+                if copy and known["tfx", name]:
+                    first = known["tfx", name]["first"]
+                    moved = known["tfx", name]["bytes"] / known["copy", ""]["bytes"]
+                    bound = copy * moved
+                yield Row(
+                    **about,
+                    backend=backend,
+                    name=name,
+                    ours=ours,
+                    adam=adam,
+                    bound=bound,
+                    first=first,
+                    peers=dict(zip(peers, theirs, strict=True)),
+                )
+            for contender in shared:
+                found[contender[0]].drop(":".join(contender))
+
+
+def made(found, contenders, about):
+    """Makes contenders, pairs of a package and a name; what is known of each."""
+    return {
+        (package, name): found[package].make(
+            f"{package}:{name}", package=package, name=name, **about
+        )
+        for package, name in contenders
+    }
+
+
+def compared(found, known, contenders, options):
+    """The median seconds of a step of each contender, `None` if it failed."""
+    turns = [
+        found[contender[0]].turn(":".join(contender), TURN)
+        if known[contender]
+        else None
+        for contender in contenders
+    ]
+    return list(map(median, in_turns(turns, options.rounds, options.seconds)))
+
+
+def beside_adam(problem, rows):
+    columns = ("backend", "optimizer", "ours, ms", "Keras's Adam, ms", "ratio")
+    columns += ("bound, ms", "reached", "first step, s")
+    print_head(f"### {title(problem)}: beside Keras's Adam", *columns, left=2)
+    for row in rows:
+        print_row(
+            backend_of(row),
+            row.name,
+            milliseconds(row.ours),
+            milliseconds(row.adam),
+            ratio(row.adam, row.ours),
+            milliseconds(row.bound),
+            ratio(row.bound, row.ours),
+            "-" if row.first is None else f"{row.first:.2g}",
+        )
+
+
+def beside_peers(problem, rows):
+    columns = ("backend", "optimizer", "beside", "ours, ms", "theirs, ms", "ratio")
+    print_head(f"### {title(problem)}: beside the same optimizer", *columns, left=3)
+    for row in rows:
+        for peer, theirs in row.peers.items():
+            print_row(
+                backend_of(row),
+                row.name,
+                peer,
+                milliseconds(row.ours),
+                milliseconds(theirs),
+                ratio(theirs, row.ours),
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tfa", help="the Python of TensorFlow Addons")
+    parser.add_argument("--device", default="cpu", help="or the number of a GPU")
+    parser.add_argument("--picture", help="a file, .svg or .png")
+    parser.add_argument("--optimizers", nargs="*", default=list(PEERS))
+    parser.add_argument("--backends", nargs="*", default=list(BACKENDS))
+    default = ["vector:20000000", "matrices:300", "transformer:12"]
+    parser.add_argument("--problems", nargs="*", default=default)
+    parser.add_argument("--rounds", type=int, default=15, help="turns, at most")
+    parser.add_argument("--seconds", type=float, default=1.5, help="but for 3 turns")
+    parser.add_argument(
+        "--plain", nargs="*", default=[], help="of these, without fast paths too"
+    )
+    options = parser.parse_args()
+    print_about(options.device, options.tfa)
+    print(f"\n{NOTE}")
+    rows = []
+    for problem in options.problems:
+        new = [
+            row
+            for backend in options.backends
+            for row in measured(problem, backend, options)
+        ]
+        beside_adam(problem, new)
+        beside_peers(problem, new)
+        rows += new
+    if options.picture:
+        bars = [
+            Bar(title(row.problem), backend_of(row), row.name, row.adam / row.ours)
+            for row in rows
+            if row.adam and row.ours
+        ]
+        if bars:
+            draw(bars, options.device, options.picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The page of benchmarks says what was measured. Nothing here depends on the time."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+
+def table(page, title):
+    """The rows of the table whose title ends so, by the names of its columns."""
+    lines = iter(page.splitlines())
+    next(line for line in lines if line.startswith("#") and line.endswith(title))
+    rows = []
+    for line in lines:
+        if line.startswith("#"):
+            break
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    head, _, *rows = rows
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
+    backend = keras.backend.backend()
+    command = [sys.executable, FOLDER, "optimizers", "--quick", "--devices", "cpu"]
+    command += ["--results", tmp_path, "--backends", backend]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    page = (tmp_path / "cpu.md").read_text()
+    assert f"keras {keras.__version__}" in page
+    rows = table(page, "beside Keras's Adam")
+    modes = {"tensorflow": ["eager", "graph", "XLA"], "jax": ["jit"]}
+    assert [row["backend"].split()[1] for row in rows] == modes.get(backend, ["eager"])
+    for row in rows:
+        ours, adam, bound = (
+            float(row[name]) for name in ("ours, ms", "Keras's Adam, ms", "bound, ms")
+        )
+        assert 0 < ours < 1e5
+        assert 0 < adam < 1e5
+        assert 0 < bound < 1e5
+        assert 0 < float(row["first step, s"]) < 1e3
+        # Printed with two digits.
+        assert float(row["ratio"]) == pytest.approx(adam / ours, rel=0.06)
+        assert float(row["reached"]) == pytest.approx(bound / ours, rel=0.06)
+    for row in table(page, "beside the same optimizer"):
+        times = float(row["theirs, ms"]) / float(row["ours, ms"])
+        assert float(row["ratio"]) == pytest.approx(times, rel=0.06)
+    assert "![Ratios](cpu.svg)" in page
+    assert "<path" in (tmp_path / "cpu.svg").read_text()
+
+
+def test_contenders_take_turns_and_one_that_fails_is_left_out():
+    from _timing import in_turns
+    from _timing import median
+
+    turns = []
+
+    def contender(name, *results):
+        results = iter(results)
+
+        def turn():
+            turns.append(name)
+            return next(results)
+
+        return turn
+
+    results = in_turns(
+        [
+            contender("a", 3, 1, 2),
+            None,
+            contender("b", 5, None),
+            contender("c", 4, 4, 9),
+        ],
+        rounds=3,
+    )
+    assert "".join(turns) == "abc" + "cba" + "ac"
+    assert results == [[3, 1, 2], None, None, [4, 4, 9]]
+    assert [median(result) for result in results] == [2, None, None, 4]
+
+
+def test_turns_end_when_their_seconds_are_over_but_not_before_the_least():
+    from _timing import in_turns
+
+    assert in_turns([lambda: 1], rounds=9, seconds=0, least=3) == [[1, 1, 1]]
+    assert in_turns([lambda: 1], rounds=2, seconds=0, least=3) == [[1, 1]]
+
+
+def test_the_bytes_are_of_gradients_once_and_of_weights_and_slots_twice():
+    from _optimizer_step import make
+    from _optimizer_step import size_of
+
+    # A layer: 4 matrices, 4 biases, and 2 normalizations with a scale and an offset.
+    layer = 4 * 512 * 512 + 2 * 512 * 4 * 512 + 3 * 512 + 512 + 4 * 512 + 512 + 4 * 512
+    around = (32_000 + 512) * 512 + 2 * 512
+    assert size_of("transformer:12") == 12 * layer + around
+    weights = 2 * 64 * 64
+    for name, slots in [("ConditionalGradient", 0), ("NovoGrad", 1), ("RAdam", 2)]:
+        _, known = make("tfx", name, "eager", "matrices:2")
+        assert known["bytes"] == 4 * weights * (1 + 2 + 2 * slots)
+
+
+@pytest.mark.only("tensorflow", "torch")  # on JAX, a step returns the new state
+def test_each_step_is_an_update():
+    from _optimizer_step import arrays
+    from _optimizer_step import of_keras
+
+    optimizer = keras.optimizers.SGD()
+    step, _ = of_keras(optimizer, "graph", *arrays("vector:5"))
+    step()
+    step()
+    assert int(optimizer.iterations) == 2
+
+
+def test_a_part_replaces_itself_in_a_page_and_leaves_the_others():
+    replaced = runpy.run_path(str(FOLDER / "__main__.py"))["replaced"]
+    page = replaced("# Title\n\nhead\n", "fit", "### An epoch\n\nold\n")
+    page = replaced(page, "optimizers", "numbers")
+    page = replaced(page, "fit", "### An epoch\n\nnew")
+    assert page == (
+        "# Title\n\nhead\n\n## Optimizers\n\nnumbers\n\n"
+        "## Epochs\n\n### An epoch\n\nnew\n"
+    )
