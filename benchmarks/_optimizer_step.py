@@ -105,15 +105,18 @@ def of_tensorflow(apply, gradients, mode):
 def of_jax(apply, state, gradients, values):
     import jax
 
-    # Memory of old weights and slots is that of the new ones.
-    apply = jax.jit(apply, donate_argnums=(0, 2))
+    # Memory of old weights and slots is that of the new ones. They are returned in the
+    # order in which they are given, as when Keras trains: else JAX copies them.
+    update = jax.jit(
+        lambda values, state, gradients: apply(state, gradients, values),
+        donate_argnums=(0, 1),
+    )
     # Some states share memory, which can be given away only once.
     now = jax.tree.map(jax.numpy.copy, (values, state))
 
     def step():
         nonlocal now
-        values, state = now
-        now = jax.block_until_ready(apply(state, gradients, values))
+        now = jax.block_until_ready(update(*now, gradients))
 
     return step
 
