@@ -32,7 +32,8 @@ def small_is_large(monkeypatch):
     if BACKEND == "tensorflow":
         monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
     elif BACKEND == "torch":
-        monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 8})
+        for name in ("_JOINED", "_BLOCK"):
+            monkeypatch.setattr(f"tfx_extras._backend.torch.{name}", {"cpu": 8})
 
 
 def make_variables():

@@ -105,6 +105,10 @@ class Backend:
         """Rounds to `dtype`, even if a compiler would skip a cast and its inverse."""
         return ops.cast(value, dtype)
 
+    def choose(self, condition: Any, a: Any, b: Any) -> Any:
+        """Returns one of two tensors, by a scalar."""
+        return ops.where(condition, a, b)
+
     def beside(self, variable: Any) -> AbstractContextManager:
         """A scope in which new variables live on the devices of `variable`."""
         return nullcontext()

@@ -9,9 +9,10 @@ from torch._utils import _unflatten_dense_tensors
 from tfx_extras._backend._face import Backend
 
 # Elements that are updated at a time. On a CPU, what is computed of them stays in the
-# cache; on a GPU, what counts is that operations are few.
+# cache, of one core or of two; on a GPU, what counts is that operations are few.
 _BLOCK = {"cpu": 2**17}
-_BLOCK_ELSEWHERE = 2**24
+_JOINED = {"cpu": 2**16}
+_ELSEWHERE = 2**24
 
 
 class _Known(torch.autograd.Function):
@@ -49,7 +50,7 @@ class Torch(Backend):
         for update in updates:
             raw = update._replace(kept=[_raw(variable) for variable in update.kept])
             weights = raw.kept[0]
-            if weights.numel() >= _block(weights.device):
+            if weights.numel() >= _JOINED.get(weights.device.type, _ELSEWHERE):
                 if all(k is None or k.is_contiguous() for k in raw.kept):
                     _update_by_blocks(optimizer, raw)
                 else:
@@ -58,8 +59,14 @@ class Torch(Backend):
                 key = optimizer.traits(update.place), weights.device, weights.dtype
                 alike.setdefault(key, []).append(raw)
         for same in alike.values():
-            for some in _as_many_as_a_block(same):
+            for some in _few_enough(same):
                 _update_as_one(optimizer, some)
+
+    def choose(self, condition, a, b):
+        is_known = isinstance(condition, bool) or condition.device.type == "cpu"
+        if is_known and not torch.compiler.is_compiling():
+            return a if condition else b
+        return super().choose(condition, a, b)
 
     def arctan2(self, y, x):
         return torch.arctan2(y, x)
@@ -103,15 +110,11 @@ class Torch(Backend):
             raise ValueError(message)
 
 
-def _block(device) -> int:
-    return _BLOCK.get(device.type, _BLOCK_ELSEWHERE)
-
-
 def _update_by_blocks(optimizer, update):
     """Updates a large variable, part by part."""
     gradient = update.gradient.reshape(-1)
     kept = [k if k is None else k.view(-1) for k in update.kept]
-    block = _block(gradient.device)
+    block = _BLOCK.get(gradient.device.type, _ELSEWHERE)
     for start in range(0, len(gradient), block):
         part = slice(start, start + block)
         parts = [k if k is None else k[part] for k in kept]
@@ -121,11 +124,12 @@ def _update_by_blocks(optimizer, update):
                 k.copy_(value)
 
 
-def _as_many_as_a_block(updates):
-    """Divides updates of small variables into lists as long together as a block."""
+def _few_enough(updates):
+    """Divides updates of small variables into lists of so many elements together."""
+    most = _JOINED.get(updates[0].gradient.device.type, _ELSEWHERE)
     some, size = [], 0
     for update in updates:
-        if some and size + update.gradient.numel() > _block(update.gradient.device):
+        if some and size + update.gradient.numel() > most:
             yield some
             some, size = [], 0
         some.append(update)

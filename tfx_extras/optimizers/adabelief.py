@@ -5,6 +5,7 @@ from typing import Unpack
 from keras import ops
 from typeguard import typechecked
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._register import register
@@ -104,7 +105,7 @@ class AdaBelief(Optimizer):
         m_hat, s_hat = m / c_1, largest / c_2
         direction = m_hat / (ops.sqrt(s_hat) + self.epsilon)
         if self.rectify:
-            direction = ops.where(is_defined, r * direction, m_hat)
+            direction = backend.choose(is_defined, r * direction, m_hat)
         return direction, (m, s, *maxima)
 
     def get_config(self):

@@ -5,6 +5,7 @@ from typing import Unpack
 from keras import ops
 from typeguard import typechecked
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._register import register
@@ -102,7 +103,7 @@ class RAdam(Optimizer):
         largest = maxima[0] if self.amsgrad else v
         m_hat, v_hat = m / c_1, largest / c_2
         adaptive = m_hat / (ops.sqrt(v_hat) + self.epsilon)
-        return ops.where(is_defined, r * adaptive, m_hat), (m, v, *maxima)
+        return backend.choose(is_defined, r * adaptive, m_hat), (m, v, *maxima)
 
     def get_config(self):
         return super().get_config() | {
