@@ -31,6 +31,9 @@ CHUNKED = "tests/losses/test_chunked.py"
 METRIC = "tests/losses/test_metric_learning.py"
 PAIRS = "tfx_extras/losses/_pairs.py"
 INFO_NCE = "tfx_extras/losses/info_nce.py"
+GRAPHS = "tfx_extras/_backend/_graphs.py"
+TORCH = "tfx_extras/_backend/torch.py"
+FAST = "tests/contracts/test_fast_paths.py"
 
 
 class Fault(NamedTuple):
@@ -756,6 +759,110 @@ FAULTS = [
         "1",
         LOSSES,
         "its_reference and Semi",
+    ),
+    # All variables at once
+    Fault(TORCH, "return a if condition else b", "return a", OPTIMIZERS, "reference"),
+    *(
+        Fault(path, right, wrong, FAST, select, backend)
+        for path, right, wrong, select, backend in [
+            (BASE, "if dtype not in moments:", "if True:", "scalars", "torch"),
+            (
+                BASE,
+                "type(self).update_step is not Optimizer.update_step",
+                "False",
+                "overridden",
+                "torch",
+            ),
+            (
+                BASE,
+                "return (self._decays[index],)",
+                "return (True,)",
+                "one_by_one",
+                "torch",
+            ),
+            (
+                "tfx_extras/optimizers/lamb.py",
+                "return *super().traits(index), self._is_excluded[index]",
+                "return super().traits(index)",
+                "excluded_by_path",
+                "tensorflow",
+            ),
+            (TORCH, "tensor.clone() for tensor", "tensor for tensor", "state", "torch"),
+            (TORCH, "start + block)", "start + block - 1)", "one_by_one", "torch"),
+            (TORCH, "> most:", "> 2**40:", "many_to_a_vector", "torch"),
+            (
+                TORCH,
+                "key = optimizer.traits(update.place), weights.device, weights.dtype",
+                "key = weights.device, weights.dtype",
+                "one_by_one",
+                "torch",
+            ),
+            (
+                TORCH,
+                "if all(k is None or k.is_contiguous() for k in raw.kept):",
+                "if True:",
+                "contiguous",
+                "torch",
+            ),
+            (
+                GRAPHS,
+                "            settings,\n            _spec(rate),",
+                "            _spec(rate),",
+                "changed_between",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                "            settings,\n            _spec(rate),",
+                "            settings,",
+                "set_function",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                "optimizer.traced_rate = rate",
+                "pass",
+                "set_function",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                "return id(thing), _settings(thing)",
+                "return id(thing)",
+                "schedule_that",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                "            optimizer.traits(update.place),\n",
+                "",
+                "one_by_one",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                'id(v), id(getattr(v, "constraint", None))',
+                "1, 1",
+                "frozen",
+                "tensorflow",
+            ),
+            (GRAPHS, "raise _FunctionError", "pass", "wrapped_rate", "tensorflow"),
+            (GRAPHS, "_MOST = 16", "_MOST = 160", "change_all_the_time", "tensorflow"),
+            (
+                GRAPHS,
+                "except (tf.errors.OpError, ValueError) as error:",
+                "except KeyError as error:",
+                "xla_cannot",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                "indices_shape=[None]",
+                "indices_shape=x.indices.shape",
+                "any_length",
+                "tensorflow",
+            ),
+        ]
     ),
     # The layer over TensorFlow Addons' names
     Fault(
