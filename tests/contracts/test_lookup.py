@@ -5,7 +5,7 @@ import pytest
 
 from tests.cases import OPTIMIZERS
 from tests.cases import each_class
-from tests.contracts.test_surface import ACTIVATIONS
+from tests.contracts.test_surface import WITHOUT_CLASSES
 from tests.contracts.test_surface import TOOLS
 from tfx_extras import losses
 from tfx_extras import optimizers
@@ -21,7 +21,7 @@ def test_every_name_is_found_in_any_case_and_with_its_package(package):
         if isinstance(obj, type):
             continue
         assert package.get(name) is obj
-    assert set(names) == set(package.__all__) - TOOLS - ACTIVATIONS
+    assert set(names) == set(package.__all__) - TOOLS - WITHOUT_CLASSES
 
 
 @each_class(OPTIMIZERS)
