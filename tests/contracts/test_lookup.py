@@ -5,8 +5,8 @@ import pytest
 
 from tests.cases import OPTIMIZERS
 from tests.cases import each_class
-from tests.contracts.test_surface import WITHOUT_CLASSES
 from tests.contracts.test_surface import TOOLS
+from tests.contracts.test_surface import WITHOUT_CLASSES
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
