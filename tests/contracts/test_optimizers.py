@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -165,6 +167,23 @@ def test_memory_is_that_of_the_documentation(case):
                 for v in counted
             )
         assert size == 1000 * expected
+
+
+@each_class(OPTIMIZERS)
+def test_memory_is_that_of_the_guide(case):
+    guide = (Path(__file__).parents[2] / "docs/speed.md").read_text()
+    (row,) = re.findall(
+        rf"^\| `{case.cls.__name__}` \| (\d+) \| (\d*) ?\|$", guide, re.M
+    )
+    sizes = []
+    for options in [{}, {"amsgrad": True}][
+        : 1 + ("amsgrad" in hyperparameters(case.cls))
+    ]:
+        optimizer = case.cls(**options)
+        optimizer.build([keras.Variable(np.ones(1000), dtype="float32", name="w")])
+        slots = [v for v in optimizer.variables if tuple(v.shape) == (1000,)]
+        sizes.append(4 * len(slots))
+    assert [int(size) for size in row if size] == sizes
 
 
 # Configuration
