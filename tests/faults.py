@@ -1034,6 +1034,7 @@ def is_seen(fault: Fault) -> bool:
             "tests",
             "pyproject.toml",
             "examples",
+            "docs",
         ):
             source = ROOT / name
             copied = copy / name
