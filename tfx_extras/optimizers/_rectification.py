@@ -45,3 +45,12 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
     ratio = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
     # Not `ops.maximum(ratio, 0)`: on PyTorch the 0 would make it float32.
     return ops.sqrt(ops.relu(ratio)), rho >= threshold
+
+
+def corrections(step, beta_1: float, beta_2: float, threshold: float) -> tuple:
+    """Returns the corrections of both moving averages, and what `rectification` does."""
+    return (
+        bias_correction(beta_1, step),
+        bias_correction(beta_2, step),
+        *rectification(step, beta_2, threshold),
+    )

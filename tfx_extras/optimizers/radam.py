@@ -12,8 +12,7 @@ from tfx_extras._register import register
 from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
-from tfx_extras.optimizers._rectification import bias_correction
-from tfx_extras.optimizers._rectification import rectification
+from tfx_extras.optimizers._rectification import corrections
 
 
 @register
@@ -88,11 +87,7 @@ class RAdam(Optimizer):
         self.slots = ("momentum", "variance") + ("max_variance",) * amsgrad
 
     def coefficients(self, step):
-        return (
-            bias_correction(self.beta_1, step),
-            bias_correction(self.beta_2, step),
-            *rectification(step, self.beta_2, self.sma_threshold),
-        )
+        return corrections(step, self.beta_1, self.beta_2, self.sma_threshold)
 
     def update(self, gradient, variable, coefficients, slots):
         c_1, c_2, r, is_defined = coefficients
