@@ -48,7 +48,7 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
 
 
 def corrections(step, beta_1: float, beta_2: float, threshold: float) -> tuple:
-    """Returns the corrections of both moving averages, and what `rectification` does."""
+    """Returns the bias corrections of both averages, and `rectification`."""
     return (
         bias_correction(beta_1, step),
         bias_correction(beta_2, step),
