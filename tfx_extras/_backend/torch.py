@@ -9,9 +9,11 @@ from torch._utils import _unflatten_dense_tensors
 from tfx_extras._backend._face import Backend
 
 # Elements that are updated at a time. On a CPU, what is computed of them stays in the
-# cache, of one core or of two; on a GPU, what counts is that operations are few.
+# cache; and small operations are left to one thread: PyTorch divides those of 2**15 and
+# more, which then wait for each other where cores are busy. On a GPU, what counts is
+# that operations are few.
 _BLOCK = {"cpu": 2**17}
-_JOINED = {"cpu": 2**16}
+_JOINED = {"cpu": 2**15 - 1}
 _ELSEWHERE = 2**24
 
 
