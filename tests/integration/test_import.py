@@ -7,6 +7,8 @@ import sys
 import keras
 import pytest
 
+from tfx_extras._environment import warn_of_legacy_keras
+
 BACKEND = keras.backend.backend()
 
 
@@ -19,25 +21,21 @@ def python(code, **environment):
     )
 
 
-def test_import_prints_and_warns_nothing_of_its_own():
-    quiet = "import keras, sys; print('MARK', file=sys.stderr); print('MARK');"
-    result = python(quiet + "import tfx_extras")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == "MARK\n"
-    assert result.stderr.endswith("MARK\n")
-
-
-def test_import_needs_no_other_backend():
+def test_import_is_quiet_and_needs_no_other_backend():
     others = {"tensorflow", "jax", "torch"} - {BACKEND}
     code = f"""
 import sys, keras
 before = set(sys.modules)
+print("MARK", file=sys.stderr)
+print("MARK")
 import tfx_extras
 new = {{name.split('.')[0] for name in set(sys.modules) - before}}
 assert not new & {others | {"libcst", "optax", "sklearn"}!r}, new
 """
     result = python(code)
     assert result.returncode == 0, result.stderr
+    assert result.stdout == "MARK\n"
+    assert result.stderr.endswith("MARK\n")
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "jax", "torch"])
@@ -58,6 +56,7 @@ import tfx_extras
     assert "KERAS_BACKEND" in last
 
 
+@pytest.mark.only("torch")  # It is the same whatever the tests run on.
 def test_a_backend_that_is_not_supported_is_named():
     result = python("import tfx_extras", KERAS_BACKEND="numpy")
     assert result.returncode == 1
@@ -65,11 +64,21 @@ def test_a_backend_that_is_not_supported_is_named():
 
 
 @pytest.mark.only("tensorflow")
-@pytest.mark.parametrize("value", ["1", "True"])
-def test_legacy_keras_is_warned_of(value):
+def test_import_warns_of_legacy_keras():
     code = "import warnings; warnings.simplefilter('always'); import tfx_extras"
-    result = python(code, TF_USE_LEGACY_KERAS=value)
+    result = python(code, TF_USE_LEGACY_KERAS="1")
     assert result.returncode == 0, result.stderr
     assert "TF_USE_LEGACY_KERAS is set" in result.stderr
     assert "Unset it" in result.stderr
-    assert "TF_USE_LEGACY_KERAS" not in python(code, TF_USE_LEGACY_KERAS="0").stderr
+
+
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("value", ["1", "True", "0", None])
+def test_legacy_keras_is_warned_of_if_it_is_set(value, monkeypatch, recwarn):
+    if value is not None:
+        monkeypatch.setenv("TF_USE_LEGACY_KERAS", value)
+    else:
+        monkeypatch.delenv("TF_USE_LEGACY_KERAS", raising=False)
+    warn_of_legacy_keras()
+    found = [str(w.message) for w in recwarn if "LEGACY_KERAS" in str(w.message)]
+    assert len(found) == (value in ("1", "True"))
