@@ -12,7 +12,8 @@ DEVICES ?=
 QUICK ?=
 
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# What is used is compiled when it is: of the backends that is the smaller part.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: help demo test lint bench constraints clean
 
@@ -30,8 +31,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@for backend in $(BACKENDS); do \
 	    echo "== $$backend"; \
-	    KERAS_BACKEND=$$backend $(BIN)/python -m pytest --numprocesses 2 $(PYTEST) \
-	        || exit 1; \
+	    KERAS_BACKEND=$$backend $(BIN)/python -m pytest \
+	        --numprocesses 2 --dist worksteal $(PYTEST) || exit 1; \
 	done
 
 lint: $(VENV)/.test $(VENV)/.lint
