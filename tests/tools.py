@@ -1,6 +1,7 @@
 """What the tests need from the backend: arrays, gradients, devices, wide floats."""
 
 from contextlib import contextmanager
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -32,7 +33,10 @@ def gradient(function, x) -> np.ndarray:
     if BACKEND == "jax":
         import jax
 
-        return array(jax.grad(lambda x: ops.sum(function(x)))(jax.numpy.asarray(x)))
+        slope = jax.grad(lambda x: ops.sum(function(x)))
+        if isinstance(function, jax.stages.Wrapped):  # both ways in one, not in two
+            slope = jax.jit(slope)
+        return array(slope(jax.numpy.asarray(x)))
 
     x = ops.convert_to_tensor(x).detach().requires_grad_()
     ops.sum(function(x)).backward()
@@ -81,6 +85,12 @@ def devices() -> list[str]:
 
 
 each_device = pytest.mark.parametrize("device", devices())
+
+
+def on(device):
+    """In this scope the backend computes on `device`."""
+    # JAX compiles anew in a scope, also in that of the only device.
+    return keras.device(device) if len(devices()) > 1 else nullcontext()
 
 
 @contextmanager
