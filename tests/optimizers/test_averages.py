@@ -91,20 +91,21 @@ def test_the_average_can_be_assigned_for_good(make):
 
 
 @each_kind
-@pytest.mark.parametrize("swap_on_epoch", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_evaluation_does_not_change_the_training(make, swap_on_epoch, dtype):
+def test_evaluation_does_not_change_the_training(make, dtype):
     results = []
     for callbacks, options in [
         ([], {}),
-        ([SwapAverage(swap_on_epoch)], {"validation_data": data()}),
+        ([SwapAverage(swap_on_epoch=False)], {"validation_data": data()}),
+        ([SwapAverage(swap_on_epoch=True)], {"validation_data": data()}),
     ]:
         keras.utils.set_random_seed(0)
         model = compiled(make(AdaBelief(0.01)), dtype)
         fit(model, callbacks, **options)
         results.append(state(model))
-    for one, two in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, two)
+    for plain, *others in zip(*results, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(plain, other)
 
 
 @each_kind
