@@ -177,6 +177,11 @@ class Backend:
         """
         raise NotImplementedError
 
+    def columns(self, x: Any, start: Any, size: int) -> Any:
+        """Returns as many columns of `x` as `size`, the last axis, from `start`."""
+        before = x.shape[:-1]
+        return ops.slice(x, (*[0] * len(before), start), (*before, size))
+
     def with_columns(self, x: Any, columns: Any, start: Any) -> Any:
         """Returns `x` with `columns` in place of its own from `start`.
 

@@ -85,6 +85,9 @@ class Torch(Backend):
             *inputs,
         )
 
+    def columns(self, x, start, size):
+        return x[..., start : start + size]  # `ops.slice` of Keras 3.12 warns
+
     def with_columns(self, x, columns, start):
         x[..., start : start + columns.shape[-1]] = columns
         return x

@@ -5,6 +5,7 @@ What is found of a row is `rest` and `largest`, which `Logits` explains.
 
 from keras import ops
 
+from tfx_extras._backend import backend
 from tfx_extras.losses._base import mean
 from tfx_extras.losses._probabilities import Logits
 
@@ -58,7 +59,7 @@ def slope_of(
 
 def part(weights, start, size):
     """The weights of some classes that follow each other; one number is that of all."""
-    return weights if _is_one(weights) else ops.slice(weights, (start,), (size,))
+    return weights if _is_one(weights) else backend.columns(weights, start, size)
 
 
 def _at(weights, classes):

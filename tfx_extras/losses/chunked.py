@@ -175,7 +175,7 @@ def _in_chunks(step, classes, size, carried):
 
 
 def _columns(kernel, start, size, dtype):
-    return ops.cast(ops.slice(kernel, (0, start), (kernel.shape[0], size)), dtype)
+    return ops.cast(backend.columns(kernel, start, size), dtype)
 
 
 def _logits(hidden, columns, bias, start):
