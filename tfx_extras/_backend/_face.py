@@ -177,6 +177,10 @@ class Backend:
         """
         raise NotImplementedError
 
+    def repeat(self, times: int, step: Callable[..., Any], carried: Any) -> Any:
+        """Returns what becomes of `carried` by `step(i, carried)`, `times` times."""
+        return ops.fori_loop(0, times, step, carried)
+
     def columns(self, x: Any, start: Any, size: int) -> Any:
         """Returns as many columns of `x` as `size`, the last axis, from `start`."""
         before = x.shape[:-1]

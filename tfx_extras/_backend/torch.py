@@ -85,6 +85,13 @@ class Torch(Backend):
             *inputs,
         )
 
+    def repeat(self, times, step, carried):
+        # Keras's `fori_loop` leaves a cycle that holds what it begins with: gradients
+        # in it would be copied, and go when Python next looks for cycles.
+        for i in range(times):
+            carried = step(i, carried)
+        return carried
+
     def columns(self, x, start, size):
         return x[..., start : start + size]  # `ops.slice` of Keras 3.12 warns
 

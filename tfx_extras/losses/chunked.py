@@ -167,8 +167,8 @@ def _slopes(upstream, found, hidden, kernel, bias, own, weights, size, **setting
 
 def _in_chunks(step, classes, size, carried):
     """What becomes of `carried` by `step(start, size, carried)` for each chunk."""
-    carried = ops.fori_loop(
-        0, classes // size, lambda i, carried: step(i * size, size, carried), carried
+    carried = backend.repeat(
+        classes // size, lambda i, carried: step(i * size, size, carried), carried
     )
     rest = classes % size
     return step(classes - rest, rest, carried) if rest else carried
