@@ -66,7 +66,7 @@ def fit(model, epochs, callbacks=()):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(32, 3)).astype("float32")
     y = x[:, :2] ** 2
-    model.fit(
+    history = model.fit(
         x,
         y,
         batch_size=8,
@@ -75,6 +75,7 @@ def fit(model, epochs, callbacks=()):
         verbose=0,
         callbacks=list(callbacks),
     )
+    return history.epoch
 
 
 def main(part, folder, *kinds):
@@ -86,7 +87,8 @@ def main(part, folder, *kinds):
         else:
             model = network(kind)
         callbacks = {"killed": [backup, Kill()], "restored": [backup]}.get(part, [])
-        fit(model, 2 if part in ("first", "second") else 4, callbacks)
+        epochs = fit(model, 2 if part in ("first", "second") else 4, callbacks)
+        np.save(f"{path}-{part}-epochs.npy", epochs)
         if part == "first":
             model.save(f"{path}.keras")
         state = [*model.variables, *model.optimizer.variables]

@@ -59,3 +59,9 @@ def test_it_ends_as_if_it_had_not_been_interrupted(part, folder):
         for first, whole in zip(halfway, states("through", folder), strict=True)
         for a, b in zip(first[:4], whole[:4], strict=True)
     )
+
+
+def test_what_was_finished_is_not_trained_again(folder):
+    for number in range(len(KINDS)):
+        epochs = np.load(folder / f"{number}-restored-epochs.npy")
+        np.testing.assert_array_equal(epochs, [2, 3])
