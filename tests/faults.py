@@ -159,6 +159,28 @@ FAULTS = [
         "its_reference and COCOB",
     ),
     Fault(
+        "tfx_extras/optimizers/cocob.py",
+        "ops.where(reward < 0, 0.0, reward)",
+        "ops.relu(reward)",
+        "tests/optimizers/test_cocob.py",
+        "copies",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/optimizers/cocob.py",
+        "magnitude_sum, reward, bet\n",
+        "magnitude_sum, reward, past_bet\n",
+        "tests/optimizers/test_cocob.py",
+        "far_weights",
+    ),
+    Fault(
+        TFA + "_keras_2.py",
+        '    "bet": ("tilde_w",),\n',
+        "",
+        "tests/tfa/test_saved.py",
+        "slots_are_found",
+    ),
+    Fault(
         "tfx_extras/optimizers/conditional_gradient.py",
         "range(13)",
         "range(3)",

@@ -200,7 +200,7 @@ OPTIMIZERS = [
         references.cocob,
         changes={"alpha": 10.0},
         invalid=({"learning_rate": -1.0}, {"alpha": 0.5}),
-        bytes_per_weight=16,
+        bytes_per_weight=20,
     ),
     OptimizerCase(
         optimizers.ConditionalGradient,

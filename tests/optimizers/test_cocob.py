@@ -2,8 +2,10 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
+from tests.tools import BACKEND
 from tests.tools import array
 from tfx_extras.optimizers import COCOB
 
@@ -31,3 +33,32 @@ def test_it_finds_a_minimum_without_a_learning_rate():
         gradient = ops.sign(ops.convert_to_tensor(variable) - 0.5)
         optimizer.apply([gradient], [variable])
     assert abs(array(variable)[0] - 0.5) < 0.1
+
+
+def test_the_bet_is_how_far_weights_are_from_where_they_began():
+    start = np.array([1.0, -2.0, 0.0])
+    variable = keras.Variable(start, dtype="float32", name="w")
+    optimizer = COCOB()
+    for gradient in ([1.0, -3.0, 0.0], [0.5, 1.0, 0.0], [-2.0, -1.0, 1e-3]):
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+    (bet,) = (array(v) for v in optimizer.variables if v.name.endswith("_bet"))
+    np.testing.assert_allclose(bet, array(variable) - start, rtol=1e-4)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="What XLA copies is asked of JAX.")
+def test_an_update_in_place_copies_one_slot():
+    """And not each whose old value is still read when the new one is there."""
+    import jax
+
+    variable = keras.Variable(np.ones(1000), dtype="float32", name="w")
+    optimizer = COCOB()
+    optimizer.build([variable])
+    weights, state = [variable.value], [v.value for v in optimizer.variables]
+    update = jax.jit(
+        lambda weights, state, gradients: optimizer.stateless_apply(
+            state, gradients, weights
+        ),
+        donate_argnums=(0, 1),
+    )
+    program = update.lower(weights, state, [jax.numpy.ones(1000)]).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 1.5 * 4 * 1000

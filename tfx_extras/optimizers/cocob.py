@@ -33,7 +33,7 @@ class COCOB(Optimizer):
     far each weight is from where it began. All is done for each weight by itself.
     $L_0$ is $10^{-8}$. In the first update, weights move by $1 / \alpha$.
 
-    Memory: 4 slots: 16 bytes per weight, and 2 more for half precision weights.
+    Memory: 5 slots: 20 bytes per weight, and 2 more for half precision weights.
 
     Differs from the paper in the factor $\eta$, which is 1 there; callbacks and
     schedules may set it.
@@ -56,7 +56,9 @@ class COCOB(Optimizer):
     Reference: Orabona and Tommasi, 2017. https://arxiv.org/abs/1705.07795
     """
 
-    slots = ("largest", "gradient_sum", "magnitude_sum", "reward")
+    # The bet follows from the others, but to compute the past one takes their old
+    # values beside the new ones, and XLA would copy all four.
+    slots = ("largest", "gradient_sum", "magnitude_sum", "reward", "bet")
     initial_values = MappingProxyType({"largest": 1e-8})
 
     @typechecked
@@ -70,21 +72,21 @@ class COCOB(Optimizer):
         self.alpha = require("alpha", alpha, "[1, inf)")
 
     def update(self, gradient, variable, coefficients, slots):
-        largest, gradient_sum, magnitude_sum, reward = slots
-        past_bet = self._bet(*slots)  # cheaper than a fifth slot
+        largest, gradient_sum, magnitude_sum, reward, past_bet = slots
         magnitude = ops.absolute(gradient)
         largest = ops.where(magnitude > largest, magnitude, largest)
         gradient_sum = gradient_sum + gradient
         magnitude_sum = magnitude_sum + magnitude
-        reward = ops.relu(reward - gradient * past_bet)
-        slots = largest, gradient_sum, magnitude_sum, reward
-        return past_bet - self._bet(*slots), slots
-
-    def _bet(self, largest, gradient_sum, magnitude_sum, reward):
+        # Not `relu`, which XLA would compute again for the bet, from a copy of the past
+        # reward.
+        reward = reward - gradient * past_bet
+        reward = ops.where(reward < 0, 0.0, reward)
         total, least = magnitude_sum + largest, self.alpha * largest
         scale = ops.where(total > least, total, least)
         # One quotient each: a product of two magnitudes might overflow.
-        return -(gradient_sum / scale) * (reward / largest + 1)
+        bet = -(gradient_sum / scale) * (reward / largest + 1)
+        slots = largest, gradient_sum, magnitude_sum, reward, bet
+        return past_bet - bet, slots
 
     def get_config(self):
         return super().get_config() | {"alpha": self.alpha}

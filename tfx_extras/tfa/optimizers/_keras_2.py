@@ -19,6 +19,7 @@ SAVED_AS = {
     "gradient_sum": ("gradients_sum",),
     "magnitude_sum": ("grad_norm_sum",),
     "reward": ("reward",),
+    "bet": ("tilde_w",),
     "slow": ("slow",),
     "average": ("average",),
 }
