@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.tools import BACKEND
 from tests.tools import array
 from tfx_extras.optimizers import COCOB
 
@@ -45,7 +44,7 @@ def test_the_bet_is_how_far_weights_are_from_where_they_began():
     np.testing.assert_allclose(bet, array(variable) - start, rtol=1e-4)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="What XLA copies is asked of JAX.")
+@pytest.mark.only("jax")
 def test_an_update_in_place_copies_one_slot():
     """And not each whose old value is still read when the new one is there."""
     import jax
