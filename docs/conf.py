@@ -1,0 +1,35 @@
+"""How Sphinx makes the site: `make docs`."""
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tfx_extras  # noqa: E402  # the backend is chosen above
+
+project = "tfx_extras"
+copyright = "the authors of tfx_extras, Apache License 2.0"
+release = version = tfx_extras.__version__
+extensions = [
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx-mathjax-offline",
+    "extensions.api",
+    "extensions.figures",
+]
+exclude_patterns = ["_build", "extensions", "figures"]
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath", "fieldlist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "tfx_extras"
+html_static_path = ["_static"]
+html_copy_source = False
+html_show_sphinx = False
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True

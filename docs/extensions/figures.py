@@ -1,0 +1,26 @@
+"""Draws each figure by its script before each build."""
+
+from pathlib import Path
+
+from figures import losses
+
+from figures import optimizers
+from figures import schedules
+
+DOCS = Path(__file__).parents[1]
+SCRIPTS = [losses, optimizers, schedules]
+
+def draw(app) -> None:
+    """Draws what is not there, or is older than its script."""
+    for script in SCRIPTS:
+        for name, figure in script.FIGURES.items():
+            path = DOCS / "_figures" / f"{name}.svg"
+            if path.exists() and path.stat().st_mtime > Path(script.__file__).stat().st_mtime:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure(path)
+
+def setup(app):
+    # Before the pages that show them.
+    app.connect("builder-inited", draw, priority=100)
+    return {"parallel_read_safe": True}

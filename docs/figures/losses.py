@@ -1,0 +1,280 @@
+"""Each loss as a curve, and its slope beside it.
+
+A curve follows one number that a model predicts, the rest of a small batch being held.
+The slope is TensorFlow's gradient of the mean over that batch, not a difference.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from figures._style import figure
+
+from tfx_extras import losses
+
+# Four samples of two classes on a circle, of which the first one moves.
+ANGLES = tf.constant([20.0, 90.0, 160.0])
+CLASSES = np.array([0, 0, 1, 1])
+
+
+class Curve(NamedTuple):
+    """A loss, as a function of one number, by some values of its arguments."""
+
+    label: str
+    reach: tuple[float, float]
+    lines: dict[str, Callable]
+
+
+def rows(*columns):
+    """A batch of one row: numbers and the one that changes."""
+    return tf.stack([tf.cast(c, "float32") for c in columns])[None]
+
+
+def on_circle(*degrees):
+    angles = tf.stack([tf.cast(d, "float32") for d in degrees]) * (np.pi / 180)
+    return tf.stack([tf.cos(angles), tf.sin(angles)], axis=-1)
+
+
+def fitting(loss, **options):
+    return lambda x: loss([[0.0]], rows(x), **options)
+
+
+def of_logit(loss, label, **options):
+    """Two classes, of which the true one has the logit that changes."""
+    return lambda x: loss(label, rows(x, 0.0), from_logits=True, **options)
+
+
+def embedded(loss, **options):
+    """The mean over the batch, while one of four samples moves on the circle."""
+    return lambda x: loss(CLASSES, on_circle(x, *tf.unstack(ANGLES)), **options)
+
+
+def pairs(x):
+    return tf.stack([on_circle(x, 180.0), on_circle(0.0, 200.0)], axis=1)
+
+
+def paired(loss, **options):
+    """Two pairs, of which one sample moves on the circle."""
+
+    return lambda x: loss([0, 1], pairs(x), **options)
+
+
+ERROR = ("prediction minus label", (-3, 3))
+LOGIT = ("logit of the true class, the other at 0", (-4, 6))
+ANGLE = ("degrees of a sample; the one like it is at 20", (-60, 200))
+PAIR = ("degrees between the two of a pair", (-180, 180))
+CURVES = {
+    "Huber": Curve(
+        *ERROR, {f"delta {d:g}": fitting(losses.huber, delta=d) for d in (0.5, 1.0, 2.0)}
+    ),
+    "PseudoHuber": Curve(
+        *ERROR,
+        {f"delta {d:g}": fitting(losses.pseudo_huber, delta=d) for d in (0.5, 1.0, 2.0)},
+    ),
+    "SmoothL1": Curve(
+        *ERROR,
+        {f"beta {b:g}": fitting(losses.smooth_l1, beta=b) for b in (0.5, 1.0, 2.0)},
+    ),
+    "PinballLoss": Curve(
+        *ERROR,
+        {f"tau {t:g}": fitting(losses.pinball_loss, tau=t) for t in (0.1, 0.5, 0.9)},
+    ),
+    "SigmoidFocalCrossentropy": Curve(
+        "logit of a class that is there",
+        (-4, 6),
+        {
+            f"gamma {g}": lambda x, g=g: losses.sigmoid_focal_crossentropy(
+                [[1.0]], rows(x), alpha=None, gamma=g, from_logits=True
+            )
+            for g in (0, 1, 2, 5)
+        },
+    ),
+    "CategoricalFocalCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"gamma {g}": of_logit(
+                losses.categorical_focal_crossentropy, [[1.0, 0.0]], gamma=g
+            )
+            for g in (0, 1, 2, 5)
+        },
+    ),
+    "SparseCategoricalFocalCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"gamma {g}": of_logit(
+                losses.sparse_categorical_focal_crossentropy, [0], gamma=g
+            )
+            for g in (0, 1, 2, 5)
+        },
+    ),
+    "SmoothedCategoricalCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"label_smoothing {e}": of_logit(
+                losses.smoothed_categorical_crossentropy,
+                [[1.0, 0.0]],
+                label_smoothing=e,
+            )
+            for e in (0.0, 0.1, 0.3)
+        },
+    ),
+    "SmoothedSparseCategoricalCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"label_smoothing {e}": of_logit(
+                losses.smoothed_sparse_categorical_crossentropy, [0], label_smoothing=e
+            )
+            for e in (0.0, 0.1, 0.3)
+        },
+    ),
+    "chunked_linear_crossentropy": Curve(
+        "feature: the logits are it and its negative",
+        (-3, 3),
+        {
+            f"label_smoothing {e}": lambda x, e=e: losses.chunked_linear_crossentropy(
+                [0], rows(x), [[1.0, -1.0]], label_smoothing=e
+            )
+            for e in (0.0, 0.1, 0.3)
+        },
+    ),
+    "SparsemaxLoss": Curve(
+        *LOGIT, {"": lambda x: losses.sparsemax_loss([[1.0, 0.0]], rows(x, 0.0))}
+    ),
+    "WeightedKappaLoss": Curve(
+        "probability of the true class",
+        (0.01, 0.99),
+        {
+            weightage: lambda x, w=weightage: losses.weighted_kappa_loss(
+                tf.constant([[1.0, 0, 0], [0, 0, 1.0]]),
+                tf.concat([rows(x, 1 - x, 0.0), [[0.1, 0.1, 0.8]]], 0),
+                weightage=weightage,
+            )
+            for weightage in ("linear", "quadratic")
+        },
+    ),
+    "SemiSupervisedCrossentropy": Curve(
+        "logit of a view without label; that of the other view is 4",
+        (-4, 6),
+        {
+            name: lambda x, name=name: losses.semi_supervised_crossentropy(
+                [-1],
+                tf.stack([rows(4.0, 0.0), rows(x, 0.0)], axis=1),
+                consistency=name,
+                from_logits=True,
+            )
+            for name in ("fixmatch", "mse")
+        },
+    ),
+    "ContrastiveLoss": Curve(
+        "distance of a pair",
+        (0, 2),
+        {
+            "alike": lambda x: losses.contrastive_loss([1], x[None]),
+            "different": lambda x: losses.contrastive_loss([0], x[None]),
+        },
+    ),
+    "GIoULoss": Curve(
+        "shift of a box of width 1 against its label",
+        (-3, 3),
+        {
+            mode: lambda x, mode=mode: losses.giou_loss(
+                [[0.0, 0.0, 1.0, 1.0]], rows(0.0, x, 1.0, x + 1), mode=mode
+            )
+            for mode in ("giou", "iou")
+        },
+    ),
+    "ArcFaceLoss": Curve(
+        "degrees to the own class; the other class is at 90",
+        (0, 180),
+        {
+            f"margin {m}": lambda x, m=m: losses.arc_face_loss(
+                [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=m, scale=16.0
+            )
+            for m in (0.0, 0.5)
+        },
+    ),
+    "CosFaceLoss": Curve(
+        "degrees to the own class; the other class is at 90",
+        (0, 180),
+        {
+            f"margin {m}": lambda x, m=m: losses.cos_face_loss(
+                [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=m, scale=16.0
+            )
+            for m in (0.0, 0.35)
+        },
+    ),
+    "CLIPLoss": Curve(*PAIR, {"": paired(losses.clip_loss, temperature=0.5)}),
+    "SigLIPLoss": Curve(
+        *PAIR, {"": paired(losses.siglip_loss, temperature=0.5, bias=0.0)}
+    ),
+    "NTXentLoss": Curve(*PAIR, {"": paired(losses.nt_xent_loss)}),
+    "NPairsLoss": Curve(*PAIR, {"": paired(losses.n_pairs_loss, from_embeddings=True)}),
+    "NPairsMultilabelLoss": Curve(
+        *PAIR,
+        {
+            name: lambda x, y=labels: losses.n_pairs_multilabel_loss(
+                y, pairs(x), from_embeddings=True
+            )
+            for name, labels in {
+                "no label shared": [[1, 0], [0, 1]],
+                "one of two shared": [[1, 0], [1, 1]],
+            }.items()
+        },
+    ),
+    "TripletLoss": Curve(
+        "degrees from anchor to positive; the negative is at 90",
+        (-180, 180),
+        {
+            name: lambda x, soft=soft: losses.triplet_loss(
+                [0], on_circle(0.0, x, 90.0)[None], soft=soft
+            )
+            for name, soft in (("margin 1", False), ("soft", True))
+        },
+    ),
+    **{
+        name: Curve(*ANGLE, {"": embedded(loss)})
+        for name, loss in {
+            "LiftedStructuredLoss": losses.lifted_structured_loss,
+            "MultiSimilarityLoss": losses.multi_similarity_loss,
+            "SupervisedContrastiveLoss": partial(
+                losses.supervised_contrastive_loss, temperature=0.5
+            ),
+            "TripletHardLoss": losses.triplet_hard_loss,
+            "TripletSemiHardLoss": losses.triplet_semi_hard_loss,
+        }.items()
+    },
+}
+
+
+def values_and_slopes(of, xs):
+    """A loss at each place, and its derivative there."""
+
+    @tf.function
+    def at(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tf.reduce_mean(of(x))
+        return value, tape.gradient(value, x)
+
+    found = [at(x) for x in tf.constant(xs, "float32")]
+    return np.array([[float(v), float(s)] for v, s in found]).T
+
+
+def curve(name, path):
+    """Draws a loss, and its slope."""
+    label, reach, lines = CURVES[name]
+    xs = np.linspace(*reach, 241)
+    with figure(path, columns=2) as (left, right):
+        for line, of in lines.items():
+            values, slopes = values_and_slopes(of, xs)
+            left.plot(xs, values, label=line)
+            right.plot(xs, slopes, label=line)
+        left.set(xlabel=label, title=name)
+        right.set(xlabel=label, title="its slope")
+        if len(lines) > 1:
+            left.legend()
+
+
+FIGURES = {f"losses/{name}": partial(curve, name) for name in CURVES}
