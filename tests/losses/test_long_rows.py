@@ -205,6 +205,18 @@ def test_transforms_of_functions_take_the_plain_way(loss):
     np.testing.assert_allclose(array(slope), gradient(total, z), rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.parametrize("number", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
+def test_settings_may_be_numbers_of_numpy(loss, number):
+    values = [
+        array(
+            loss(LABELS, LOGITS, label_smoothing=x, ignore_class=-1, from_logits=True)
+        )
+        for x in (number(0.5), 0.5)
+    ]
+    np.testing.assert_array_equal(*values)
+
+
 @pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
 def test_an_empty_batch_has_no_values(loss):
     z = np.zeros((0, CLASSES), "float32")
