@@ -140,7 +140,7 @@ def test_both_ways_agree_in_low_precision(monkeypatch, dtype, title, jit_compile
         np.testing.assert_allclose(actual, plain, atol=least)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="sizes are known elsewhere")
+@pytest.mark.only("tensorflow")  # elsewhere sizes are known
 @pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sizes_may_be_unknown(dtype, loss):
@@ -192,7 +192,7 @@ def test_the_way_is_taken(monkeypatch, loss):
     assert given == [["float32"]]
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="transforms of PyTorch")
+@pytest.mark.only("torch")
 @pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
 def test_transforms_of_functions_take_the_plain_way(loss):
     import torch

@@ -177,6 +177,10 @@ class TensorFlow(Backend):
         # all; this takes a tenth of it.
         return _compiled(_count_up_to)(ranked, values)
 
+    def sum_less_one(self, x):
+        total = tf.reduce_sum(tf.cast(x, "float64"), axis=-1, keepdims=True)
+        return tf.cast(total - 1, x.dtype)
+
     def has_fast_rows(self, x):
         # Compiling takes time, which pays where rows are long.
         return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()

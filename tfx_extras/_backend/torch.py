@@ -17,6 +17,7 @@ _BLOCK = {"cpu": 2**17}
 _JOINED = {"cpu": 2**15 - 1}
 _ELSEWHERE = 2**24
 _LONG = 4096
+_PART = 128
 
 
 class _Known(torch.autograd.Function):
@@ -80,6 +81,15 @@ class Torch(Backend):
 
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
+
+    def sum_less_one(self, x):
+        # A sum of all in `float64` would copy them; that of parts has few to copy.
+        last = x.shape[-1] % _PART
+        parts = x[..., last:].unflatten(-1, (-1, _PART)).sum(-1)
+        parts = torch.cat([x[..., :last].sum(-1, keepdim=True), parts], dim=-1)
+        is_narrow = x.device.type == "mps"  # which has no `float64`
+        total = parts.sum(-1, keepdim=True, dtype=None if is_narrow else torch.float64)
+        return (total - 1).to(x.dtype)
 
     def has_fast_rows(self, x):
         # Measured on a CPU. A transform of `torch.func` needs each operation.

@@ -305,7 +305,7 @@ def _of_long_rows(z, own, weights, label_smoothing, z_loss):
     """
     z = predictions(z)
     largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
-    rest = ops.sum(ops.exp(z - largest), axis=-1, keepdims=True) - 1
+    rest = backend.sum_less_one(ops.exp(z - largest))
     p = Logits(ops.take_along_axis(z, own, axis=-1) - largest, rest, largest)
     others = mean(weights * z) if label_smoothing > 0 else 0.0
     loss = loss_of(p, others, own, weights, label_smoothing, z_loss)
