@@ -28,6 +28,7 @@ TRAINING = "tests/integration/test_training.py"
 TENSORFLOW = "tests/integration/test_tensorflow.py"
 LOSSES = "tests/contracts/test_losses.py"
 CHUNKED = "tests/losses/test_chunked.py"
+LONG_ROWS = "tests/losses/test_long_rows.py"
 METRIC = "tests/losses/test_metric_learning.py"
 PAIRS = "tfx_extras/losses/_pairs.py"
 INFO_NCE = "tfx_extras/losses/info_nce.py"
@@ -631,9 +632,72 @@ FAULTS = [
         "tfx_extras/losses/_long_rows.py",
         "pull + 2 * z_loss",
         "pull + z_loss",
-        "tests/losses/test_long_rows.py",
+        LONG_ROWS,
         "both_ways",
         "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/losses/smoothed.py",
+        "upstream, predictions(z)",
+        "upstream, z",
+        LONG_ROWS,
+        "low_precision",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/losses/focal.py",
+        "axis, as_given=True",
+        "axis",
+        LONG_ROWS,
+        "copied",
+        "torch",
+    ),
+    Fault(
+        "tfx_extras/losses/focal.py",
+        "is_own, -p.miss(at_own), share",
+        "is_own, share - 1, share",
+        LONG_ROWS,
+        "digits",
+        "torch",
+    ),
+    Fault(
+        "tfx_extras/losses/focal.py",
+        "(miss + rise)",
+        "miss",
+        LONG_ROWS,
+        "both_ways and focal",
+        "torch",
+    ),
+    Fault(
+        TORCH,
+        "_, found = ctx.value(*inputs)",
+        "pass",
+        LONG_ROWS,
+        "both_ways",
+        "torch",
+    ),
+    Fault(
+        "tfx_extras/_backend/_face.py",
+        "ops.where(is_one, x - 1, x)",
+        "ops.where(is_one, x, x)",
+        CHUNKED,
+        "small_numbers and chunked",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        'tf.cast(x, "float64"), axis',
+        "x, axis",
+        CHUNKED,
+        "small_numbers",
+        "tensorflow",
+    ),
+    Fault(
+        TORCH,
+        "parts.sum(-1, keepdim=True, dtype=None if is_narrow else torch.float64)",
+        "x.sum(-1, keepdim=True)",
+        CHUNKED,
+        "small_numbers",
     ),
     Fault(
         "tfx_extras/losses/chunked.py",

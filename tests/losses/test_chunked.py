@@ -253,6 +253,22 @@ def test_a_gradient_within_tensorflow_functions(jit_compile):
         np.testing.assert_allclose(array(actual), exact, rtol=1e-4, atol=least)
 
 
+@pytest.mark.parametrize("name", ["smoothed", "chunked"])
+def test_many_small_numbers_are_not_lost_beside_one(name):
+    classes = 50_000
+    logits = np.zeros((1, classes), "float32")
+    logits[0, 7] = 12
+    if name == "smoothed":
+        loss = tfx_extras.losses.smoothed_sparse_categorical_crossentropy(
+            [7], logits, label_smoothing=0.0, from_logits=True
+        )
+    else:
+        hidden = np.ones((1, 1), "float32")
+        loss = chunked_linear_crossentropy([7], hidden, logits)
+    exact = np.log1p((classes - 1) * np.exp(-12.0))
+    np.testing.assert_allclose(array(loss), [exact], atol=2e-7)
+
+
 @pytest.mark.only("torch")
 def test_the_gradient_of_the_kernel_is_not_copied(monkeypatch):
     import torch

@@ -12,18 +12,18 @@ START = np.linspace(-1, 1, 12).reshape(6, 2)
 RATE = 2.0**-6
 
 
-def batches(count=8):
+def batches(count=8, size=5):
     """Ids, most of them repeated, and values; and their sums as a dense gradient."""
     rng = np.random.default_rng(0)
     for _ in range(count):
-        ids = rng.choice([0, 2, 3, 5], size=5)
-        values = rng.normal(size=(5, 2))
+        ids = rng.choice([0, 2, 3, 5], size=size)
+        values = rng.normal(size=(size, 2))
         dense = np.zeros((6, 2))
         np.add.at(dense, ids, values)
         yield ids, values, dense
 
 
-def train(optimizer, dtype="float32", jit=None):
+def train(optimizer, dtype="float32", jit=None, size=5):
     import tensorflow as tf
 
     variable = keras.Variable(START, dtype=dtype, name="table")
@@ -33,7 +33,7 @@ def train(optimizer, dtype="float32", jit=None):
         optimizer.apply([tf.IndexedSlices(values, ids, tf.constant([6, 2]))])
 
     step = step if jit is None else tf.function(step, jit_compile=jit)
-    for ids, values, _ in batches():
+    for ids, values, _ in batches(size=size):
         step(tf.constant(values, dtype), tf.constant(ids))
     return keras.ops.convert_to_numpy(keras.ops.cast(variable, "float64"))
 
@@ -83,10 +83,11 @@ def test_other_precisions_follow_the_reference(dtype):
 
 
 def test_accumulated_rows_are_those_of_all_micro_steps():
-    _, _, dense = zip(*batches(), strict=True)
+    few = {"size": 2}  # so that rows with moments are sometimes not named
+    _, _, dense = zip(*batches(**few), strict=True)
     means = np.reshape(dense, (4, 2, 6, 2)).mean(axis=1)
     rows = [np.abs(mean).sum(axis=1) > 0 for mean in means]
-    actual = train(LazyAdam(RATE, gradient_accumulation_steps=2), jit=False)
+    actual = train(LazyAdam(RATE, gradient_accumulation_steps=2), jit=False, **few)
     np.testing.assert_allclose(actual, adam(START, means, RATE, rows=rows), rtol=1e-5)
 
 

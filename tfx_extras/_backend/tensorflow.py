@@ -5,6 +5,7 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfx_extras._backend._face import Backend
@@ -176,6 +177,10 @@ class TensorFlow(Backend):
         # all; this takes a tenth of it.
         return _compiled(_count_up_to)(ranked, values)
 
+    def sum_less_one(self, x):
+        total = tf.reduce_sum(tf.cast(x, "float64"), axis=-1, keepdims=True)
+        return tf.cast(total - 1, x.dtype)
+
     def has_fast_rows(self, x):
         # Compiling takes time, which pays where rows are long.
         return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()
@@ -183,6 +188,10 @@ class TensorFlow(Backend):
     def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
         if not tf.distribute.has_strategy():
             value, slope = _compiled(value), _compiled(slope)
+        # Not numbers of NumPy, which would be tensors to what is compiled.
+        settings = {
+            k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()
+        }
         # Not variables, which a custom gradient would have to name.
         inputs = [x if x is None else tf.convert_to_tensor(x) for x in inputs]
         is_given = [x is not None for x in inputs]

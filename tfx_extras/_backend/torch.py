@@ -3,6 +3,7 @@
 import keras
 import torch
 from torch import distributed
+from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 from torch._utils import _flatten_dense_tensors
 from torch._utils import _unflatten_dense_tensors
 
@@ -15,21 +16,26 @@ from tfx_extras._backend._face import Backend
 _BLOCK = {"cpu": 2**17}
 _JOINED = {"cpu": 2**15 - 1}
 _ELSEWHERE = 2**24
+_LONG = 4096
+_PART = 128
 
 
 class _Known(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, value, slope, *inputs):
+    def forward(ctx, value, slope, once, *inputs):
         result, ctx.found = value(*inputs)
-        ctx.slope = slope
+        ctx.value, ctx.slope, ctx.once = value, slope, once
         ctx.save_for_backward(*inputs)
         return result
 
     @staticmethod
     def backward(ctx, *upstream):
+        found, inputs = ctx.found, ctx.saved_tensors
         if torch.is_grad_enabled():  # it would take what was found for a constant
-            raise NotImplementedError("This gradient has no gradient of its own.")
-        return None, None, *ctx.slope(*upstream, ctx.found, *ctx.saved_tensors)
+            if ctx.once:
+                raise NotImplementedError("This gradient has no gradient of its own.")
+            _, found = ctx.value(*inputs)
+        return None, None, None, *ctx.slope(*upstream, found, *inputs)
 
 
 class Torch(Backend):
@@ -76,12 +82,27 @@ class Torch(Backend):
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
 
+    def sum_less_one(self, x):
+        # A sum of all in `float64` would copy them; that of parts has few to copy.
+        last = x.shape[-1] % _PART
+        parts = x[..., last:].unflatten(-1, (-1, _PART)).sum(-1)
+        parts = torch.cat([x[..., :last].sum(-1, keepdim=True), parts], dim=-1)
+        is_narrow = x.device.type == "mps"  # which has no `float64`
+        total = parts.sum(-1, keepdim=True, dtype=None if is_narrow else torch.float64)
+        return (total - 1).to(x.dtype)
+
+    def has_fast_rows(self, x):
+        # Measured on a CPU. A transform of `torch.func` needs each operation.
+        is_plain = not torch.compiler.is_compiling() and not _is_transformed(x)
+        return x.shape[-1] >= _LONG and x.device.type == "cpu" and is_plain
+
     def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
         return _Known.apply(
             lambda *inputs: value(*inputs, *constants, **settings),
             lambda upstream, found, *inputs: slope(
                 upstream, found, *inputs, *constants, **settings
             ),
+            once,
             *inputs,
         )
 

@@ -127,9 +127,15 @@ def dense_labels(y_true, y_pred, ignore_class, axis) -> tuple[DenseLabels, Any]:
     return DenseLabels(y_true, valid), y_pred
 
 
-def sparse_labels(y_true, y_pred, ignore_class, axis) -> tuple[SparseLabels, Any]:
-    """Returns the labels, and `y_pred` in `float32` or wider with the classes last."""
-    y_pred = classes_last(predictions(y_pred), axis)
+def sparse_labels(
+    y_true, y_pred, ignore_class, axis, as_given=False
+) -> tuple[SparseLabels, Any]:
+    """Returns the labels, and `y_pred` in `float32` or wider with the classes last.
+
+    With `as_given`, `y_pred` is not made wide, which would copy it.
+    """
+    y_pred = ops.convert_to_tensor(y_pred) if as_given else predictions(y_pred)
+    y_pred = classes_last(y_pred, axis)
     received = f"y_pred.shape={tuple(y_pred.shape)}, with the classes last"
     like = "`y_pred` without the axis of the classes", received
     classes = y_pred.shape[-1]

@@ -21,7 +21,7 @@ def loss_of(p: Logits, others, own, weights, label_smoothing, z_loss):
         label_smoothing: $e$.
         z_loss: $\zeta$.
     """
-    loss = _at(weights, own) * p.surprise(p.values) * (1 - label_smoothing)
+    loss = at(weights, own) * p.surprise(p.values) * (1 - label_smoothing)
     loss = ops.squeeze(loss, -1)
     if label_smoothing > 0:
         drift = _mean_weight(weights) * p.log_partition() - others
@@ -46,7 +46,7 @@ def slope_of(
         classes: How many there are, where `z` holds only some.
     """
     p = Logits(z - found[1], *found)
-    pull = (1 - label_smoothing) * _at(weights, own)
+    pull = (1 - label_smoothing) * at(weights, own)
     pull = pull + label_smoothing * _mean_weight(weights)
     pull = pull + 2 * z_loss * p.log_partition()[..., None]
     upstream = upstream[..., None]
@@ -62,7 +62,8 @@ def part(weights, start, size):
     return weights if _is_one(weights) else backend.columns(weights, start, size)
 
 
-def _at(weights, classes):
+def at(weights, classes):
+    """The weights of these classes."""
     return weights if _is_one(weights) else ops.take(weights, classes, axis=0)
 
 

@@ -122,9 +122,9 @@ def _loss(hidden, kernel, bias, own, weights, label_smoothing, z_loss, size):
         z = _logits(hidden, _columns(kernel, start, size, hidden.dtype), bias, start)
         before, largest = largest, ops.max(z, axis=-1, keepdims=True, initial=LOWEST)
         largest = ops.where(before > largest, before, largest)
-        total = ops.sum(ops.exp(z - largest), axis=-1, keepdims=True)
         # `rest` leaves out the largest, whose exponential is 1.
-        rest = (1 + rest) * ops.exp(before - largest) + total - 1
+        more = backend.sum_less_one(ops.exp(z - largest))
+        rest = (1 + rest) * ops.exp(before - largest) + more
         place = own - start
         is_here = (place >= 0) & (place < size)
         here = ops.where(is_here, place, ops.zeros_like(place))

@@ -1,5 +1,6 @@
 """Focal losses."""
 
+import functools
 from typing import Unpack
 
 import keras
@@ -7,13 +8,16 @@ import numpy as np
 from keras import ops
 from typeguard import typechecked
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._base import predictions
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import DenseLabels
 from tfx_extras.losses._labels import SparseLabels
@@ -23,6 +27,9 @@ from tfx_extras.losses._labels import require_class_axis
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
 from tfx_extras.losses._labels import sparse_labels
+from tfx_extras.losses._long_rows import at
+from tfx_extras.losses._probabilities import TINY
+from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
@@ -309,7 +316,7 @@ def sparse_categorical_focal_crossentropy(
 
     Reference: Lin et al., 2017. https://arxiv.org/abs/1708.02002
     """
-    labels, y_pred = sparse_labels(y_true, y_pred, ignore_class, axis)
+    labels, y_pred = sparse_labels(y_true, y_pred, ignore_class, axis, as_given=True)
     loss = _focal(labels, y_pred, alpha, gamma, label_smoothing, from_logits)
     return labels.settle(loss)
 
@@ -378,10 +385,62 @@ def _focal(
     label_smoothing,
     from_logits,
 ):
-    p = probabilities(y_pred, from_logits)
-
-    def focused(values):
-        return power(p.miss(values), gamma) * p.surprise(values)
-
-    weights = per_class("alpha", alpha, y_pred.shape[-1], y_pred.dtype)
+    weights = per_class("alpha", alpha, y_pred.shape[-1], wide(y_pred.dtype))
+    is_sparse = isinstance(labels, SparseLabels)
+    if from_logits and is_sparse and backend.has_fast_rows(y_pred):
+        own = labels.classes[..., None]
+        settings = {"gamma": gamma, "label_smoothing": label_smoothing}
+        return backend.with_slope(
+            _of_long_rows, _slope_of_long_rows, (y_pred,), own, weights, **settings
+        )
+    p = probabilities(predictions(y_pred), from_logits)
+    focused = functools.partial(_focused, p, gamma)
     return labels.expected(focused, p.values, weights, label_smoothing)
+
+
+def _focused(p, gamma, values):
+    return power(p.miss(values), gamma) * p.surprise(values)
+
+
+def _of_long_rows(z, own, weights, gamma, label_smoothing):
+    """The same of logits, in few passes over them."""
+    z = predictions(z)
+    largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
+    largest = ops.stop_gradient(largest)
+    # The largest are counted apart: of a sure class, the rest is all that counts.
+    is_largest = ops.cast(z >= largest, z.dtype)
+    ties = ops.sum(is_largest, axis=-1, keepdims=True) - 1
+    rest = ops.sum(ops.exp(z - largest) - is_largest, axis=-1, keepdims=True) + ties
+    p = Logits(z - largest, rest, largest)
+    at_own = ops.take_along_axis(z, own, axis=-1) - largest
+    loss = (1 - label_smoothing) * at(weights, own) * _focused(p, gamma, at_own)
+    loss = ops.squeeze(loss, -1)
+    if label_smoothing > 0:
+        others = mean(weights * _focused(p, gamma, p.values))
+        loss = loss + label_smoothing * others
+    return loss, (rest, largest)
+
+
+def _slope_of_long_rows(upstream, found, z, own, weights, gamma, label_smoothing):
+    r"""$\sum_k g_k\, (p_c - [k = c])$, times `upstream`.
+
+    The slope of a term in its surprise, $-\log p_k$, is
+    $g_k = w_k\, y'_k\, (1 - p_k)^{\gamma - 1} (1 - p_k - \gamma p_k \log p_k)$.
+    """
+    dtype, z = z.dtype, predictions(z)
+    p = Logits(z - found[1], *found)
+
+    def slope(values):
+        miss = at_least(p.miss(values), TINY)
+        rise = gamma * p.share(values) * p.surprise(values)
+        return miss ** (gamma - 1) * (miss + rise)
+
+    classes, share = z.shape[-1], p.share(p.values)
+    at_own = ops.take_along_axis(z, own, axis=-1) - found[1]
+    g = (1 - label_smoothing) * at(weights, own) * slope(at_own)
+    is_own = ops.arange(classes, dtype=own.dtype) == own
+    of_z = g * ops.where(is_own, -p.miss(at_own), share)  # not 1 less than the share
+    if label_smoothing > 0:
+        g = label_smoothing / classes * weights * slope(p.values)
+        of_z = of_z + share * ops.sum(g, axis=-1, keepdims=True) - g
+    return (ops.cast(of_z * upstream[..., None], dtype),)

@@ -9,10 +9,12 @@ from typeguard import typechecked
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._base import predictions
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import DenseLabels
 from tfx_extras.losses._labels import SparseLabels
@@ -203,7 +205,7 @@ def smoothed_sparse_categorical_crossentropy(
         Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
         Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
-    labels, y_pred = sparse_labels(y_true, y_pred, ignore_class, axis)
+    labels, y_pred = sparse_labels(y_true, y_pred, ignore_class, axis, as_given=True)
     return labels.settle(
         _smoothed(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
     )
@@ -279,7 +281,9 @@ def _smoothed(
     from_logits,
 ):
     _require_logits(z_loss, from_logits)
-    weights = per_class("class_weight", class_weight, y_pred.shape[-1], y_pred.dtype)
+    weights = per_class(
+        "class_weight", class_weight, y_pred.shape[-1], wide(y_pred.dtype)
+    )
     settings = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     is_sparse = isinstance(labels, SparseLabels)
     if from_logits and is_sparse and backend.has_fast_rows(y_pred):
@@ -287,7 +291,7 @@ def _smoothed(
         return backend.with_slope(
             _of_long_rows, _slope_of_long_rows, (y_pred,), own, weights, **settings
         )
-    p = probabilities(y_pred, from_logits)
+    p = probabilities(predictions(y_pred), from_logits)
     loss = labels.expected(p.surprise, p.values, weights, label_smoothing)
     if isinstance(p, Logits) and z_loss > 0:
         loss = loss + z_loss * ops.square(p.log_partition())
@@ -295,9 +299,13 @@ def _smoothed(
 
 
 def _of_long_rows(z, own, weights, label_smoothing, z_loss):
-    """The same of logits, in three passes over them, and within 1e-7."""
-    largest = ops.max(z, axis=-1, keepdims=True)
-    rest = ops.sum(ops.exp(z - largest), axis=-1, keepdims=True) - 1
+    """The same of logits, in three passes over them, and within 1e-7.
+
+    They are made wide here, where no copy of them is: each pass reads what is given.
+    """
+    z = predictions(z)
+    largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
+    rest = backend.sum_less_one(ops.exp(z - largest))
     p = Logits(ops.take_along_axis(z, own, axis=-1) - largest, rest, largest)
     others = mean(weights * z) if label_smoothing > 0 else 0.0
     loss = loss_of(p, others, own, weights, label_smoothing, z_loss)
@@ -305,7 +313,8 @@ def _of_long_rows(z, own, weights, label_smoothing, z_loss):
 
 
 def _slope_of_long_rows(upstream, found, z, own, weights, **settings):
-    return (slope_of(upstream, z, found, own, weights, **settings),)
+    slope = slope_of(upstream, predictions(z), found, own, weights, **settings)
+    return (ops.cast(slope, z.dtype),)
 
 
 def _require_logits(z_loss, from_logits) -> None:
