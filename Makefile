@@ -15,18 +15,28 @@ BIN := $(VENV)/bin
 # What is used is compiled when it is: of the backends that is the smaller part.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: help demo test lint bench constraints clean
+.PHONY: help demo docs test test-docs lint bench constraints clean
 
 help:
 	@echo "make demo            train on handwritten digits, save, reload, draw"
 	@echo "make demo DATA=FILE  the same on your images: a .npz file with x and y"
 	@echo "make test            all tests, on TensorFlow, JAX and PyTorch"
+	@echo "make docs            the site, in docs/_build/html"
+	@echo "make test-docs       opens each of its pages in Chromium, which must be there"
 	@echo "make lint            ruff and pyright"
 	@echo "make bench           time and memory beside other packages, on one page"
 	@echo "make bench QUICK=1   the same in small, to see it work"
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/digits.py $(DATA)
+
+# Warnings are errors. The first page is docs/_build/html/index.html.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky \
+	    docs docs/_build/html
+
+test-docs: docs
+	$(BIN)/python -m pytest docs/tests
 
 test: $(VENV)/.test
 	@for backend in $(BACKENDS); do \

@@ -21,14 +21,17 @@ extensions = [
     "sphinx-mathjax-offline",
     "extensions.api",
     "extensions.figures",
+    "extensions.gallery",
 ]
-exclude_patterns = ["_build", "extensions", "figures"]
-myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath", "fieldlist"]
+exclude_patterns = ["_build", "extensions", "figures", "tests"]
+myst_enable_extensions = [
+    "linkify","amsmath", "attrs_inline", "colon_fence", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "tfx_extras"
 html_static_path = ["_static"]
+html_css_files = ["playground.css"]
 html_copy_source = False
 html_show_sphinx = False
 copybutton_prompt_text = r">>> |\.\.\. "

@@ -6,9 +6,10 @@ from figures import losses
 
 from figures import optimizers
 from figures import schedules
+from figures import smoothing
 
 DOCS = Path(__file__).parents[1]
-SCRIPTS = [losses, optimizers, schedules]
+SCRIPTS = [losses, optimizers, schedules, smoothing]
 
 def draw(app) -> None:
     """Draws what is not there, or is older than its script."""

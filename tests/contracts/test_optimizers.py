@@ -171,7 +171,7 @@ def test_memory_is_that_of_the_documentation(case):
 
 @each_class(OPTIMIZERS)
 def test_memory_is_that_of_the_guide(case):
-    guide = (Path(__file__).parents[2] / "docs/speed.md").read_text()
+    guide = (Path(__file__).parents[2] / "docs/guides/speed.md").read_text()
     (row,) = re.findall(
         rf"^\| `{case.cls.__name__}` \| (\d+) \| (\d*) ?\|$", guide, re.M
     )

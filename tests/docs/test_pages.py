@@ -7,11 +7,13 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 ROOT = Path(__file__).parents[2]
-GUIDES = [page for page in ROOT.glob("docs/*.md") if "```python" in page.read_text()]
+WRITTEN = [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")]
+WRITTEN += ROOT.glob("docs/ko/*.md")
+GUIDES = [page for page in WRITTEN if "```python" in page.read_text()]
 PAGES = [ROOT / "README.md", *sorted(GUIDES)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files that they write
     examples = list(Sybil(parsers=[PythonCodeBlockParser()]).parse(page).examples())

@@ -1,4 +1,4 @@
-"""What docs/migrate.md shows is what the tool prints, and its table."""
+"""What docs/guides/migrate.md shows is what the tool prints, and its table."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tfx_extras.migrate._successors import SUCCESSORS
 
 pytestmark = pytest.mark.only("tensorflow")
 
-PAGE = (Path(__file__).parents[2] / "docs" / "migrate.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/guides/migrate.md").read_text()
 
 
 def blocks(language):

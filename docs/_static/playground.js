@@ -1,0 +1,75 @@
+// Curves that follow sliders. The formulas are those of tfx_extras, and tested to be.
+
+export function warmupCosine(step, { peak, warmup, hold, decay, end, restarts, m_mul }) {
+  if (step < warmup) return (peak * step) / warmup;
+  if (step < warmup + hold) return peak;
+  const cycle = Math.floor((step - warmup - hold) / decay);
+  if (cycle > restarts) return end;
+  const x = Math.sin((Math.PI / 2) * (((step - warmup - hold) % decay) / decay)) ** 2;
+  return peak * m_mul ** cycle * (1 - x) + end * x;
+}
+
+export function focal(logit, { gamma, alpha }) {
+  // log(1 + exp(-x)) without overflow
+  const surprise = Math.max(-logit, 0) + Math.log1p(Math.exp(-Math.abs(logit)));
+  const miss = Math.exp(-Math.max(logit, 0)) /
+    (Math.exp(-Math.max(logit, 0)) + Math.exp(-Math.max(-logit, 0)));
+  return alpha * miss ** gamma * surprise;
+}
+
+const CURVES = {
+  schedule: { formula: warmupCosine, from: 0, to: 1000, points: 501, x: "step" },
+  focal: { formula: focal, from: -4, to: 6, points: 201, x: "logit of a class that is there" },
+};
+const WIDTH = 640, HEIGHT = 300, LEFT = 62, BOTTOM = 40, TOP = 12, RIGHT = 14;
+
+function values(curve, options) {
+  const { formula, from, to, points } = curve;
+  return Array.from({ length: points }, (_, i) => {
+    const x = from + ((to - from) * i) / (points - 1);
+    return [x, formula(x, options)];
+  });
+}
+
+function ticks(low, high, count = 5) {
+  return Array.from({ length: count }, (_, i) => low + ((high - low) * i) / (count - 1));
+}
+
+function svg(curve, found) {
+  const top = Math.max(...found.map(([, y]) => y), 1e-12);
+  const across = (x) => LEFT + ((x - curve.from) / (curve.to - curve.from)) * (WIDTH - LEFT - RIGHT);
+  const up = (y) => HEIGHT - BOTTOM - (y / top) * (HEIGHT - BOTTOM - TOP);
+  const number = (v) => String(Number(v.toPrecision(3)));
+  const lines = [
+    ...ticks(0, top).map((y) =>
+      `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${up(y)}" y2="${up(y)}"/>` +
+      `<text x="${LEFT - 8}" y="${up(y) + 4}" text-anchor="end">${number(y)}</text>`),
+    ...ticks(curve.from, curve.to).map((x) =>
+      `<text x="${across(x)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${number(x)}</text>`),
+  ];
+  const path = found.map(([x, y], i) => `${i ? "L" : "M"}${across(x).toFixed(2)},${up(y).toFixed(2)}`);
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">${lines.join("")}` +
+    `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${curve.x}</text>` +
+    `<path d="${path.join("")}"/></svg>`;
+}
+
+function start(place) {
+  const curve = CURVES[place.dataset.curve];
+  const sliders = [...place.querySelectorAll("input")];
+  const draw = () => {
+    const options = {};
+    for (const slider of sliders) {
+      options[slider.name] = Number(slider.value);
+      slider.nextElementSibling.textContent = slider.value;
+    }
+    const found = values(curve, options);
+    place.querySelector("figure").innerHTML = svg(curve, found);
+    place.curve = found; // for the test, which compares it with Python
+  };
+  for (const slider of sliders) slider.addEventListener("input", draw);
+  draw();
+}
+
+if (typeof document !== "undefined") {
+  for (const place of document.querySelectorAll(".playground")) start(place);
+}
