@@ -677,14 +677,6 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/_backend/_face.py",
-        "ops.where(is_one, x - 1, x)",
-        "ops.where(is_one, x, x)",
-        CHUNKED,
-        "small_numbers and chunked",
-        "jax",
-    ),
-    Fault(
         "tfx_extras/_backend/tensorflow.py",
         'tf.cast(x, "float64"), axis',
         "x, axis",
