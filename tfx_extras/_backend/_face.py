@@ -137,7 +137,7 @@ class Backend:
         return x @ ops.transpose(y)  # `ops.matmul` makes `float64` narrow
 
     def sum_less_one(self, x: Any) -> Any:
-        """The sum of each row less 1, within 1e-7, of numbers up to 1 of which one is.
+        """The sum of each row less 1, within 5e-7, of numbers up to 1 of which one is.
 
         Many small ones would be rounded away, each, if they were added to it in turn.
         """
