@@ -266,7 +266,7 @@ def test_many_small_numbers_are_not_lost_beside_one(name):
         hidden = np.ones((1, 1), "float32")
         loss = chunked_linear_crossentropy([7], hidden, logits)
     exact = np.log1p((classes - 1) * np.exp(-12.0))
-    np.testing.assert_allclose(array(loss), [exact], atol=2e-7)
+    np.testing.assert_allclose(array(loss), [exact], atol=5e-7)
 
 
 @pytest.mark.only("torch")

@@ -12,6 +12,7 @@ from tfx_extras._backend._face import Backend
 from tfx_extras._backend._graphs import Graphs
 from tfx_extras._backend._graphs import raw
 
+_PART = 16
 _LONG = 4096
 
 
@@ -178,8 +179,14 @@ class TensorFlow(Backend):
         return _compiled(_count_up_to)(ranked, values)
 
     def sum_less_one(self, x):
-        total = tf.reduce_sum(tf.cast(x, "float64"), axis=-1, keepdims=True)
-        return tf.cast(total - 1, x.dtype)
+        # XLA adds up one after the other; all of them in `float64` would be copied.
+        shape, last = tf.shape(x), x.shape[-1] % _PART
+        parts = tf.reshape(x[..., last:], tf.concat([shape[:-1], [-1, _PART]], 0))
+        parts = tf.cast(tf.reduce_sum(parts, axis=-1), "float64")
+        total = tf.reduce_sum(parts, axis=-1) + tf.cast(
+            tf.reduce_sum(x[..., :last], axis=-1), "float64"
+        )
+        return tf.cast(total - 1, x.dtype)[..., None]
 
     def has_fast_rows(self, x):
         # Compiling takes time, which pays where rows are long.

@@ -299,7 +299,7 @@ def _smoothed(
 
 
 def _of_long_rows(z, own, weights, label_smoothing, z_loss):
-    """The same of logits, in three passes over them, and within 1e-7.
+    """The same of logits, in three passes over them, and within 5e-7.
 
     They are made wide here, where no copy of them is: each pass reads what is given.
     """
