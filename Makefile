@@ -32,6 +32,7 @@ demo: $(VENV)/.demo
 
 # Warnings are errors. The first page is docs/_build/html/index.html.
 docs: $(VENV)/.docs
+	rm -rf docs/_build
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky \
 	    docs docs/_build/html
 

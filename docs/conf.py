@@ -25,11 +25,18 @@ extensions = [
 ]
 exclude_patterns = ["_build", "extensions", "figures", "tests"]
 myst_enable_extensions = [
-    "linkify","amsmath", "attrs_inline", "colon_fence", "dollarmath", "fieldlist"]
+    "linkify",
+    "amsmath",
+    "attrs_inline",
+    "colon_fence",
+    "dollarmath",
+    "fieldlist",
+]
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "tfx_extras"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["playground.css"]
 html_copy_source = False

@@ -43,7 +43,9 @@ def _own(body):
         if line and not line.startswith(" "):
             own = i
             break
-    return inspect.cleandoc("\n".join(["", *lines[:own]])), "\n".join(lines[own:]).strip()
+    return inspect.cleandoc("\n".join(["", *lines[:own]])), "\n".join(
+        lines[own:]
+    ).strip()
 
 
 def _section(title, body, link):
@@ -56,7 +58,9 @@ def _section(title, body, link):
         return f":returns: {linked(_joined(body), link)}"
     _, *entries = ENTRY.split("\n" + body)
     return "\n".join(
-        f":{field} {name}: {linked(_joined(text), link)}".replace("*", "\\*", name.count("*"))
+        f":{field} {name}: {linked(_joined(text), link)}".replace(
+            "*", "\\*", name.count("*")
+        )
         for name, text in zip(entries[::2], entries[1::2], strict=True)
     )
 

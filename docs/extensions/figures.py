@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from figures import losses
-
 from figures import optimizers
 from figures import schedules
 from figures import smoothing
@@ -11,15 +10,20 @@ from figures import smoothing
 DOCS = Path(__file__).parents[1]
 SCRIPTS = [losses, optimizers, schedules, smoothing]
 
+
 def draw(app) -> None:
     """Draws what is not there, or is older than its script."""
     for script in SCRIPTS:
         for name, figure in script.FIGURES.items():
             path = DOCS / "_figures" / f"{name}.svg"
-            if path.exists() and path.stat().st_mtime > Path(script.__file__).stat().st_mtime:
+            if (
+                path.exists()
+                and path.stat().st_mtime > Path(script.__file__).stat().st_mtime
+            ):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             figure(path)
+
 
 def setup(app):
     # Before the pages that show them.

@@ -36,7 +36,7 @@ def text() -> str:
             page = api.PAGES.get((package, name))
             title = f"[`{name}`](api/{page}.md)" if page else name.replace("_", " ")
             parts.append(
-                f":::{{grid-item-card}}\n{title}\n^^^\n"
+                f":::{{grid-item-card}} {title}\n"
                 f"![{name}, drawn](_figures/{package}/{name}.svg)\n:::"
             )
         parts.append("::::")

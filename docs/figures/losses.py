@@ -67,11 +67,15 @@ ANGLE = ("degrees of a sample; the one like it is at 20", (-60, 200))
 PAIR = ("degrees between the two of a pair", (-180, 180))
 CURVES = {
     "Huber": Curve(
-        *ERROR, {f"delta {d:g}": fitting(losses.huber, delta=d) for d in (0.5, 1.0, 2.0)}
+        *ERROR,
+        {f"delta {d:g}": fitting(losses.huber, delta=d) for d in (0.5, 1.0, 2.0)},
     ),
     "PseudoHuber": Curve(
         *ERROR,
-        {f"delta {d:g}": fitting(losses.pseudo_huber, delta=d) for d in (0.5, 1.0, 2.0)},
+        {
+            f"delta {d:g}": fitting(losses.pseudo_huber, delta=d)
+            for d in (0.5, 1.0, 2.0)
+        },
     ),
     "SmoothL1": Curve(
         *ERROR,
