@@ -97,13 +97,13 @@ def described(entry: Entry) -> str:
     name = f"tfx_extras.{entry.package}.{entry.name}"
     parts = [docstrings.markdown(entry.thing.__doc__, link)]
     for name_of_method, method in vars(entry.thing).items() if kind == "class" else ():
-        if not name_of_method.startswith("_") and inspect.isfunction(method):
-            if method.__doc__:
-                text = docstrings.markdown(method.__doc__, link)
-                parts.append(
-                    f"````{{py:method}} {name_of_method}{_signature(method, 1)}\n\n"
-                    f"{text}\n````"
-                )
+        is_public = not name_of_method.startswith("_") and inspect.isfunction(method)
+        if is_public and method.__doc__:
+            text = docstrings.markdown(method.__doc__, link)
+            parts.append(
+                f"````{{py:method}} {name_of_method}{_signature(method, 1)}\n\n"
+                f"{text}\n````"
+            )
     body = "\n\n".join(parts)
     return f"`````{{py:{kind}}} {name}{_signature(entry.thing)}\n\n{body}\n`````"
 

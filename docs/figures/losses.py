@@ -153,7 +153,7 @@ CURVES = {
             weightage: lambda x, w=weightage: losses.weighted_kappa_loss(
                 tf.constant([[1.0, 0, 0], [0, 0, 1.0]]),
                 tf.concat([rows(x, 1 - x, 0.0), [[0.1, 0.1, 0.8]]], 0),
-                weightage=weightage,
+                weightage=w,
             )
             for weightage in ("linear", "quadratic")
         },
