@@ -74,7 +74,7 @@ $(VENV)/.%: $(VENV)/.pip
 	touch $@
 
 # Exact versions of what `make test` installs, for everyone to get the same.
-constraints: $(VENV)/.test $(VENV)/.lint
+constraints: $(VENV)/.test $(VENV)/.lint $(VENV)/.docs
 	$(BIN)/python -m pip freeze --exclude-editable \
 	    | sed -n 's/^\([^ ]*==[^+]*\).*/\1/p' > constraints.txt
 

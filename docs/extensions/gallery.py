@@ -12,17 +12,18 @@ CAPTIONS = {
 The learning rate of each update.""",
     "losses": """## Losses
 
-What a loss becomes as one number that a model predicts changes, and its slope, which
-is what a network learns from. The rest of a small batch is held. Such a curve does not
-show how a loss behaves in many dimensions, nor how large its parts are in your data.""",
+What a loss becomes as one number that a model predicts changes, and its slope,
+which is what a network learns from. The rest of a small batch is held. Such a curve
+does not show how a loss behaves in many dimensions, nor how large its parts are in
+your data.""",
     "optimizers": f"""## Optimizers
 
 {figures.optimizers.STEPS} updates on two functions of two numbers. One rule for all: of
 {len(figures.optimizers.RATES)} learning rates from {min(figures.optimizers.RATES):g} to
 {max(figures.optimizers.RATES):g}, the one whose path ends lowest; all else by default.
 Such a picture does not show which one trains networks better: gradients there are
-noisy, in millions of dimensions, and what is minimized is not what is tested. Optimizers
-that take norms of layers see here a layer of two weights.""",
+noisy, in millions of dimensions, and what is minimized is not what is tested.
+Optimizers that take norms of layers see here a layer of two weights.""",
     "smoothing": """## Label smoothing and the focal weight""",
 }
 
