@@ -183,10 +183,9 @@ class TensorFlow(Backend):
         shape, last = tf.shape(x), x.shape[-1] % _PART
         parts = tf.reshape(x[..., last:], tf.concat([shape[:-1], [-1, _PART]], 0))
         parts = tf.cast(tf.reduce_sum(parts, axis=-1), "float64")
-        total = tf.reduce_sum(parts, axis=-1) + tf.cast(
-            tf.reduce_sum(x[..., :last], axis=-1), "float64"
-        )
-        return tf.cast(total - 1, x.dtype)[..., None]
+        rest = tf.reduce_sum(x[..., :last], axis=-1, keepdims=True)
+        total = tf.reduce_sum(parts, axis=-1, keepdims=True) + tf.cast(rest, "float64")
+        return tf.cast(total - 1, x.dtype)
 
     def has_fast_rows(self, x):
         # Compiling takes time, which pays where rows are long.
