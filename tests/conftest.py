@@ -44,11 +44,14 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what is said to hold of other backends alone: `only("jax")`."""
+    """Leaves out what is said to hold of other backends alone: `only("jax")`.
+
+    What a test says goes before what its file says.
+    """
     chosen, others = [], []
     for item in items:
-        marks = [name for mark in item.iter_markers("only") for name in mark.args]
-        (chosen if not marks or BACKEND in marks else others).append(item)
+        mark = item.get_closest_marker("only")
+        (chosen if mark is None or BACKEND in mark.args else others).append(item)
     config.hook.pytest_deselected(items=others)
     items[:] = chosen
 
