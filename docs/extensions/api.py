@@ -140,7 +140,7 @@ def table(package: str, of: list[Entry]) -> str:
         ("Functions", [e for e in of if e not in classes]),
     ]:
         if some:
-            lines += [f"## {heading}", "", "| Name | |", "|---|---|"]
+            lines += [f"## {heading}", "", "| Name | What it is |", "|---|---|"]
             lines += [f"| [`{e.name}`]({e.page}.md) | {e.sentence} |" for e in some]
             lines += [""]
     pages = "\n".join(e.page for e in of)

@@ -55,7 +55,8 @@ def curve(name, path):
             axes.plot(steps, ops.convert_to_numpy(schedule(steps)), label=label)
         axes.set(xlabel="step", ylabel="learning rate", title=name)
         if len(CURVES[name]) > 1:
-            axes.legend()
+            axes.margins(y=0.2)  # leaves room above the curves
+            axes.legend(loc="upper right")
 
 
 FIGURES = {f"schedules/{name}": partial(curve, name) for name in CURVES}
