@@ -37,7 +37,7 @@ docs: $(VENV)/.docs
 	    docs docs/_build/html
 
 test-docs: docs
-	$(BIN)/python -m pytest docs/tests
+	$(BIN)/python -m pytest --numprocesses 2 docs/tests
 
 test: $(VENV)/.test
 	@for backend in $(BACKENDS); do \

@@ -51,44 +51,49 @@ def browser():
             yield launched
 
 
-@pytest.fixture
-def open_page(browser, address):
-    """Opens a page of the site, and sees that nothing on it fails."""
-    context = browser.new_context()
-    page = context.new_page()
+@pytest.fixture(scope="module")
+def page_and_failures(browser, address):
+    """A page of the browser, and what failed on it so far."""
+    page = browser.new_page()
     failures = []
-    page.on("console", lambda m: failures.append(m.text) if m.type == "error" else None)
+
+    def console(message):
+        if message.type == "error":
+            failures.append(message.text)
+
+    def request(made):
+        if not made.url.startswith((address, "data:", "blob:")):
+            failures.append(f"not of the site: {made.url}")
+
+    def failed(made):
+        if made.failure != "net::ERR_ABORTED":  # by going to the next page
+            failures.append(f"{made.failure}: {made.url}")
+
+    def response(given):
+        if given.status >= 400:
+            failures.append(f"{given.status}: {given.url}")
+
+    page.on("console", console)
     page.on("pageerror", lambda error: failures.append(str(error)))
-    page.on(
-        "requestfailed",
-        lambda r: (
-            None
-            if r.failure == "net::ERR_ABORTED"  # by going to the next page
-            else failures.append(f"{r.failure}: {r.url}")
-        ),
-    )
-    page.on(
-        "response",
-        lambda r: failures.append(f"{r.status}: {r.url}") if r.status >= 400 else None,
-    )
-    page.on(
-        "request",
-        lambda r: (
-            None
-            if r.url.startswith((address, "data:", "blob:"))
-            else failures.append(f"not of the site: {r.url}")
-        ),
-    )
+    page.on("request", request)
+    page.on("requestfailed", failed)
+    page.on("response", response)
+    return page, failures
+
+
+@pytest.fixture
+def open_page(page_and_failures, address):
+    """Opens a page of the site, and sees that nothing on it fails."""
+    page, failures = page_and_failures
+    failures.clear()
 
     def opened(name):
         page.set_viewport_size({"width": 1400, "height": 900})
         page.goto(address + name, wait_until="load")
         page.evaluate("window.MathJax?.startup?.promise")
-        assert not failures
         return page
 
     yield opened
-    context.close()
     assert not failures
 
 
