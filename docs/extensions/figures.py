@@ -12,15 +12,10 @@ SCRIPTS = [losses, optimizers, schedules, smoothing]
 
 
 def draw(app) -> None:
-    """Draws what is not there, or is older than its script."""
+    """Draws all: a figure follows from the package as well as from its script."""
     for script in SCRIPTS:
         for name, figure in script.FIGURES.items():
             path = DOCS / "_figures" / f"{name}.svg"
-            if (
-                path.exists()
-                and path.stat().st_mtime > Path(script.__file__).stat().st_mtime
-            ):
-                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             figure(path)
 

@@ -61,6 +61,14 @@ def paired(loss, **options):
     return lambda x: loss([0, 1], pairs(x), **options)
 
 
+def of_angle(loss, margin):
+    """Two classes, of which the own one is at an angle, and the other at 90 degrees."""
+    return lambda x: loss(
+        [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=margin, scale=16.0
+    )
+
+
+OWN = ("degrees to the own class; the other class is at 90", (0, 180))
 ERROR = ("prediction minus label", (-3, 3))
 LOGIT = ("logit of the true class, the other at 0", (-4, 6))
 ANGLE = ("degrees of a sample; the one like it is at 20", (-60, 200))
@@ -190,24 +198,10 @@ CURVES = {
         },
     ),
     "ArcFaceLoss": Curve(
-        "degrees to the own class; the other class is at 90",
-        (0, 180),
-        {
-            f"margin {m}": lambda x, m=m: losses.arc_face_loss(
-                [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=m, scale=16.0
-            )
-            for m in (0.0, 0.5)
-        },
+        *OWN, {f"margin {m}": of_angle(losses.arc_face_loss, m) for m in (0.0, 0.5)}
     ),
     "CosFaceLoss": Curve(
-        "degrees to the own class; the other class is at 90",
-        (0, 180),
-        {
-            f"margin {m}": lambda x, m=m: losses.cos_face_loss(
-                [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=m, scale=16.0
-            )
-            for m in (0.0, 0.35)
-        },
+        *OWN, {f"margin {m}": of_angle(losses.cos_face_loss, m) for m in (0.0, 0.35)}
     ),
     "CLIPLoss": Curve(*PAIR, {"": paired(losses.clip_loss, temperature=0.5)}),
     "SigLIPLoss": Curve(

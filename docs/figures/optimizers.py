@@ -1,7 +1,7 @@
 """The path of each optimizer on two functions of two numbers.
 
 One rule for all: of the learning rates `RATES`, that is drawn whose path ends lowest
-after `STEPS` updates; all other arguments are the defaults of the optimizer.
+after `STEPS` updates; other arguments are the defaults, but for those in `OPTIMIZERS`.
 """
 
 from functools import partial
