@@ -21,7 +21,7 @@ your data.""",
 {figures.optimizers.STEPS} updates on two functions of two numbers. One rule for all: of
 {len(figures.optimizers.RATES)} learning rates from {min(figures.optimizers.RATES):g} to
 {max(figures.optimizers.RATES):g}, the one whose path ends lowest; all else by default,
-but for the radius of `ConditionalGradient`, and for averages, which are of fewer updates.
+but for the radius of `ConditionalGradient`, and for averages, which are shorter.
 Such a picture does not show which one trains networks better: gradients there are
 noisy, in millions of dimensions, and what is minimized is not what is tested.
 Optimizers that take norms of layers see here a layer of two weights.""",
