@@ -21,6 +21,8 @@ from tfx_extras._backend import backend
 from tfx_extras.optimizers._base import Optimizer
 
 BACKEND = keras.backend.backend()
+if BACKEND == "torch":
+    import torch
 # Two of a kind, one of another shape, one that is no matrix, two of half precision.
 SHAPES = {"a": (3, 4), "b": (3, 4), "c": (7,), "d": (), "e": (3, 4), "f": (5, 2)}
 HALF = {"e": "bfloat16", "f": "float16"}
@@ -303,6 +305,57 @@ def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
     variables = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 3, 3, 7, 20)]
     Watched(RATE).apply([ops.ones(v.shape) for v in variables], variables)
     assert sorted(sizes) == [3, 4, 6, 7, 8, 8]  # 20 in blocks of 8; 3 + 3, 3 and 7
+
+
+@pytest.mark.only("torch")
+def test_slots_stay_in_a_row_until_something_moves_them(monkeypatch):
+    monkeypatch.setattr("tfx_extras._backend.torch._JOINED", {"cpu": 100})
+    seen = {}
+    for is_fast in (True, False):
+        optimizer, variables = optimizers.RAdam(RATE), make_variables()[:4]
+        optimizer.has_fast_paths = is_fast
+        optimizer.build(variables)
+        momenta = [slots[0] for slots in optimizer._slots]
+
+        def places(momenta=momenta):
+            return [momentum.value.data_ptr() for momentum in momenta]
+
+        def train(some, optimizer=optimizer, variables=variables):
+            for g in make_gradients()[:3]:
+                optimizer.apply([g[i] for i in some], [variables[i] for i in some])
+
+        train([0, 1, 2, 3])
+        before = places()
+        train([0, 1, 2, 3])
+        assert places() == before
+        if is_fast:
+            sizes = [4 * int(np.prod(m.shape)) for m in momenta]
+            assert np.diff(before).tolist() == sizes[:3]
+        train([2, 0])
+        train([0, 1, 2, 3])
+        momenta[1].value.data = momenta[1].value.data.clone()
+        train([0, 1, 2, 3])
+        momenta[3].assign(momenta[3] * 2)
+        train([0, 1, 2, 3])
+        seen[is_fast] = [array(v) for v in variables + optimizer.variables]
+    assert_equal_to_rounding(seen[True], seen[False])
+
+
+@pytest.mark.only("torch")
+@pytest.mark.filterwarnings("ignore:.*lru_cache")  # `wide` is cached
+def test_compiled_by_pytorch_too():
+    def train(compile):
+        optimizer, variables = optimizers.AdaBelief(RATE), make_variables()
+        optimizer.build(variables)
+        step = compile(lambda gradients: optimizer.apply(gradients, variables))
+        for gradients in make_gradients()[:3]:
+            step(gradients)
+        return [array(v) for v in variables]
+
+    plain = train(lambda step: step)
+    # Without a C++ compiler, which not everyone has.
+    fast = train(lambda step: torch.compile(step, backend="aot_eager"))
+    assert_equal_to_rounding(fast, plain)
 
 
 @pytest.mark.only("torch")

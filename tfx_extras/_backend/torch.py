@@ -51,7 +51,8 @@ class Torch(Backend):
         return [tensor.clone() for tensor in tensors]
 
     def update_all(self, optimizer, updates):
-        if not optimizer.is_elementwise:
+        # What is compiled is joined by the compiler.
+        if not optimizer.is_elementwise or torch.compiler.is_compiling():
             super().update_all(optimizer, updates)
             return
         alike = {}
@@ -172,20 +173,48 @@ def _few_enough(updates):
 
 def _update_as_one(optimizer, updates):
     """Updates variables of one kind as one vector."""
-    columns = [
-        list(column)
-        for column in zip(*((u.gradient, *u.kept) for u in updates), strict=True)
-    ]
-    gradient, *kept = (
-        None if column[0] is None else _flatten_dense_tensors(column)
-        for column in columns
+    gradients = [update.gradient for update in updates]
+    weights, *own = (
+        list(column) for column in zip(*(u.kept for u in updates), strict=True)
     )
+    vectors = [None if column[0] is None else _joined(column) for column in own]
+    kept = [_flatten_dense_tensors(weights), *vectors]
     first = updates[0]
-    values = optimizer.updated(first.now, first.place, gradient, kept)
-    for column, value in zip(columns[1:], values, strict=True):
-        if value is not None:
-            parts = _unflatten_dense_tensors(value, column)
-            torch._foreach_copy_(column, parts)  # pyright: ignore[reportPrivateImportUsage]
+    gradient = _flatten_dense_tensors(gradients)
+    new, *values = optimizer.updated(first.now, first.place, gradient, kept)
+    parts = _unflatten_dense_tensors(new, weights)
+    torch._foreach_copy_(weights, parts)  # pyright: ignore[reportPrivateImportUsage]
+    for vector, value in zip(vectors, values, strict=True):
+        if vector is not None:
+            vector.copy_(value)
+
+
+def _joined(tensors):
+    """A vector in the memory of the tensors, which are moved beside each other.
+
+    There they stay, so that nothing is copied the next time. It is for what an
+    optimizer keeps, not for weights, whose memory may be known to others.
+    """
+    first, size = tensors[0], sum(tensor.numel() for tensor in tensors)
+    if _lie_in_a_row(tensors, size):
+        return first.as_strided((size,), (1,))
+    vector = _flatten_dense_tensors(tensors)
+    parts = _unflatten_dense_tensors(vector, tensors)
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.data = part
+    return vector
+
+
+def _lie_in_a_row(tensors, size):
+    first, place = tensors[0], tensors[0].data_ptr()
+    end = (first.storage_offset() + size) * first.element_size()
+    if end > first.untyped_storage().nbytes():
+        return False
+    for tensor in tensors:
+        if tensor.data_ptr() != place or not tensor.is_contiguous():
+            return False
+        place += tensor.numel() * tensor.element_size()
+    return True
 
 
 def _raw(variable):
