@@ -34,8 +34,7 @@ def small_is_large(monkeypatch):
     if BACKEND == "tensorflow":
         monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
     elif BACKEND == "torch":
-        for name in ("_JOINED", "_BLOCK"):
-            monkeypatch.setattr(f"tfx_extras._backend.torch.{name}", {"cpu": 8})
+        monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 8})
 
 
 def make_variables():
@@ -106,6 +105,14 @@ OPTIONS = {
 
 @each(OPTIMIZERS)
 def test_all_at_once_equals_one_by_one(case):
+    fast, plain = (trained(case.make(**DECAY), fast) for fast in (True, False))
+    assert_equal_to_rounding(fast, plain)
+
+
+@each(OPTIMIZERS)
+@pytest.mark.only("torch")
+def test_all_in_one_vector_or_stack_too(case, monkeypatch):
+    monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 100})
     fast, plain = (trained(case.make(**DECAY), fast) for fast in (True, False))
     assert_equal_to_rounding(fast, plain)
 
@@ -309,7 +316,7 @@ def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
 
 @pytest.mark.only("torch")
 def test_slots_stay_in_a_row_until_something_moves_them(monkeypatch):
-    monkeypatch.setattr("tfx_extras._backend.torch._JOINED", {"cpu": 100})
+    monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 100})
     seen = {}
     for is_fast in (True, False):
         optimizer, variables = optimizers.RAdam(RATE), make_variables()[:4]

@@ -9,12 +9,10 @@ from torch._utils import _unflatten_dense_tensors
 
 from tfx_extras._backend._face import Backend
 
-# Elements that are updated at a time. On a CPU, what is computed of them stays in the
-# cache; and small operations are left to one thread: PyTorch divides those of 2**15 and
-# more, which then wait for each other where cores are busy. On a GPU, what counts is
-# that operations are few.
+# Elements that are updated at a time, of one variable or of many small ones. On a CPU,
+# what is computed of them stays in the cache. On a GPU, what counts is that operations
+# are few.
 _BLOCK = {"cpu": 2**17}
-_JOINED = {"cpu": 2**15 - 1}
 _ELSEWHERE = 2**24
 _LONG = 4096
 _PART = 128
@@ -51,22 +49,22 @@ class Torch(Backend):
         return [tensor.clone() for tensor in tensors]
 
     def update_all(self, optimizer, updates):
-        # What is compiled is joined by the compiler.
-        if not optimizer.is_elementwise or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():  # which itself joins what it can
             super().update_all(optimizer, updates)
             return
         alike = {}
         for update in updates:
             raw = update._replace(kept=[_raw(variable) for variable in update.kept])
             weights = raw.kept[0]
-            if weights.numel() >= _JOINED.get(weights.device.type, _ELSEWHERE):
-                if all(k is None or k.is_contiguous() for k in raw.kept):
-                    _update_by_blocks(optimizer, raw)
-                else:
-                    optimizer.update_kept(update)
-            else:
-                key = optimizer.traits(update.place), weights.device, weights.dtype
+            if weights.numel() < _BLOCK.get(weights.device.type, _ELSEWHERE):
+                shape = None if optimizer.is_elementwise else weights.shape
+                traits = optimizer.traits(update.place)
+                key = traits, weights.device, weights.dtype, shape
                 alike.setdefault(key, []).append(raw)
+            elif optimizer.is_elementwise and all(map(_is_whole, raw.kept)):
+                _update_by_blocks(optimizer, raw)
+            else:
+                optimizer.update_kept(update)
         for same in alike.values():
             for some in _few_enough(same):
                 _update_as_one(optimizer, some)
@@ -160,7 +158,7 @@ def _update_by_blocks(optimizer, update):
 
 def _few_enough(updates):
     """Divides updates of small variables into lists of so many elements together."""
-    most = _JOINED.get(updates[0].gradient.device.type, _ELSEWHERE)
+    most = _BLOCK.get(updates[0].gradient.device.type, _ELSEWHERE)
     some, size = [], 0
     for update in updates:
         if some and size + update.gradient.numel() > most:
@@ -172,21 +170,46 @@ def _few_enough(updates):
 
 
 def _update_as_one(optimizer, updates):
-    """Updates variables of one kind as one vector."""
+    """Updates variables of one kind as one vector, or those of one shape as a stack."""
     gradients = [update.gradient for update in updates]
     weights, *own = (
         list(column) for column in zip(*(u.kept for u in updates), strict=True)
     )
-    vectors = [None if column[0] is None else _joined(column) for column in own]
-    kept = [_flatten_dense_tensors(weights), *vectors]
+    kept = [_flatten_dense_tensors(weights)]
+    kept += [None if column[0] is None else _joined(column) for column in own]
     first = updates[0]
-    gradient = _flatten_dense_tensors(gradients)
-    new, *values = optimizer.updated(first.now, first.place, gradient, kept)
-    parts = _unflatten_dense_tensors(new, weights)
+    whole = first._replace(gradient=_flatten_dense_tensors(gradients), kept=kept)
+    if optimizer.is_elementwise:
+        values = optimizer.updated(*whole)
+    else:
+        values = _updated_each(optimizer, whole, first, len(updates))
+    parts = _unflatten_dense_tensors(values[0], weights)
     torch._foreach_copy_(weights, parts)  # pyright: ignore[reportPrivateImportUsage]
-    for vector, value in zip(vectors, values, strict=True):
+    for vector, value in zip(kept[1:], values[1:], strict=True):
         if vector is not None:
             vector.copy_(value)
+
+
+def _updated_each(optimizer, whole, first, count):
+    """As `optimizer.updated`, of so many variables that are shaped as the first."""
+
+    def stacked(vector, example):
+        return None if vector is None else vector.view(count, *example.shape)
+
+    gradient, kept = whole.gradient, whole.kept
+    axes = [None if k is None else 0 for k in kept]
+    update_each = torch.func.vmap(
+        optimizer.updated,
+        in_dims=(None, None, 0, axes),
+        out_dims=tuple(axes),  # pyright: ignore[reportArgumentType]  # may be `None`
+    )
+    values = update_each(
+        first.now,
+        first.place,
+        stacked(gradient, first.gradient),
+        list(map(stacked, kept, first.kept)),
+    )
+    return [None if value is None else value.reshape(-1) for value in values]
 
 
 def _joined(tensors):
@@ -215,6 +238,10 @@ def _lie_in_a_row(tensors, size):
             return False
         place += tensor.numel() * tensor.element_size()
     return True
+
+
+def _is_whole(tensor):
+    return tensor is None or tensor.is_contiguous()
 
 
 def _raw(variable):

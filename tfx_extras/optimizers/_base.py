@@ -101,7 +101,7 @@ class Optimizer(keras.optimizers.Optimizer):
     `scalar_slots`; and of zeros at first, but those of `initial_values`. One that
     takes weight decay up into its formula sets `decays_inside`, and calls
     `penalized`. One whose formula mixes the elements of a variable, as a norm does,
-    sets `is_elementwise` to `False`.
+    sets `is_elementwise` to `False`. A formula is traced: it has no `if` of a tensor.
 
     Variables are updated all at once by `_backend/`, where that is faster. Setting
     `has_fast_paths` to `False`, of an optimizer or of the class, updates them one by
