@@ -21,6 +21,7 @@ TOOLS = {
     *("epochs", "get", "list", "plot", "weigh_unlabeled"),
     *("layer_wise_decay", "update_batch_norm"),
     *("LossOptions", "OptimizerOptions"),
+    "Optimizer",  # the base: tests/optimizers/test_base.py
 }
 # A sum of losses has no formula of its own: see tests/losses/test_combined.py; nor
 # have rules (tests/optimizers/test_parameter_groups.py) and a preset of two. A layer

@@ -3,6 +3,7 @@
 import keras as _keras
 
 from tfx_extras._lookup import Catalog as _Catalog
+from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers.adabelief import AdaBelief
 from tfx_extras.optimizers.cocob import COCOB
@@ -54,6 +55,7 @@ __all__ = [
     "Lookahead",
     "MovingAverage",
     "NovoGrad",
+    "Optimizer",
     "OptimizerOptions",
     "ParameterGroups",
     "ProximalAdagrad",

@@ -93,24 +93,53 @@ class Update(NamedTuple):
 
 
 class Optimizer(keras.optimizers.Optimizer):
-    """A Keras optimizer given by the names of its slots and by one formula.
+    r"""Base of optimizers, given by the names of their slots and by one formula.
+
+    $$ w_t = w_{t-1} - \eta \lambda w_{t-1} - \eta\, u_t $$
+
+    Here $u_t$ is the step that `update` returns, $w_t$ are the weights, $\eta$ is the
+    learning rate and $\lambda$ the weight decay.
 
     A subclass names in `slots` the tensors that it keeps for each variable, and
     writes `update`, which never assigns; or `move`, if its step is not a direction
-    times the learning rate. Slots are of the shape of the variable, but those of
+    times the learning rate. What of the formula depends on the number of the update
+    alone is in `coefficients`. Slots are of the shape of the variable, but those of
     `scalar_slots`; and of zeros at first, but those of `initial_values`. One that
     takes weight decay up into its formula sets `decays_inside`, and calls
     `penalized`. One whose formula mixes the elements of a variable, as a norm does,
     sets `is_elementwise` to `False`. A formula is traced: it has no `if` of a tensor.
+    Arguments of its own are in its `get_config`.
 
-    Variables are updated all at once by `_backend/`, where that is faster. Setting
-    `has_fast_paths` to `False`, of an optimizer or of the class, updates them one by
-    one.
+    Variables are updated all at once, where that is faster. Setting `has_fast_paths`
+    to `False`, of an optimizer or of the class, updates them one by one.
 
     Arithmetic is done and slots are kept in `float32`, or in `float64` for
     `float64` variables, and the result is rounded once, when it is stored. What
     rounding takes from a `bfloat16` or `float16` variable is kept beside it, in
     the same dtype, and added back in the next update.
+
+    Memory: 4 bytes per weight for each slot, and 2 for half precision weights.
+
+    Args:
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
+            without arguments.
+        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+        TypeError: If the class has no formula.
+
+    Example:
+        >>> class Momentum(tfx_extras.optimizers.Optimizer):
+        ...     slots = ("momentum",)
+        ...
+        ...     def update(self, gradient, variable, coefficients, slots):
+        ...         m = 0.9 * slots[0] + gradient
+        ...         return m, (m,)
+        >>> w = keras.Variable([1.0, -2.0])
+        >>> Momentum(0.1).apply([2 * w], [w])
+        >>> print(w.numpy().round(4))
+        [ 0.8 -1.6]
     """
 
     slots: Sequence[str] = ()
@@ -133,6 +162,13 @@ class Optimizer(keras.optimizers.Optimizer):
         weight_decay_exclude: Sequence[str] = (),
         **kwargs: Any,
     ):
+        cls = type(self)
+        is_base = cls.update is Optimizer.update and cls.move is Optimizer.move
+        if is_base and cls.update_step is Optimizer.update_step:
+            raise TypeError(
+                f"`{cls.__name__}` has no formula: a subclass of `Optimizer` must "
+                "define `update` or `move`."
+            )
         if isinstance(learning_rate, int | Number):
             learning_rate = float(require("learning_rate", learning_rate, "[0, inf)"))
         if isinstance(weight_decay, int | Number):
@@ -218,6 +254,12 @@ class Optimizer(keras.optimizers.Optimizer):
     def build(self, variables: list) -> None:
         if self.built:
             return
+        unknown = {*self.scalar_slots, *self.initial_values} - {*self.slots}
+        if unknown:
+            raise ValueError(
+                "`scalar_slots` and `initial_values` must name slots. "
+                f"Received: {sorted(unknown)}, slots={self.slots}"
+            )
         super().build(variables)
         kept = [
             self.add_optimizer_variables(
@@ -366,6 +408,11 @@ class Optimizer(keras.optimizers.Optimizer):
         # is; and the `+` of Keras fails for some that are empty.
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
         new_w, new_slots = self.move(gradient, w, now, slots, index)
+        if not isinstance(new_slots, tuple | list) or len(new_slots) != len(slots):
+            raise ValueError(
+                f"`{type(self).__name__}` must return, after its step, a tuple of "
+                f"slots={self.slots}. Received: {new_slots}"
+            )
         return (*rounded(new_w, variable, residual), *new_slots)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:

@@ -1,0 +1,79 @@
+"""The base of optimizers, as that of one of the user's own."""
+
+import inspect
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tfx_extras import optimizers
+
+
+class Momentum(optimizers.Optimizer):
+    """What each test makes wrong in one place."""
+
+    slots = ("momentum",)
+
+    def update(self, gradient, variable, coefficients, slots):
+        return gradient, (slots[0] + gradient,)
+
+
+def step(optimizer):
+    weights = keras.Variable(np.ones(3), dtype="float32")
+    optimizer.apply([ops.ones(3)], [weights])
+    return ops.convert_to_numpy(weights)
+
+
+def test_the_base_is_no_optimizer():
+    for cls in (optimizers.Optimizer, type("Empty", (optimizers.Optimizer,), {})):
+        with pytest.raises(TypeError, match=f"`{cls.__name__}` has no formula"):
+            cls(0.1)
+        with pytest.raises(TypeError, match="has no formula"):
+            cls.from_config({"learning_rate": 0.1})
+    assert "Optimizer" not in optimizers.list()
+    with pytest.raises(ValueError, match="Unknown optimizer"):
+        optimizers.get("Optimizer")
+
+
+def test_update_move_and_update_step_are_formulas():
+    def move(self, gradient, variable, now, slots, index):
+        return variable - now.learning_rate * gradient, slots
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, learning_rate * gradient)
+
+    for method in (move, update_step):
+        made = type("Made", (optimizers.Optimizer,), {method.__name__: method})
+        np.testing.assert_allclose(step(made(0.25)), [0.75] * 3)
+    np.testing.assert_allclose(step(Momentum(0.25)), [0.75] * 3)
+
+
+@pytest.mark.parametrize("argument", ["scalar_slots", "initial_values"])
+def test_names_that_are_no_slots_are_errors(argument):
+    optimizer = Momentum(0.1)
+    setattr(optimizer, argument, {"variance": 1.0})
+    with pytest.raises(ValueError, match=r"must name slots.*'variance'"):
+        step(optimizer)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("number", [0, 2, None])
+def test_another_number_of_slots_is_an_error(number, is_fast, monkeypatch):
+    def update(self, gradient, variable, coefficients, slots):
+        return gradient, gradient if number is None else (gradient,) * number
+
+    monkeypatch.setattr(Momentum, "update", update)
+    optimizer = Momentum(0.1)
+    optimizer.has_fast_paths = is_fast
+    with pytest.raises(ValueError, match=r"a tuple of slots=\('momentum',\)"):
+        step(optimizer)
+
+
+def test_what_a_subclass_needs_is_documented():
+    said = set(re.findall(r"`(\w+)`", inspect.getdoc(optimizers.Optimizer)))
+    names = {"coefficients", "update", "move", "penalized", "get_config", "slots"}
+    names |= {"scalar_slots", "initial_values", "decays_inside", "is_elementwise"}
+    assert said >= names | {"has_fast_paths"}
+    assert all(hasattr(optimizers.Optimizer, name) for name in names)
