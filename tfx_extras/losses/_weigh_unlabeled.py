@@ -39,6 +39,8 @@ def weigh_unlabeled(
     because Keras reads ahead: one that resumes is given the number of updates that
     have been made, `int(optimizer.iterations)`, as `start_step`.
 
+    Time: one pass over the labels of a batch, in NumPy.
+
     Args:
         data: Batches `(x, y)` or `(x, y, sample_weight)` that can be iterated over:
             a `tf.data.Dataset`, a `keras.utils.PyDataset`, a `DataLoader`, a list or

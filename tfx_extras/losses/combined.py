@@ -43,6 +43,8 @@ class CombinedLoss(keras.losses.Loss, Combinable):
     Keras, and take a number as a weight: `focal + 0.5 * huber` has two parts. A
     weight for a loss of Keras needs the constructor.
 
+    Time and memory: those of its parts.
+
     Args:
         losses: The parts $L_i$, one or more losses with the same `reduction`.
         weights: Their weights $w_i$, in (-inf, inf). `None` weighs all by 1.

@@ -32,6 +32,8 @@ def n_pairs_loss(y_true, y_pred, from_embeddings: bool = False, gather: bool = F
     The paper also keeps the length of embeddings small: give the last layer an
     `activity_regularizer` of `keras.regularizers.L2`.
 
+    Time and memory grow as the square of the batch.
+
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
         y_pred: Similarities $s$, of shape `(batch, batch)`. With `from_embeddings`,
@@ -116,6 +118,8 @@ def n_pairs_multilabel_loss(
     Here $s_{ij}$ is the similarity of anchor $i$ and sample $j$, $y_i$ says for each
     class whether $i$ has it, and $A$ are the anchors that share a label with some
     sample: those without labels cost 0, with a gradient of 0.
+
+    Time and memory grow as the square of the batch.
 
     Args:
         y_true: Labels $y$, 0 or 1 for each class, of shape `(batch, classes)`. On

@@ -21,6 +21,8 @@ def huber(y_true, y_pred, delta: Number = 1.0):
     $$ L = \frac1n \sum_{i=1}^n q_i \left( |e_i| - \tfrac12 q_i \right), \quad
         q_i = \min(|e_i|, \delta), \quad e = y - \hat y $$
 
+    Equals `keras.losses.huber`, and `torch.nn.functional.huber_loss` of each sample.
+
     Args:
         y_true: Values $y$, any real numbers, of shape `(..., values)`.
         y_pred: Predictions $\hat y$, of the same shape.
@@ -86,7 +88,8 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
         q_i = \min(|e_i|, \beta), \quad e = y - \hat y $$
 
     It is `huber` divided by its `delta`, so its slope is at most 1 whatever
-    `beta`. With `beta` 0 it is the absolute error.
+    `beta`. With `beta` 0 it is the absolute error. Equals
+    `torch.nn.functional.smooth_l1_loss` of each sample.
 
     Args:
         y_true: Values $y$, any real numbers, of shape `(..., values)`.

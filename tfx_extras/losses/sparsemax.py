@@ -72,6 +72,8 @@ def sparsemax_loss(y_true, y_pred, axis: int = -1):
     Probabilities do not determine the loss, so predictions are always logits, and
     there is no `from_logits`.
 
+    Time is that of sorting along `axis`; the gradient sorts nothing.
+
     Args:
         y_true: Labels $y$ in [0, 1], which sum to 1 over the classes, of the shape
             of `y_pred`.

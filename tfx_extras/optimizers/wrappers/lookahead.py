@@ -35,7 +35,7 @@ class Lookahead(OptimizerWrapper):
     optimizer. Accumulated gradients count as one update.
 
     Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
-    precision weights.
+    precision weights. Time: one pass over weights and slot more.
 
     Args:
         inner_optimizer: $A$, an optimizer of this package, of Keras or your own, or

@@ -35,7 +35,7 @@ class MovingAverage(AverageWrapper):
     Differs from `use_ema` of Keras, whose average starts at $w_1$.
 
     Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
-    precision weights.
+    precision weights. Time: one pass over weights and slot more.
 
     Args:
         inner_optimizer: An optimizer of this package, of Keras or your own, or a

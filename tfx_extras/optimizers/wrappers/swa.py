@@ -29,7 +29,7 @@ class SWA(AverageWrapper):
     update.
 
     Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
-    precision weights.
+    precision weights. Time: one pass over weights and slot more.
 
     Args:
         inner_optimizer: An optimizer of this package, of Keras or your own, or a
