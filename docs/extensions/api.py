@@ -7,10 +7,12 @@ Pages of functions have a folder of their own: some file systems take `Huber` an
 import importlib
 import inspect
 import posixpath
+import re
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
+from extensions import costs
 from extensions import docstrings
 
 import tfx_extras
@@ -28,6 +30,8 @@ class Entry(NamedTuple):
     @property
     def page(self) -> str:
         """Its page, relative to the folder of all, without the ending."""
+        if self.package in COMPACT:
+            return self.package
         folder = "" if inspect.isclass(self.thing) else "functions/"
         return f"{self.package}/{folder}{self.name}"
 
@@ -37,75 +41,108 @@ class Entry(NamedTuple):
         return inspect.getdoc(self.thing).split("\n", 1)[0]
 
     @property
-    def other_form(self) -> "Entry | None":
-        """The function of a class, or the class of a function."""
-        for other in entries():
-            is_form = (
-                _function(self.thing) is other.thing
-                or _function(other.thing) is self.thing
-            )
-            if is_form and other.package == self.package:
-                return other
-        return None
+    def function(self) -> Any:
+        """The function of a class that has one."""
+        return getattr(self.thing, "function", None)
 
 
-def _function(thing):
-    """The function of a class that has one."""
-    return getattr(thing, "function", None)
+# Of which all names are on one page.
+COMPACT = ["tfa.losses", "tfa.optimizers"]
+ENTRIES = [
+    Entry(package, name, getattr(module, name))
+    for package in [*tfx_extras.__all__, *COMPACT]
+    for module in [importlib.import_module(f"tfx_extras.{package}")]
+    for name in module.__all__
+]
+PAGES = {(entry.package, entry.name): entry.page for entry in ENTRIES}
+CLASSES = {e.function: e for e in ENTRIES if e.function and e.package not in COMPACT}
+FUNCTIONS = {e.thing: e for e in ENTRIES if e.thing in CLASSES}
 
 
-def entries() -> list[Entry]:
-    """All public names, package by package."""
-    return [
-        Entry(package, name, getattr(module, name))
-        for package in tfx_extras.__all__
-        for module in [importlib.import_module(f"tfx_extras.{package}")]
-        for name in module.__all__
-    ]
+def _counterparts():
+    """What of TensorFlow Addons each name is: by its name, or as that says first."""
+    for there in ENTRIES:
+        if there.package in COMPACT:
+            package = there.package.removeprefix("tfa.")
+            said = re.match(rf"`tfx_extras\.{package}\.(\w+)`", there.sentence)
+            name = said[1] if said else there.name
+            yield from ((e, there) for e in ENTRIES if e[:2] == (package, name))
 
 
-PAGES = {(entry.package, entry.name): entry.page for entry in entries()}
+COUNTERPARTS = dict(_counterparts())
 
 
 def page(entry: Entry, figures: set[str]) -> str:
     """The page of a name, in Markdown."""
     up = "../" * (entry.page.count("/") + 1)
-    other = entry.other_form
+    of_class, of_function = CLASSES.get(entry.thing), FUNCTIONS.get(entry.function)
+    other = of_class or of_function
     parts = [f"# {entry.name}", described(entry)]
     for name in [entry.name, *([other.name] if other else [])]:
         figure = f"{entry.package}/{name}.svg"
         if figure in figures:
             parts.append(f"![{entry.name}, drawn]({up}_figures/{figure})")
             break
+    if of_function:
+        parts += ["## Formula", _text(of_function, entry)]
+    cost = costs.sentence(entry.package, (of_function or entry).thing)
+    if cost:
+        parts += ["## Cost", cost]
     if other:
-        form = "Class" if inspect.isclass(other.thing) else "Function"
+        form = "Class" if of_class else "Function"
         parts.append(f"{form} form: [`{other.name}`]({up}api/{other.page}.md).")
+    there = COUNTERPARTS.get(of_function or entry, COUNTERPARTS.get(entry))
+    if there:
+        parts.append(
+            f"In TensorFlow Addons: [`{there.package}.{there.name}`]({up}api/"
+            f"{there.page}.md), which says what differs."
+        )
     return "\n\n".join(parts) + "\n"
 
 
-def described(entry: Entry) -> str:
-    """The signature of a name, what its docstring says, and its own methods."""
+def _text(entry: Entry, on: Entry) -> str:
+    """What a docstring says after its first line and before its sections."""
+    text = docstrings.description(inspect.getdoc(entry.thing))
+    return docstrings.linked(text.split("\n", 1)[-1].strip(), linker(on))
+
+
+def linker(entry: Entry):
+    """Makes links of names, for what stands on the page of an entry."""
     here = posixpath.dirname(f"api/{entry.page}")
 
     def link(name):
-        target = PAGES.get((entry.package, name))
-        if target is None or name in (entry.name, *_arguments(entry.thing)):
+        *package, last = name.removeprefix("tfx_extras.").split(".")
+        target = PAGES.get((".".join(package) or entry.package, last))
+        own = {entry.name, *_arguments(entry.thing)}
+        if target in (None, entry.page) or name in own:
             return f"`{name}`"
         return f"[`{name}`]({posixpath.relpath(f'api/{target}.md', here)})"
 
+    return link
+
+
+def described(entry: Entry) -> str:
+    """The signature of a name, what its docstring says, and methods that it names."""
+    link = linker(entry)
     kind = "class" if inspect.isclass(entry.thing) else "function"
     name = f"tfx_extras.{entry.package}.{entry.name}"
     parts = [docstrings.markdown(entry.thing.__doc__, link)]
-    for name_of_method, method in vars(entry.thing).items() if kind == "class" else ():
-        is_public = not name_of_method.startswith("_") and inspect.isfunction(method)
-        if is_public and method.__doc__:
-            text = docstrings.markdown(method.__doc__, link)
-            parts.append(
-                f"````{{py:method}} {name_of_method}{_signature(method, 1)}\n\n"
-                f"{text}\n````"
-            )
+    for name_of_method, method in _methods(entry.thing) if kind == "class" else ():
+        text = docstrings.markdown(method.__doc__, link)
+        parts.append(
+            f"````{{py:method}} {name_of_method}{_signature(method, 1)}\n\n{text}\n````"
+        )
     body = "\n\n".join(parts)
     return f"`````{{py:{kind}}} {name}{_signature(entry.thing)}\n\n{body}\n`````"
+
+
+def _methods(cls):
+    """Methods with a docstring, of its package, that stand in that of their class."""
+    package = cls.__module__.rpartition(".")[0]
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        is_own = method.__module__.startswith(package) and method.__doc__
+        if is_own and re.search(rf"`{name}(\(\))?`", cls.__doc__):
+            yield name, method
 
 
 def _arguments(thing):
@@ -132,8 +169,7 @@ def _signature(thing, leave_out=0):
 def table(package: str, of: list[Entry]) -> str:
     """The page of a package: its names, with a sentence each."""
     module = importlib.import_module(f"tfx_extras.{package}")
-    title = inspect.getdoc(module).split("\n", 1)[0].rstrip(".")
-    lines = [f"# {title}", ""]
+    lines = [f"# {_title(module)}", ""]
     classes = [e for e in of if inspect.isclass(e.thing)]
     for heading, some in [
         ("Classes", classes),
@@ -148,14 +184,30 @@ def table(package: str, of: list[Entry]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _title(module):
+    return inspect.getdoc(module).split("\n", 1)[0].rstrip(".")
+
+
+def compact(package: str, of: list[Entry]) -> str:
+    """The page of a package of which all names are on one page."""
+    module = importlib.import_module(f"tfx_extras.{package}")
+    parts = [f"# {_title(module)}", "What differs: see [the guide](../guides/tfa.md)."]
+    for entry in of:
+        parts += [f"## {package}.{entry.name}", described(entry)]
+    return "\n\n".join(parts) + "\n"
+
+
 def write(app) -> None:
     """Writes what changed, and removes pages of names that are gone."""
     drawn = API.parent / "_figures"
     figures = {p.relative_to(drawn).as_posix() for p in drawn.rglob("*.svg")}
-    pages = {API / f"{e.page}.md": page(e, figures) for e in entries()}
-    for package in tfx_extras.__all__:
-        of = [e for e in entries() if e.package == package]
-        pages[API / f"{package}.md"] = table(package, of)
+    pages = {}
+    for package in [*tfx_extras.__all__, *COMPACT]:
+        of = [e for e in ENTRIES if e.package == package]
+        make = compact if package in COMPACT else table
+        pages[API / f"{package}.md"] = make(package, of)
+        if package not in COMPACT:
+            pages |= {API / f"{e.page}.md": page(e, figures) for e in of}
     for path in set(API.rglob("*.md")) - {*pages, API / "index.md"}:
         path.unlink()
     for path, text in pages.items():

@@ -15,8 +15,8 @@ def markdown(docstring: str, link: Callable[[str], str]) -> str:
         docstring: The docstring.
         link: Makes a link of a name in backticks, or returns it as it is.
     """
-    text, *sections = SECTION.split(inspect.cleandoc(docstring))
-    parts = [linked(_blocks(text.strip()), link)]
+    _, *sections = SECTION.split(inspect.cleandoc(docstring))
+    parts = [linked(description(docstring), link)]
     for title, body in zip(sections[::2], sections[1::2], strict=True):
         body, after = _own(body)
         parts.append(_section(title, body, link))
@@ -25,9 +25,14 @@ def markdown(docstring: str, link: Callable[[str], str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def description(docstring: str) -> str:
+    """What comes before the sections."""
+    return _blocks(SECTION.split(inspect.cleandoc(docstring))[0].strip())
+
+
 def linked(text: str, link: Callable[[str], str]) -> str:
     """Text in which names in backticks are links, where there is a page of them."""
-    return re.sub(r"(?<!`)`(\w+)`(?!`)", lambda found: link(found[1]), text)
+    return re.sub(r"(?<!`)`([\w.]+)`(?!`)", lambda found: link(found[1]), text)
 
 
 def _blocks(text):

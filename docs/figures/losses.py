@@ -203,11 +203,18 @@ CURVES = {
     "CosFaceLoss": Curve(
         *OWN, {f"margin {m}": of_angle(losses.cos_face_loss, m) for m in (0.0, 0.35)}
     ),
-    "CLIPLoss": Curve(*PAIR, {"": paired(losses.clip_loss, temperature=0.5)}),
-    "SigLIPLoss": Curve(
-        *PAIR, {"": paired(losses.siglip_loss, temperature=0.5, bias=0.0)}
+    "CLIPLoss": Curve(
+        *PAIR, {"temperature 0.5": paired(losses.clip_loss, temperature=0.5)}
     ),
-    "NTXentLoss": Curve(*PAIR, {"": paired(losses.nt_xent_loss)}),
+    "SigLIPLoss": Curve(
+        *PAIR,
+        {
+            "temperature 0.5, bias 0": paired(
+                losses.siglip_loss, temperature=0.5, bias=0.0
+            )
+        },
+    ),
+    "NTXentLoss": Curve(*PAIR, {"default": paired(losses.nt_xent_loss)}),
     "NPairsLoss": Curve(*PAIR, {"": paired(losses.n_pairs_loss, from_embeddings=True)}),
     "NPairsMultilabelLoss": Curve(
         *PAIR,
@@ -232,16 +239,19 @@ CURVES = {
         },
     ),
     **{
-        name: Curve(*ANGLE, {"": embedded(loss)})
-        for name, loss in {
-            "LiftedStructuredLoss": losses.lifted_structured_loss,
-            "MultiSimilarityLoss": losses.multi_similarity_loss,
-            "SupervisedContrastiveLoss": partial(
-                losses.supervised_contrastive_loss, temperature=0.5
+        name: Curve(*ANGLE, {label: embedded(loss, **options)})
+        for name, label, loss, options in (
+            ("LiftedStructuredLoss", "margin 1", losses.lifted_structured_loss, {}),
+            ("MultiSimilarityLoss", "default", losses.multi_similarity_loss, {}),
+            (
+                "SupervisedContrastiveLoss",
+                "temperature 0.5",
+                losses.supervised_contrastive_loss,
+                {"temperature": 0.5},
             ),
-            "TripletHardLoss": losses.triplet_hard_loss,
-            "TripletSemiHardLoss": losses.triplet_semi_hard_loss,
-        }.items()
+            ("TripletHardLoss", "margin 1", losses.triplet_hard_loss, {}),
+            ("TripletSemiHardLoss", "margin 1", losses.triplet_semi_hard_loss, {}),
+        )
     },
 }
 
@@ -271,7 +281,7 @@ def curve(name, path):
             right.plot(xs, slopes, label=line)
         left.set(xlabel=label, title=name)
         right.set(xlabel=label, title="its slope")
-        if len(lines) > 1:
+        if any(lines):
             left.legend()
 
 

@@ -12,19 +12,21 @@ from tfx_extras import schedules
 STEPS = 1000
 CURVES = {
     "Cyclical": {
-        "triangular": schedules.Cyclical(1e-4, 1e-3, 125),
-        "triangular2": schedules.Cyclical(1e-4, 1e-3, 125, scale="triangular2"),
+        "step_size=125": schedules.Cyclical(1e-4, 1e-3, 125),
+        'scale="triangular2"': schedules.Cyclical(1e-4, 1e-3, 125, scale="triangular2"),
     },
     "InverseSquareRoot": {
-        "warm-up of 50 steps": schedules.InverseSquareRoot(1e-3, 50),
-        "of 200": schedules.InverseSquareRoot(1e-3, 200),
+        "warmup_steps=50": schedules.InverseSquareRoot(1e-3, 50),
+        "warmup_steps=200": schedules.InverseSquareRoot(1e-3, 200),
     },
-    "OneCycle": {"default": schedules.OneCycle(1e-3, STEPS)},
+    "OneCycle": {"total_steps=1000": schedules.OneCycle(1e-3, STEPS)},
     "PiecewiseLinear": {
-        "knots": schedules.PiecewiseLinear([0, 200, 600, 1000], [0, 1e-3, 4e-4, 0]),
+        "at 0, 200, 600, 1000": schedules.PiecewiseLinear(
+            [0, 200, 600, 1000], [0, 1e-3, 4e-4, 0]
+        ),
     },
     "Sequential": {
-        "a warm-up, then a decay": schedules.Sequential(
+        "PiecewiseLinear, then ExponentialDecay": schedules.Sequential(
             [
                 schedules.PiecewiseLinear([0, 200], [0.0, 1e-3]),
                 ExponentialDecay(1e-3, 200, 0.5),
@@ -33,16 +35,18 @@ CURVES = {
         )
     },
     "Warmup": {
-        "around `ExponentialDecay`": schedules.Warmup(
+        "warmup_steps=200, around ExponentialDecay": schedules.Warmup(
             ExponentialDecay(1e-3, 200, 0.5), 200
         )
     },
     "WarmupCosine": {
-        "default": schedules.WarmupCosine(1e-3, 200, 800),
-        "to a tenth": schedules.WarmupCosine(1e-3, 200, 800, end_learning_rate=1e-4),
+        "warmup_steps=200, decay_steps=800": schedules.WarmupCosine(1e-3, 200, 800),
+        "end_learning_rate=1e-4": schedules.WarmupCosine(
+            1e-3, 200, 800, end_learning_rate=1e-4
+        ),
     },
     "WarmupStableDecay": {
-        "default": schedules.WarmupStableDecay(1e-3, 200, 500, 300),
+        "steps of 200, 500 and 300": schedules.WarmupStableDecay(1e-3, 200, 500, 300),
     },
 }
 
@@ -54,9 +58,7 @@ def curve(name, path):
         for label, schedule in CURVES[name].items():
             axes.plot(steps, ops.convert_to_numpy(schedule(steps)), label=label)
         axes.set(xlabel="step", ylabel="learning rate", title=name)
-        if len(CURVES[name]) > 1:
-            axes.margins(y=0.2)  # leaves room above the curves
-            axes.legend(loc="upper right")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 FIGURES = {f"schedules/{name}": partial(curve, name) for name in CURVES}

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import tfx_extras
+from tfx_extras import tfa
 
 SITE = Path(__file__).parents[1] / "_build" / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
@@ -113,7 +114,8 @@ def test_a_page_is_whole_and_fits(name, open_page):
         ".map(image => image.complete * image.naturalWidth)"
     )
     assert all(width > 0 for width in widths)
-    assert "$$" not in page.inner_text("body")
+    texts = page.locator("article :is(p, li, td, dt)").all_inner_texts()
+    assert "$$" not in "".join(texts)  # as in code it may be
     for width in (1400, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -154,7 +156,31 @@ def test_each_public_name_has_a_page_and_nothing_else_has():
             folder = "" if isinstance(getattr(module, name), type) else "functions/"
             expected.add(f"api/{package}/{folder}{name}.html")
     found = {page for page in PAGES if page.startswith("api/")}
-    assert found == expected | {"api/index.html"}
+    of_tfa = {f"api/tfa.{package}.html" for package in tfa.__all__}
+    assert found == expected | of_tfa | {"api/index.html"}
+
+
+@pytest.mark.parametrize("package", tfa.__all__)
+def test_each_name_of_tensorflow_addons_is_on_the_page_of_its_package(
+    package, open_page
+):
+    page = open_page(f"api/tfa.{package}.html")
+    ids = page.locator("dt[id]").evaluate_all("terms => terms.map(term => term.id)")
+    prefix = f"tfx_extras.tfa.{package}."
+    found = [i.removeprefix(prefix) for i in ids if i.startswith(prefix)]
+    found = [name for name in found if "." not in name]  # else a method
+    assert found == getattr(tfa, package).__all__
+
+
+def test_a_class_page_has_the_formula_the_cost_and_what_differs(open_page):
+    page = open_page("api/losses/Huber.html")
+    assert page.locator("#formula mjx-container").count() == 1
+    assert "grow as the number of predictions" in page.locator("#cost").inner_text()
+    page = open_page("api/optimizers/Yogi.html")
+    cost = page.locator("#cost").inner_text()
+    assert "reads 16 bytes" in cost
+    assert "writes 12" in cost
+    assert page.locator("article a[href$='tfa.optimizers.html']").count() == 1
 
 
 def test_the_gallery_has_each_loss_schedule_and_optimizer(open_page):
@@ -168,12 +194,15 @@ def test_the_gallery_has_each_loss_schedule_and_optimizer(open_page):
     }
     # Options are no objects; what adds or parts others has no curve of its own.
     without = {"CombinedLoss", "LossOptions", "OptimizerOptions", "ParameterGroups"}
+    without |= {"Optimizer"}  # the base
     also = {"Ranger", "chunked_linear_crossentropy"}  # which are functions alone
     assert shown == classes - without | also
     assert page.locator("article img").count() >= len(shown)
 
 
-@pytest.mark.parametrize("words", ["AdaBelief", "label smoothing", "warmup_cosine"])
+@pytest.mark.parametrize(
+    "words", ["AdaBelief", "label smoothing", "warmup_cosine", "NpairsLoss"]
+)
 def test_search_finds(words, open_page):
     page = open_page("search.html?q=" + words.replace(" ", "+"))
     page.wait_for_selector("#search-results li")
