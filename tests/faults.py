@@ -35,6 +35,7 @@ INFO_NCE = "tfx_extras/losses/info_nce.py"
 GRAPHS = "tfx_extras/_backend/_graphs.py"
 TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
+SKIPPING = "tests/contracts/test_skipping.py"
 
 
 class Fault(NamedTuple):
@@ -368,6 +369,68 @@ FAULTS = [
     ),
     Fault(
         BASE, '"weight_decay": saved(', '"_": saved(', OPTIMIZERS, "independent_decay"
+    ),
+    # Gradients that are not finite
+    Fault(
+        "tfx_extras/optimizers/_skipping.py",
+        "ops.all(ops.isfinite(g))",
+        "ops.all(g == g)",
+        SKIPPING,
+        "as_if",
+    ),
+    Fault(
+        "tfx_extras/optimizers/_skipping.py",
+        "(in_a_row + 1) * skips",
+        "in_a_row + skips",
+        SKIPPING,
+        "one_more",
+    ),
+    Fault(
+        "tfx_extras/optimizers/_skipping.py",
+        "ops.logical_or(is_finite, is_too_much)",
+        "is_finite",
+        SKIPPING,
+        "xla",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/jax.py",
+        "jnp.where(condition, variable.value, value)",
+        "variable.value",
+        SKIPPING,
+        "as_if and RAdam",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/_backend/jax.py",
+        "jax.lax.cond(condition, lambda: jax.debug.callback(fail), lambda: None)",
+        "pass",
+        SKIPPING,
+        "fit_gives_up",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "[] if assertion is None else [assertion]",
+        "[]",
+        SKIPPING,
+        "one_more",
+        "tensorflow",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "_innermost(copy).skip_nonfinite = False",
+        "pass",
+        SKIPPING,
+        "all_groups",
+        "tensorflow",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        'getattr(counting, "skip_nonfinite", False)',
+        "False",
+        SKIPPING,
+        "all_groups",
     ),
     # Wrappers
     Fault(

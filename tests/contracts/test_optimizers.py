@@ -207,6 +207,8 @@ def test_config_round_trip(case):
         "ema_overwrite_frequency": 3,
         "loss_scale_factor": 4.0,
         "gradient_accumulation_steps": 2,
+        "skip_nonfinite": True,
+        "max_consecutive_skips": 3,
         "name": "other",
     }
     optimizer = case.make(1e-4, **options)

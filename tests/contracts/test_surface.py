@@ -120,7 +120,9 @@ def test_options_are_those_of_keras_and_our_own():
     taken = set(inspect.signature(base.__init__).parameters)
     taken -= {"self", "learning_rate", "kwargs"}
     ours = set(optimizers.OptimizerOptions.__annotations__)
-    assert ours == taken | {"independent_decay", "weight_decay_exclude"}
+    own = {"independent_decay", "weight_decay_exclude"}
+    own |= {"skip_nonfinite", "max_consecutive_skips"}
+    assert ours == taken | own
     taken = set(inspect.signature(keras.losses.Loss.__init__).parameters) - {"self"}
     assert set(losses.LossOptions.__annotations__) == taken
     for options in (optimizers.OptimizerOptions, losses.LossOptions):

@@ -54,6 +54,36 @@ class Backend:
         """Whether replicas run this, so that only Keras may assign variables."""
         return False
 
+    def summed(self, tensors: Sequence[Any]) -> Sequence[Any]:
+        """Sums each tensor, or `None`, over the replicas that run this."""
+        return tensors
+
+    def when(
+        self,
+        condition: Any,
+        function: Callable[..., None],
+        tensors: Sequence[Any],
+        variables: Sequence[Any],
+    ) -> None:
+        """Calls `function(tensors)` if `condition` holds, or does what comes to that.
+
+        Args:
+            condition: A scalar, the same on all replicas.
+            function: What changes variables; it may let replicas meet.
+            tensors: What it needs of this replica, some of which may be `None`.
+            variables: All variables that it may change.
+        """
+        raise NotImplementedError
+
+    def fail_if(self, condition: Any, message: str) -> Any:
+        """Raises an error with `message` if `condition`, a scalar, holds.
+
+        Returns:
+            `condition`, for what is to be done only if there was no error. XLA on
+            TensorFlow raises none.
+        """
+        raise NotImplementedError
+
     def as_one(
         self,
         optimizer: Any,

@@ -18,6 +18,25 @@ class Jax(Backend):
         same = rounded.dtype == value.dtype
         return rounded if same else jax.lax.optimization_barrier(rounded)
 
+    def when(self, condition, function, tensors, variables):
+        if not isinstance(condition, Tracer):
+            if bool(condition):
+                function(tensors)
+            return
+        # Not `lax.cond`, which would not be fused with what computes new values.
+        before = [variable.value for variable in variables]
+        function(tensors)
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(jnp.where(condition, variable.value, value))
+
+    def fail_if(self, condition, message):
+        if isinstance(condition, Tracer):
+            fail = functools.partial(_fail, message)
+            jax.lax.cond(condition, lambda: jax.debug.callback(fail), lambda: None)
+        elif bool(condition):
+            _fail(message)
+        return condition
+
     def arctan2(self, y, x):
         return jnp.arctan2(y, x)
 
@@ -55,6 +74,10 @@ class Jax(Backend):
     def check(self, condition, message):
         if not isinstance(condition, Tracer) and not bool(condition.all()):
             raise ValueError(message)
+
+
+def _fail(message):
+    raise FloatingPointError(message)
 
 
 @functools.cache

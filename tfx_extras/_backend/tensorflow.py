@@ -106,6 +106,36 @@ class TensorFlow(Backend):
     def is_distributed(self):
         return tf.distribute.has_strategy()
 
+    def summed(self, tensors):
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return tensors
+        known = [x for x in tensors if x is not None]
+        sums = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, known))
+        return [x if x is None else next(sums) for x in tensors]
+
+    def when(self, condition, function, tensors, variables):
+        def conditional(condition, call):
+            tf.cond(condition, lambda: _nothing(call()), _nothing)
+
+        if tf.__internal__.distribute.strategy_supports_no_merge_call():
+            conditional(condition, lambda: function(tensors))
+            return
+
+        # Replicas cannot meet within a condition, but one may be where they have met.
+        def merged(strategy, condition, tensors):
+            run = strategy.extended.call_for_each_replica
+            condition = strategy.experimental_local_results(condition)[0]
+            conditional(condition, lambda: run(function, args=(tensors,)))
+
+        replica = tf.distribute.get_replica_context()
+        replica.merge_call(merged, args=(condition, tensors))
+
+    def fail_if(self, condition, message):
+        assertion = tf.debugging.Assert(tf.logical_not(condition), [message])
+        with tf.control_dependencies([] if assertion is None else [assertion]):
+            return tf.identity(condition)
+
     def as_one(self, optimizer, apply, grads, variables):
         is_eager = tf.executing_eagerly() and not tf.config.functions_run_eagerly()
         if not is_eager or tf.distribute.has_strategy():
@@ -153,12 +183,16 @@ class TensorFlow(Backend):
         strategy = (
             getattr(raws[0], "distribute_strategy", strategy) if raws else strategy
         )
+        columns = [[raw(item) for item in column] for column in columns]
+        if tf.distribute.in_cross_replica_context():
+            update(strategy, raws, *columns)
+            return
         # In a replica, variables may be assigned only by all replicas together.
         tf.__internal__.distribute.interim.maybe_merge_call(
             update,
             strategy,
             raws,
-            *([raw(item) for item in column] for column in columns),
+            *columns,
         )
 
     def same_shape(self, a, b):
@@ -234,6 +268,11 @@ class TensorFlow(Backend):
             tf.debugging.Assert(tf.reduce_all(condition), [message])
         elif not tf.reduce_all(condition):
             raise ValueError(message)
+
+
+def _nothing(_=None):
+    """What the branches of a condition return that are there for what they do."""
+    return tf.constant(0)
 
 
 def _count_up_to(ranked, values):

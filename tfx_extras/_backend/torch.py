@@ -48,6 +48,15 @@ class Torch(Backend):
     def to_be_changed(self, tensors):
         return [tensor.clone() for tensor in tensors]
 
+    def when(self, condition, function, tensors, variables):
+        if bool(condition):
+            function(tensors)
+
+    def fail_if(self, condition, message):
+        if bool(condition):
+            raise FloatingPointError(message)
+        return condition
+
     def update_all(self, optimizer, updates):
         if torch.compiler.is_compiling():  # which itself joins what it can
             super().update_all(optimizer, updates)

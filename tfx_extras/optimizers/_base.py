@@ -18,6 +18,7 @@ from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_patterns
+from tfx_extras._checks import require_steps
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._environment import has_fast_paths
@@ -26,6 +27,8 @@ from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import rounded
 from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers._skipping import add_counter
+from tfx_extras.optimizers._skipping import apply_if_finite
 
 LearningRate = (
     Number | keras.optimizers.schedules.LearningRateSchedule | Callable[..., Any]
@@ -47,7 +50,9 @@ class OptimizerOptions(TypedDict, total=False):
             multiply $\lambda$ by the learning rate.
         weight_decay_exclude: Regular expressions. A variable in whose `path`,
             such as `"sequential/dense/bias"`, one of them is found does not decay.
-        clipnorm: Largest norm of the gradient of one variable.
+        clipnorm: Largest norm of the gradient of one variable. This and the next two
+            are about the gradient of the whole batch: replicas of `tf.distribute` sum
+            theirs before, while Keras clips what each of them has.
         clipvalue: Largest magnitude of an element of a gradient.
         global_clipnorm: Largest norm of all gradients together.
         use_ema: Whether to keep a moving average of the weights. It moves once per
@@ -59,6 +64,17 @@ class OptimizerOptions(TypedDict, total=False):
             divided by it.
         gradient_accumulation_steps: Number of gradients, 2 or more, whose mean
             makes one update. They are summed in `float32`.
+        skip_nonfinite: Whether gradients of which any element, of any variable on any
+            replica, is infinite or not a number are passed over: weights, slots,
+            averages and `iterations` are then as if they had not come, and with
+            `gradient_accumulation_steps` another takes their place. The variable
+            `skipped` of the optimizer counts them, and `skipped_in_a_row` those since
+            the last that were finite; read them with `.numpy()`.
+        max_consecutive_skips: Number in [1, inf) of them in a row after which one more
+            is an error: `FloatingPointError`, or what the backend raises from compiled
+            code, with the name of this argument in its text. TensorFlow raises none
+            from code compiled by XLA: there such gradients are then applied, so that
+            the loss shows it.
     """
 
     name: str | None
@@ -73,6 +89,8 @@ class OptimizerOptions(TypedDict, total=False):
     ema_overwrite_frequency: int | None
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
+    skip_nonfinite: bool
+    max_consecutive_skips: int
 
 
 class Now(NamedTuple):
@@ -152,6 +170,9 @@ class Optimizer(keras.optimizers.Optimizer):
     has_fast_paths: bool = has_fast_paths()
     # The learning rate, while an update is traced to which it will be given.
     traced_rate: Any = None
+    # Variables once it is built with `skip_nonfinite`.
+    skipped: Any = None
+    skipped_in_a_row: Any = None
 
     def __init__(
         self,
@@ -160,6 +181,8 @@ class Optimizer(keras.optimizers.Optimizer):
         weight_decay: Any = None,
         independent_decay: bool = False,
         weight_decay_exclude: Sequence[str] = (),
+        skip_nonfinite: bool = False,
+        max_consecutive_skips: int = 10,
         **kwargs: Any,
     ):
         cls = type(self)
@@ -188,6 +211,10 @@ class Optimizer(keras.optimizers.Optimizer):
         self.independent_decay = independent_decay
         self.weight_decay_exclude = require_patterns(
             "weight_decay_exclude", weight_decay_exclude
+        )
+        self.skip_nonfinite = skip_nonfinite
+        self.max_consecutive_skips = require_steps(
+            "max_consecutive_skips", max_consecutive_skips, "[1, inf)"
         )
 
     def coefficients(self, step) -> Any:
@@ -280,6 +307,9 @@ class Optimizer(keras.optimizers.Optimizer):
         else:
             excluded = self.matches("weight_decay_exclude", variables)
             self._decays = [not found for found in excluded]
+        if self.skip_nonfinite:
+            self.skipped = add_counter(self, "skipped")
+            self.skipped_in_a_row = add_counter(self, "skipped_in_a_row")
 
     def matches(self, argument: str, variables: list) -> list[bool]:
         """Returns for each variable whether its path is among those of `argument`."""
@@ -351,7 +381,54 @@ class Optimizer(keras.optimizers.Optimizer):
             None if g is None else self.prepared(g, v)
             for g, v in zip(grads, trainable_variables, strict=True)
         ]
-        super().apply(grads, trainable_variables)
+        # Before Keras would: what is clipped, checked and accumulated is all there is.
+        grads = backend.summed(grads)
+        if self.skip_nonfinite:
+            apply = super().apply
+            changed = [*trainable_variables, *self.variables]
+            apply_if_finite(
+                self, lambda grads: apply(grads, trainable_variables), grads, changed
+            )
+        else:
+            super().apply(grads, trainable_variables)
+
+    def _backend_apply_gradients(self, grads, trainable_variables) -> None:
+        if not backend.is_distributed():
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        # What Keras does in conditions, within which replicas cannot meet.
+        changed = [*trainable_variables, *self.variables]
+
+        def update(grads):
+            grads = self._clip_gradients(grads)
+            self._backend_update_step(grads, trainable_variables, self.learning_rate)
+
+        steps = self.gradient_accumulation_steps
+        if steps:
+            is_last = ops.equal((self._iterations + 1) % steps, 0)
+            sums = [
+                self._accumulated_gradients[self._get_variable_index(v)]
+                for v in trainable_variables
+            ]
+            grads = [g + ops.cast(s, g.dtype) for g, s in zip(grads, sums, strict=True)]
+            for g, s in zip(grads, sums, strict=True):
+                s.assign(ops.where(is_last, ops.zeros_like(g), g))
+            backend.when(is_last, update, [g / steps for g in grads], changed)
+        else:
+            update(grads)
+        if self.use_ema:
+            known = self._trainable_variables
+            self._update_model_variables_moving_average(known)
+            if self.ema_overwrite_frequency:
+                backend.when(
+                    ops.equal((self.iterations + 1) % self.ema_overwrite_frequency, 0),
+                    self._overwrite_model_variables_with_average_value,
+                    known,
+                    changed,
+                )
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars  # Keras's hook for replicas, whose sums these are already
 
     def prepared(self, gradient, variable) -> Any:
         """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
@@ -483,6 +560,8 @@ class Optimizer(keras.optimizers.Optimizer):
             "weight_decay": saved(self.weight_decay),
             "independent_decay": self.independent_decay,
             "weight_decay_exclude": list(self.weight_decay_exclude),
+            "skip_nonfinite": self.skip_nonfinite,
+            "max_consecutive_skips": self.max_consecutive_skips,
         }
 
     @classmethod

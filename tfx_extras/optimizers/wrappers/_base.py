@@ -22,8 +22,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     A subclass names in `slots` the tensors that it keeps for each variable, and
     writes `after`, which never assigns. What belongs to the update itself, such as
-    the learning rate, clipping, decay and accumulation, belongs to
-    `inner_optimizer`.
+    the learning rate, clipping, decay, accumulation and `skip_nonfinite`, belongs to
+    `inner_optimizer`: what that skips is no update.
     """
 
     slots: Sequence[str] = ()
@@ -76,6 +76,16 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     def residuals(self) -> list:
         """What the inner optimizer keeps beside weights of half precision."""
         return residuals_of(self.inner_optimizer)
+
+    @property
+    def skipped(self):
+        """How many updates `skip_nonfinite` of the inner optimizer has skipped."""
+        return self.inner_optimizer.skipped
+
+    @property
+    def skipped_in_a_row(self):
+        """How many of them since the last update."""
+        return self.inner_optimizer.skipped_in_a_row
 
     def scale_loss(self, loss):
         return self.inner_optimizer.scale_loss(loss)
@@ -154,7 +164,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             self._assign(self.before, self._iterations == 0)
         iterations = ops.copy(self.iterations)
         self.apply_inner(grads, trainable_variables)
-        # Not while gradients are accumulated.
+        # Not while gradients are accumulated or skipped.
         is_update = self.iterations != iterations
         # Those of this wrapper: the inner optimizer may have made others before.
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
@@ -168,7 +178,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             variable: The value that the inner optimizer gave.
             slots: The tensors kept for `variable`, in the order of `self.slots`.
             updates: Number of updates so far, 1 after the first: a scalar.
-            is_update: Whether this was one; else a gradient was accumulated.
+            is_update: Whether this was one; else a gradient was accumulated, or
+                skipped.
         """
         raise NotImplementedError
 

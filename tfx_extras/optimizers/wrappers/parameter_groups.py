@@ -20,6 +20,7 @@ from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import path_of
+from tfx_extras.optimizers._skipping import apply_if_finite
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 from tfx_extras.optimizers.wrappers._base import residuals_of
@@ -58,7 +59,7 @@ class ParameterGroups(OptimizerWrapper):
     number, a schedule or a callable. Setting `learning_rate` sets that of
     `inner_optimizer` and scales those of the other optimizers by the same factor.
     `global_clipnorm` of `inner_optimizer` is the norm of all gradients together,
-    those of other optimizers too.
+    those of other optimizers too, and its `skip_nonfinite` skips the update of all.
 
     Memory and time: those of the optimizers, each for its variables.
 
@@ -200,6 +201,7 @@ class ParameterGroups(OptimizerWrapper):
             return original
         copy = _copied(original)
         copy.learning_rate = lambda: original.learning_rate * multiplier
+        _innermost(copy).skip_nonfinite = False  # it is decided for all
         if decay is not AS_IT_IS:
             innermost = _innermost(copy)
             if callable(decay) and not isinstance(innermost, Optimizer):
@@ -213,6 +215,19 @@ class ParameterGroups(OptimizerWrapper):
     def apply_inner(self, grads, trainable_variables):
         variables = trainable_variables or self._trainable_variables
         grads, variables = self._filter_empty_gradients(grads, variables)
+        counting = _innermost(self.inner_optimizer)
+        if not getattr(counting, "skip_nonfinite", False):
+            self._apply_all(grads, variables)
+            return
+        grads = self._dense(grads, variables)
+        apply_if_finite(
+            counting,
+            lambda grads: self._apply_all(grads, variables),
+            grads,
+            [*variables, *self.variables],
+        )
+
+    def _apply_all(self, grads, variables):
         grads = self._clipped(grads, variables)
         numbers = [self._numbers[self._get_variable_index(v)] for v in variables]
         for number, optimizer in enumerate(self.optimizers):
@@ -231,14 +246,19 @@ class ParameterGroups(OptimizerWrapper):
         largest = _innermost(self.inner_optimizer).global_clipnorm
         if largest is None:
             return grads
-        grads = [
+        grads = self._dense(grads, variables)
+        largest = largest * (self.loss_scale_factor or 1.0)
+        # Of the sums of all replicas, which the optimizers will make too.
+        squares = [ops.sum(ops.square(g)) for g in backend.summed(grads)]
+        norm = ops.sqrt(sum(squares))
+        factor = largest / ops.where(norm > largest, norm, largest)
+        return [g * ops.cast(factor, g.dtype) for g in grads]
+
+    def _dense(self, grads, variables):
+        return [
             backend.dense(g, v.shape, wide(v.dtype))
             for g, v in zip(grads, variables, strict=True)
         ]
-        largest = largest * (self.loss_scale_factor or 1.0)
-        norm = ops.sqrt(sum(ops.sum(ops.square(g)) for g in grads))
-        factor = largest / ops.where(norm > largest, norm, largest)
-        return [g * ops.cast(factor, g.dtype) for g in grads]
 
     def get_config(self):
         return super().get_config() | {"groups": self._rules.get_config()}

@@ -1,0 +1,54 @@
+"""Gradients that are not finite: passed over and counted, but not for ever."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfx_extras._backend import backend
+
+
+def add_counter(optimizer: Any, name: str) -> keras.Variable:
+    """Adds to an optimizer a whole number, which is the same on all replicas."""
+    return optimizer.add_variable(
+        (), dtype="int32", aggregation="only_first_replica", name=name
+    )
+
+
+def apply_if_finite(
+    counting: Any,
+    apply: Callable[..., None],
+    grads: Sequence[Any],
+    changed: Sequence[Any],
+) -> None:
+    """Calls `apply(grads)` if all of them are finite, else counts that they are not.
+
+    Args:
+        counting: The optimizer that counts, and says when it is too much.
+        apply: What makes an update.
+        grads: Gradients of this replica, or sums of those of all; some may be `None`.
+        changed: All variables that `apply` may change.
+    """
+    known = [g for g in grads if g is not None]
+    if not known:  # Keras says what is wrong
+        apply(grads)
+        return
+    finite = [ops.cast(ops.all(ops.isfinite(g)), "float32") for g in known]
+    missed = backend.summed([len(known) - sum(finite)])[0]
+    is_finite = ops.equal(missed, 0)
+    in_a_row = ops.convert_to_tensor(counting.skipped_in_a_row)
+    most = counting.max_consecutive_skips
+    is_too_much = ops.logical_and(ops.logical_not(is_finite), in_a_row >= most)
+    is_too_much = backend.fail_if(
+        is_too_much,
+        f"More than max_consecutive_skips={most} gradients in a row were not finite, "
+        f"and skipped by the optimizer `{counting.name}`. Lower the learning rate, or "
+        "look for the sample or the layer that they come from.",
+    )
+    is_applied = ops.logical_or(is_finite, is_too_much)
+    backend.when(is_applied, apply, grads, changed)
+    skips = ops.cast(ops.logical_not(is_applied), "int32")
+    counting.skipped.assign_add(skips)
+    counting.skipped_in_a_row.assign((in_a_row + 1) * skips)
