@@ -41,6 +41,7 @@ def trained(make, bad, jit=None):
     for grads in gradients(bad):
         step([ops.convert_to_tensor(g, "float32") for g in grads])
     kept = [array(v) for v in variables + optimizer.variables if "skip" not in v.path]
+    assert len(kept) == len(variables + optimizer.variables) - 2, "one counts for all"
     return kept, optimizer.skipped.numpy(), optimizer.skipped_in_a_row.numpy()
 
 

@@ -110,7 +110,7 @@ class TensorFlow(Backend):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return tensors
-        known = [x for x in tensors if x is not None]
+        known = [_here(x) for x in tensors if x is not None]
         sums = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, known))
         return [x if x is None else next(sums) for x in tensors]
 
@@ -257,9 +257,20 @@ class TensorFlow(Backend):
             return x, 0
         if x.dtype.is_bool or x.dtype.is_integer:  # most of which it does not take
             x = tf.cast(x, "int64")
-        sizes = replica.all_gather(tf.shape(x)[:1], axis=0)
-        before = tf.range(tf.size(sizes)) < replica.replica_id_in_sync_group
-        return replica.all_gather(x, axis=0), tf.reduce_sum(tf.where(before, sizes, 0))
+        sizes = replica.all_gather(_here(tf.shape(x)[:1]), axis=0)
+        is_before = tf.range(tf.size(sizes)) < replica.replica_id_in_sync_group
+        before = tf.reduce_sum(tf.where(is_before, sizes, 0))
+
+        @tf.custom_gradient
+        def gathered(x):
+            def backward(upstream):
+                replica = tf.distribute.get_replica_context()
+                total = replica.all_reduce(tf.distribute.ReduceOp.SUM, _here(upstream))
+                return total[before : before + tf.shape(x)[0]]
+
+            return replica.all_gather(_here(x), axis=0), backward
+
+        return gathered(x), before
 
     def check(self, condition, message):
         if tf.config.list_logical_devices("GPU"):  # it would wait for the GPU
@@ -268,6 +279,13 @@ class TensorFlow(Backend):
             tf.debugging.Assert(tf.reduce_all(condition), [message])
         elif not tf.reduce_all(condition):
             raise ValueError(message)
+
+
+def _here(x):
+    """The same, on a device by name, which TensorFlow asks of a worker's only one."""
+    devices = tf.distribute.get_strategy().extended.worker_devices
+    with tf.device(devices[0] if len(devices) == 1 else None):
+        return tf.identity(x)
 
 
 def _nothing(_=None):

@@ -1,0 +1,184 @@
+"""Does the same work on one device and on many, in each way, and compares.
+
+    python -m tests.distribution.matrix [WAY...]
+
+Each way has processes of its own. Prints what each took and, when all is done, the
+table of `docs/guides/distribution.md`. Exits with 1 if a result is not that of one
+device.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 600
+GROUPS = ("optimizers", "wrappers", "options", "losses")
+
+
+class Way(NamedTuple):
+    """How work is distributed, and for how many replicas."""
+
+    backend: str
+    name: str
+    title: str
+    replicas: int
+    processes: int = 1
+
+
+ONE = {b: Way(b, "one", "one device", 1) for b in ("tensorflow", "jax", "torch")}
+WAYS = [
+    Way("tensorflow", "mirrored over 2", "`tf.distribute.MirroredStrategy`", 2),
+    Way("tensorflow", "mirrored over 4", "`tf.distribute.MirroredStrategy`", 4),
+    Way(
+        "tensorflow",
+        "workers",
+        "`tf.distribute.MultiWorkerMirroredStrategy`, custom loop",
+        2,
+        processes=2,
+    ),
+    Way("jax", "data", "`keras.distribution.DataParallel`", 8),
+    Way("jax", "model", "`keras.distribution.ModelParallel`, 2 x 4", 8),
+    Way("torch", "gloo", "`DistributedDataParallel`, gloo", 2, processes=2),
+]
+
+
+def ports(count):
+    """Numbers that are free, all at once."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    numbers = [str(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return numbers
+
+
+def run(way):
+    """Returns the results of each process, and the seconds that they took."""
+    start = time.perf_counter()
+    environment = os.environ | {
+        "KERAS_BACKEND": way.backend,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "OMP_NUM_THREADS": "1",
+    }
+    script = [sys.executable, "-m", f"tests.distribution.on_{way.backend}", way.name]
+    numbers = ports(way.processes) if way.processes > 1 else []
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{rank}.npz") for rank in range(way.processes)]
+        logs = [path.with_suffix(".log") for path in paths]
+        processes = [
+            subprocess.Popen(
+                [*script, path, *([str(rank), *numbers] if numbers else [])],
+                stderr=log.open("w"),
+                cwd=ROOT,
+                env=environment,
+            )
+            for rank, (path, log) in enumerate(zip(paths, logs, strict=True))
+        ]
+        try:
+            codes = [process.wait(SECONDS) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+        for code, log in zip(codes, logs, strict=True):
+            if code:
+                raise RuntimeError(f"{way.title}: {log.read_text()[-3000:]}")
+        return [dict(np.load(p)) for p in paths], time.perf_counter() - start
+
+
+def faults(way, one, several):
+    """Returns what is not as on one device, in sentences, and how many are.
+
+    Args:
+        way: How the work was distributed.
+        one: The results of one device.
+        several: Those of each process.
+    """
+    wrong, right = [], 0
+    missing = one.keys() ^ several[0].keys()
+    if way.name == "workers":  # where TensorFlow and Keras cannot
+        missing = {k for k in missing if "bfloat16" not in k and "fit" not in k}
+    wrong += [f"{key} is missing" for key in missing]
+    for key in one.keys() & several[0].keys():
+        found = [result[key] for result in several]
+        if "gather" in key:  # each process has a part
+            found = [np.concatenate(found) if "slope" in key else sum(found)]
+        error = max(
+            _error(f, one[key], 1e-2 if "bfloat16" in key else 1e-5) for f in found
+        )
+        # What is not gathered is another number, but for a program that sees it all.
+        differs = "gather=False" in key and way.backend != "jax"
+        if (error > 100) if differs else (error <= 1):
+            right += 1
+        else:
+            wrong.append(f"{key} is {error:.2g} times the tolerance away")
+    return wrong, right
+
+
+def _error(actual, expected, tolerance):
+    """The largest error, as a multiple of what is allowed."""
+    scale = np.maximum(np.abs(expected), np.abs(expected).max() / 10)
+    error = np.abs(actual - expected) / (tolerance * scale + 1e-30)
+    return np.max(np.where(np.isfinite(error), error, np.inf))
+
+
+def compare(ways):
+    """Yields each way, what is wrong with it, what is right, and its seconds."""
+    backends = list(dict.fromkeys(way.backend for way in ways))
+    every = [*(ONE[backend] for backend in backends), *ways]
+    with ThreadPoolExecutor(2) as pool:
+        done = dict(zip(every, pool.map(run, every), strict=True))
+    for way in ways:
+        ((one,), _), (several, seconds) = done[ONE[way.backend]], done[way]
+        yield way, *faults(way, one, several), seconds
+    for backend in backends:
+        yield ONE[backend], [], len(done[ONE[backend]][0][0]), done[ONE[backend]][1]
+
+
+def table(counts):
+    """Returns the table of the guide, in Markdown.
+
+    Args:
+        counts: How many of each of `GROUPS` there are.
+    """
+    lines = [
+        "| On | with | replicas | " + " | ".join(GROUPS) + ", `gather=True` |",
+        "|---" * (3 + len(GROUPS)) + "|",
+    ]
+    names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+    lines += [
+        f"| {names[way.backend]} | {way.title} | {way.replicas} | "
+        + " | ".join(f"{n} of {n}" for n in counts)
+        + " |"
+        for way in WAYS
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(*names):
+    ways = [way for way in WAYS if not names or way.name in names]
+    failed = False
+    for way, wrong, right, seconds in compare(ways):
+        print(f"{way.backend}, {way.name}: {right} right, {len(wrong)} wrong,", end=" ")
+        print(f"{seconds:.0f} s")
+        print(*wrong, sep="\n", end="\n" * bool(wrong))
+        failed |= bool(wrong)
+    if failed:
+        raise SystemExit(1)
+    if not names:
+        from tests.distribution import work
+
+        print(table(work.COUNTS))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,87 @@
+"""Trains on JAX in one way: `on_jax.py WAY FILE`."""
+
+import os
+import sys
+
+# JAX looks at this once. What is compiled runs for a moment: it need not be fast.
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 "
+    "--xla_llvm_disable_expensive_passes=true"
+)
+
+import jax
+import keras
+import numpy as np
+from keras import distribution
+
+from tests.distribution import work
+
+
+def data_parallel():
+    return distribution.DataParallel(devices=distribution.list_devices("cpu"))
+
+
+def model_parallel():
+    devices = distribution.list_devices("cpu")
+    mesh = distribution.DeviceMesh((2, 4), ["batch", "model"], devices)
+    layouts = distribution.LayoutMap(mesh)
+    layouts[".*(kernel|embeddings)"] = (None, "model")
+    layouts[".*bias"] = ("model",)
+    return distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch")
+
+
+WAYS = {"one": lambda: None, "data": data_parallel, "model": model_parallel}
+
+
+def main(way, path):
+    assert len(jax.devices()) == 8
+    distributed = WAYS[way]()
+    distribution.set_distribution(distributed)
+    found = {}
+    for name in work.TRAINED:
+        model, optimizer = work.start(name)
+        if distributed is not None:
+            check_layouts(model, optimizer, is_split=way == "model")
+        model.compile(optimizer, mean_loss)
+        model.fit(*work.data(name), work.BATCH, epochs=2, verbose=0, shuffle=False)
+        if distributed is not None:
+            check_layouts(model, optimizer, is_split=way == "model")
+        found |= work.results(name, model, optimizer)
+    for key, arguments in work.each_loss():
+        found[key], found[f"{key}, slope"] = compute(distributed, *arguments)
+    np.savez(path, **found)
+
+
+def mean_loss(y_true, y_pred):
+    return keras.ops.mean(work.loss(y_true, y_pred))
+
+
+def check_layouts(model, optimizer, is_split):
+    """That slots are where their variables are, and in as many pieces."""
+    by_shape = {tuple(v.shape): v.value.sharding for v in model.trainable_variables}
+    assert len(by_shape) == 3  # so that the shape tells whose slot it is
+    for v in [*model.trainable_variables, *optimizer.variables]:
+        where = v.value.sharding
+        assert where.num_devices == 8, v.path
+        expected = by_shape.get(tuple(v.shape))
+        if expected is None:
+            assert where.is_fully_replicated, v.path
+        else:
+            assert where.is_equivalent_to(expected, v.value.ndim), v.path
+            assert where.is_fully_replicated != is_split, v.path
+
+
+def compute(distributed, name, gather):
+    batch = work.embeddings(name)
+    if distributed is not None:
+        mesh = distributed.device_mesh.backend_mesh
+        split = jax.sharding.PartitionSpec("batch")
+        split = jax.sharding.NamedSharding(mesh, split)
+        batch = [jax.device_put(array, split) for array in batch]
+        assert batch[0].sharding.num_devices == 8
+    loss = work.gathering(name, gather)
+    return jax.jit(jax.value_and_grad(loss, argnums=1))(*batch)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

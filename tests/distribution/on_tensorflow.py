@@ -1,0 +1,103 @@
+"""Trains on TensorFlow in one way: `on_tensorflow.py WAY FILE [RANK PORT...]`."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+DEVICES = 4
+WAYS = {
+    "one": tf.distribute.get_strategy,
+    "mirrored over 2": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    # The other way of summing, and of what follows from it.
+    "mirrored over 4": lambda: tf.distribute.MirroredStrategy(
+        [f"CPU:{i}" for i in range(DEVICES)],
+        cross_device_ops=tf.distribute.ReductionToOneDevice(),
+    ),
+    "workers": lambda: tf.distribute.MultiWorkerMirroredStrategy(),
+}
+
+
+def main(way, path, rank=0, *ports):
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    if workers:
+        os.environ["TF_CONFIG"] = json.dumps(
+            {
+                "cluster": {"worker": workers},
+                "task": {"type": "worker", "index": int(rank)},
+            }
+        )
+    else:
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * DEVICES,
+        )
+    # The servers of a cluster start with it: before anything is computed.
+    strategy = WAYS[way]()
+    from tests.distribution import work
+
+    found = {}
+    for name in work.TRAINED:
+        if workers and "bfloat16" in name:
+            continue  # of which TensorFlow cannot send the first values to a worker
+        found |= train(strategy, name, work)
+    if "mirrored" in way or way == "one":
+        for name in ("LazyAdam", "Lookahead"):
+            found |= fit(strategy, name, work)
+    for key, arguments in work.each_loss():
+        found[key], found[f"{key}, slope"] = compute(strategy, *arguments, work)
+    np.savez(path, **found)
+
+
+def split(strategy, array, work):
+    """What each replica has of a batch."""
+    parts = work.parts(strategy.num_replicas_in_sync)
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(array[parts[context.replica_id_in_sync_group]])
+    )
+
+
+def train(strategy, name, work):
+    with strategy.scope():
+        model, optimizer = work.start(name)
+
+    def update(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(work.loss(y, model(x, training=True))) / work.BATCH
+        variables = model.trainable_variables
+        grads = tape.gradient(loss, [v.value for v in variables])
+        optimizer.apply(grads, variables)
+
+    step = tf.function(lambda *batch: strategy.run(update, batch))
+    for x, y in work.batches(name):
+        step(split(strategy, x, work), split(strategy, y, work))
+    return work.results(name, model, optimizer)
+
+
+def fit(strategy, name, work):
+    with strategy.scope():
+        model, optimizer = work.start(name)
+        model.compile(optimizer, "mse", jit_compile=False)
+    model.fit(*work.data(name), work.BATCH, epochs=2, verbose=0, shuffle=False)
+    return {f"{name}, fit": work.results(name, model, optimizer)[name]}
+
+
+def compute(strategy, name, gather, work):
+    loss = work.gathering(name, gather)
+
+    def run(labels, embeddings):
+        with tf.GradientTape() as tape:
+            tape.watch(embeddings)
+            value = loss(labels, embeddings)
+        return value, tape.gradient(value, embeddings)
+
+    batch = [split(strategy, array, work) for array in work.embeddings(name)]
+    found = tf.function(lambda *batch: strategy.run(run, batch))(*batch)
+    values, slopes = map(strategy.experimental_local_results, found)
+    return sum(values), np.concatenate(slopes)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

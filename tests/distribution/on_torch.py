@@ -1,0 +1,55 @@
+"""Trains on PyTorch in one way: `on_torch.py WAY FILE [RANK PORT...]`."""
+
+import sys
+
+import numpy as np
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from tests.distribution import work
+
+torch.set_num_threads(1)
+
+
+def main(way, path, rank=0, *ports):
+    if ports:
+        store = f"tcp://127.0.0.1:{ports[0]}"
+        distributed.init_process_group(
+            "gloo", store, rank=int(rank), world_size=len(ports)
+        )
+    parts = work.parts(max(len(ports), 1))
+    found = {}
+    for name in work.TRAINED:
+        found |= train(name, parts, int(rank))
+    for key, arguments in work.each_loss():
+        found[key], found[f"{key}, slope"] = compute(*arguments, parts[int(rank)])
+    np.savez(path, **found)
+    if ports:
+        distributed.destroy_process_group()
+
+
+def train(name, parts, rank):
+    model, optimizer = work.start(name)
+    called = DistributedDataParallel(model) if len(parts) > 1 else model
+    variables = model.trainable_variables
+    for batch in work.batches(name):
+        x, y = (torch.tensor(array[parts[rank]]) for array in batch)
+        # A sum, of which the processes take the mean: it must be as many times more.
+        scale = len(parts) / work.BATCH
+        model.zero_grad()
+        (work.loss(y, called(x)).sum() * scale).backward()
+        optimizer.apply([v.value.grad for v in variables], variables)
+    return work.results(name, model, optimizer)
+
+
+def compute(name, gather, part):
+    labels, embeddings = (torch.tensor(a[part]) for a in work.embeddings(name))
+    embeddings.requires_grad_()
+    value = work.gathering(name, gather)(labels, embeddings)
+    value.backward()
+    return value.item(), embeddings.grad.numpy()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,45 @@
+"""Many devices give what one device gives, and the guide says so."""
+
+import inspect
+from pathlib import Path
+
+import keras
+
+from tests.cases import LOSSES
+from tests.distribution import matrix
+from tests.distribution import work
+from tests.tools import BACKEND
+from tfx_extras import optimizers
+
+GUIDE = Path(__file__).parents[2] / "docs/guides/distribution.md"
+
+
+def test_every_way_gives_what_one_device_gives():
+    ways = [way for way in matrix.WAYS if way.backend == BACKEND]
+    results = list(matrix.compare(ways))
+    assert not {way.name: wrong for way, wrong, _, _ in results if wrong}
+    # With averages and counts beside the weights, and slopes beside losses.
+    assert all(right > 2 * sum(work.COUNTS) - 20 for _, _, right, _ in results)
+
+
+def test_every_optimizer_and_wrapper_is_in_it():
+    public = {
+        name
+        for name in optimizers.__all__
+        if inspect.isclass(cls := getattr(optimizers, name))
+        and issubclass(cls, keras.optimizers.Optimizer)
+    }
+    assert public | {"Ranger"} == work.OPTIMIZERS.keys() | work.WRAPPERS.keys()
+
+
+def test_every_loss_that_gathers_is_in_it():
+    found = {
+        case.cls.__name__
+        for case in LOSSES
+        if "gather" in inspect.signature(case.function).parameters
+    }
+    assert found == set(work.LOSSES)
+
+
+def test_the_table_of_the_guide_is_what_was_tested():
+    assert matrix.table(work.COUNTS) in GUIDE.read_text()

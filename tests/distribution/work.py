@@ -1,0 +1,179 @@
+"""What is done on one device and on many, with results that must be the same.
+
+Each optimizer trains a small model, whose embedding has sparse gradients on TensorFlow.
+Each loss that finds pairs in a batch is computed, with its gradient.
+"""
+
+import keras
+import numpy as np
+
+from tfx_extras import losses
+from tfx_extras import optimizers
+
+BATCH = 8
+RATE = 0.01
+
+
+def _groups(rate, **options):
+    rules = {
+        "embedding": keras.optimizers.SGD(rate),
+        "bias": {"learning_rate_multiplier": 0.5},
+        ".*": {},
+    }
+    return optimizers.ParameterGroups(optimizers.RAdam(rate, **options), rules)
+
+
+OPTIMIZERS = {
+    name: lambda name=name: getattr(optimizers, name)(RATE)
+    for name in (
+        "AdaBelief",
+        "COCOB",
+        "ConditionalGradient",
+        "LAMB",
+        "LazyAdam",
+        "NovoGrad",
+        "ProximalAdagrad",
+        "RAdam",
+        "Yogi",
+    )
+}
+WRAPPERS = {
+    "Lookahead": lambda: optimizers.Lookahead(optimizers.RAdam(RATE), 3),
+    "MovingAverage": lambda: optimizers.MovingAverage(optimizers.RAdam(RATE), 0.5, 2),
+    "ParameterGroups": lambda: _groups(RATE),
+    "Ranger": lambda: optimizers.Ranger(RATE, sync_period=3),
+    "SWA": lambda: optimizers.SWA(
+        optimizers.MovingAverage(optimizers.AdaBelief(RATE), 0.5), 2, 3
+    ),
+}
+_SKIPS = {"skip_nonfinite": True}
+# Small enough to clip all gradients, which what follows would not scale back.
+_OPTIONS = {
+    "weight_decay": {"weight_decay": 0.1, "weight_decay_exclude": ["bias"]},
+    "clipnorm": {"clipnorm": 1e-3},
+    "clipvalue": {"clipvalue": 1e-3},
+    "global_clipnorm": {"global_clipnorm": 1e-3},
+    "gradient_accumulation_steps": {"gradient_accumulation_steps": 2},
+    "use_ema": {"use_ema": True, "ema_momentum": 0.5, "ema_overwrite_frequency": 2},
+    "skip_nonfinite": _SKIPS,
+}
+OPTIONS = {
+    name: lambda options=options: optimizers.NovoGrad(RATE, epsilon=0.1, **options)
+    for name, options in _OPTIONS.items()
+}
+# What is not a row of the table by itself.
+MORE = {
+    "ParameterGroups, clipped": lambda: _groups(
+        RATE, epsilon=0.1, global_clipnorm=1e-3, **_SKIPS
+    ),
+    "LazyAdam, accumulated": lambda: optimizers.LazyAdam(
+        RATE, gradient_accumulation_steps=2, **_SKIPS
+    ),
+    "RAdam, bfloat16": lambda: optimizers.RAdam(RATE, use_ema=True),
+    "SWA, bfloat16": WRAPPERS["SWA"],
+}
+# With gradients that are not finite, on one replica.
+SPOILED = ("skip_nonfinite", "ParameterGroups, clipped", "LazyAdam, accumulated")
+TRAINED = OPTIMIZERS | WRAPPERS | OPTIONS | MORE
+
+_FLAT = (
+    "LiftedStructuredLoss",
+    "MultiSimilarityLoss",
+    "SupervisedContrastiveLoss",
+    "TripletHardLoss",
+    "TripletSemiHardLoss",
+)
+LOSSES = (
+    *_FLAT,
+    "CLIPLoss",
+    "NPairsLoss",
+    "NPairsMultilabelLoss",
+    "NTXentLoss",
+    "SigLIPLoss",
+)
+
+
+def start(name):
+    """A model, the same each time, and the optimizer of that name."""
+    keras.utils.set_random_seed(0)
+    dtype = "bfloat16" if "bfloat16" in name else "float32"
+    model = keras.Sequential(
+        [
+            keras.Input((3,), dtype="int32"),
+            keras.layers.Embedding(8, 4, dtype=dtype),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, dtype=dtype),
+        ]
+    )
+    optimizer = TRAINED[name]()
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+
+def data(name):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 8, size=(4 * BATCH, 3)).astype("int32")
+    y = rng.normal(size=(4 * BATCH, 4)).astype("float32")
+    if name in SPOILED:  # on the first replica, and on the last
+        y[1], y[3 * BATCH + 6] = np.nan, np.inf
+    return x, y
+
+
+def batches(name, epochs=2):
+    x, y = data(name)
+    for _ in range(epochs):
+        for start in range(0, len(x), BATCH):
+            yield x[start : start + BATCH], y[start : start + BATCH]
+
+
+def loss(y_true, y_pred):
+    """The loss of each sample, whose gradient is not finite where labels are not."""
+    return keras.losses.mean_squared_error(y_true, y_pred)
+
+
+def results(name, model, optimizer):
+    """The weights, and the average of them that the optimizer keeps."""
+    found = {name: _flat(model)}
+    if hasattr(optimizer, "swap"):
+        optimizer.swap()
+        found[f"{name}, swapped"] = _flat(model)
+    if name in SPOILED:
+        found[f"{name}, skipped"] = optimizer.skipped.numpy()
+    return found
+
+
+def _flat(model):
+    weights = [np.asarray(w, "float32").ravel() for w in model.get_weights()]
+    return np.concatenate(weights)
+
+
+def parts(replicas):
+    """The samples of a batch that each replica has: not as many on each."""
+    ends = {1: [8], 2: [5, 8], 4: [3, 4, 6, 8]}[replicas]
+    return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def embeddings(name):
+    """Labels, of which some are of one replica alone, and embeddings."""
+    random = np.random.default_rng(0)
+    labels = np.array([0, 1, 0, 2, 1, 0, 7, 2])
+    if name == "NPairsMultilabelLoss":
+        labels = np.eye(8, dtype="float32")[labels] * (labels != 7)[:, None]
+    shape = (8, 3) if name in _FLAT else (8, 2, 3)
+    return labels, random.normal(size=shape).astype("float32")
+
+
+def gathering(name, gather):
+    kwargs = {"from_embeddings": True} if name.startswith("NPairs") else {}
+    return getattr(losses, name)(gather=gather, reduction="sum", **kwargs)
+
+
+def each_loss():
+    """Pairs of the key of a result, and the arguments of `gathering`."""
+    for name in LOSSES:
+        yield f"{name}, gather=True", (name, True)
+    for name in (LOSSES[0], LOSSES[-1]):
+        yield f"{name}, gather=False", (name, False)
+
+
+COUNTS = [len(names) for names in (OPTIMIZERS, WRAPPERS, OPTIONS, LOSSES)]
