@@ -31,7 +31,7 @@ OUT = Path("demo")
 WORKERS = 2
 BATCH = 32  # of all workers together
 STEPS = 8  # in an epoch
-# Without it, a worker waits for ever for one that has died unseen.
+# So long a worker waits for one that hangs; that one has died it hears at once.
 SECONDS = 60.0
 
 
@@ -139,7 +139,7 @@ def supervise(epochs, kill):
             return
         seconds = time.perf_counter() - failed
         print(f"Workers ended with {codes}, the last {seconds:.0f} s after the first:")
-        found = re.findall(r"^.*Error.*$", log(0).read_text(), re.MULTILINE)
+        found = re.findall(r"^[\w.]*Error.*$", log(0).read_text(), re.MULTILINE)
         print(*[line[:200] for line in found[-1:]], "All start again.", sep="\n")
     raise SystemExit(f"Workers fail again and again: see {log(0)}")
 

@@ -370,6 +370,31 @@ FAULTS = [
     Fault(
         BASE, '"weight_decay": saved(', '"_": saved(', OPTIMIZERS, "independent_decay"
     ),
+    # Many devices
+    Fault(
+        BASE,
+        "grads = backend.summed(grads)",
+        "pass",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+        "tensorflow",
+    ),
+    Fault(
+        BASE,
+        "layout=None if is_scalar else layout",
+        "layout=None",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+        "jax",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "for g in backend.summed(grads)]",
+        "for g in grads]",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+        "tensorflow",
+    ),
     # Gradients that are not finite
     Fault(
         "tfx_extras/optimizers/_skipping.py",
@@ -617,15 +642,15 @@ FAULTS = [
         "tfx_extras/_backend/torch.py",
         "all_gather(filled)",
         "all_gather(filled.detach())",
-        "tests/distribution/test_gathered.py",
-        "",
+        "tests/distribution/test_matrix.py",
+        "every_way",
     ),
     Fault(
         "tfx_extras/_backend/tensorflow.py",
-        "tf.reduce_sum(tf.where(before, sizes, 0))",
+        "tf.reduce_sum(tf.where(is_before, sizes, 0))",
         "0",
-        "tests/distribution/test_gathered.py",
-        "",
+        "tests/distribution/test_matrix.py",
+        "every_way",
         "tensorflow",
     ),
     Fault(

@@ -192,8 +192,27 @@ def test_fit_gives_up_with_an_error():
         fit(model, [4, 8, 12])
 
 
+@pytest.fixture
+def distributed():
+    distribution = keras.distribution
+    devices = distribution.list_devices("cpu")[:1]
+    distribution.set_distribution(distribution.DataParallel(devices=devices))
+    yield
+    distribution.set_distribution(None)
+
+
+@pytest.mark.only("jax")
+@pytest.mark.usefixtures("distributed")
+def test_where_one_device_would_fail_alone_weights_say_it():
+    weights_say_it()
+
+
 @pytest.mark.only("tensorflow")
 def test_where_xla_drops_the_error_weights_say_it():
+    weights_say_it()
+
+
+def weights_say_it():
     model = network(small(2)[0], jit_compile=True)
     fit(model, [4, 8])
     assert np.isfinite(model.get_weights()[0]).all()

@@ -79,8 +79,8 @@ class Backend:
         """Raises an error with `message` if `condition`, a scalar, holds.
 
         Returns:
-            `condition`, for what is to be done only if there was no error. XLA on
-            TensorFlow raises none.
+            `condition`, for what is to be done only if there was no error. There is
+            none from XLA on TensorFlow, and from a program for several devices on JAX.
         """
         raise NotImplementedError
 

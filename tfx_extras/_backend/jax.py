@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import keras
 from jax import numpy as jnp
 from jax.core import Tracer
 
@@ -30,10 +31,11 @@ class Jax(Backend):
             variable.assign(jnp.where(condition, variable.value, value))
 
     def fail_if(self, condition, message):
-        if isinstance(condition, Tracer):
+        # One of several devices would fail alone: the others would wait for it.
+        if isinstance(condition, Tracer) and keras.distribution.distribution() is None:
             fail = functools.partial(_fail, message)
             jax.lax.cond(condition, lambda: jax.debug.callback(fail), lambda: None)
-        elif bool(condition):
+        elif not isinstance(condition, Tracer) and bool(condition):
             _fail(message)
         return condition
 

@@ -72,9 +72,9 @@ class OptimizerOptions(TypedDict, total=False):
             the last that were finite; read them with `.numpy()`.
         max_consecutive_skips: Number in [1, inf) of them in a row after which one more
             is an error: `FloatingPointError`, or what the backend raises from compiled
-            code, with the name of this argument in its text. TensorFlow raises none
-            from code compiled by XLA: there such gradients are then applied, so that
-            the loss shows it.
+            code, with the name of this argument in its text. Where there can be none,
+            in XLA on TensorFlow and with `keras.distribution` on JAX, such gradients
+            are then applied, so that the loss shows it.
     """
 
     name: str | None
