@@ -112,23 +112,23 @@ def faults(way, one, several):
         found = [result[key] for result in several]
         if "gather" in key:  # each process has a part
             found = [np.concatenate(found) if "slope" in key else sum(found)]
-        error = max(
-            _error(f, one[key], 1e-2 if "bfloat16" in key else 1e-5) for f in found
+        furthest = max(
+            error(f, one[key], 1e-2 if "bfloat16" in key else 1e-5) for f in found
         )
         # What is not gathered is another number, but for a program that sees it all.
         differs = "gather=False" in key and way.backend != "jax"
-        if (error > 100) if differs else (error <= 1):
+        if (furthest > 100) if differs else (furthest <= 1):
             right += 1
         else:
-            wrong.append(f"{key} is {error:.2g} times the tolerance away")
+            wrong.append(f"{key} is {furthest:.2g} times the tolerance away")
     return wrong, right
 
 
-def _error(actual, expected, tolerance):
+def error(actual, expected, tolerance):
     """The largest error, as a multiple of what is allowed."""
     scale = np.maximum(np.abs(expected), np.abs(expected).max() / 10)
-    error = np.abs(actual - expected) / (tolerance * scale + 1e-30)
-    return np.max(np.where(np.isfinite(error), error, np.inf))
+    multiple = np.abs(actual - expected) / (tolerance * scale + 1e-30)
+    return np.max(np.where(np.isfinite(multiple), multiple, np.inf))
 
 
 def compare(ways):

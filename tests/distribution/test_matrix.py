@@ -1,9 +1,12 @@
 """Many devices give what one device gives, and the guide says so."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
+import pytest
 
 from tests.cases import LOSSES
 from tests.distribution import matrix
@@ -43,3 +46,12 @@ def test_every_loss_that_gathers_is_in_it():
 
 def test_the_table_of_the_guide_is_what_was_tested():
     assert matrix.table(work.COUNTS) in GUIDE.read_text()
+
+
+@pytest.mark.only("tensorflow")
+def test_parameter_servers_train_in_a_loop_and_not_in_fit():
+    script = [sys.executable, "-m", "tests.distribution.parameter_servers"]
+    result = subprocess.run(
+        script, capture_output=True, text=True, cwd=GUIDE.parents[2]
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
