@@ -640,8 +640,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/_backend/torch.py",
-        "all_gather(filled)",
-        "all_gather(filled.detach())",
+        "_Gathered.apply(filled)",
+        "_Gathered.apply(filled.detach())",
         "tests/distribution/test_matrix.py",
         "every_way",
     ),

@@ -36,6 +36,22 @@ class _Known(torch.autograd.Function):
         return None, None, None, *ctx.slope(*upstream, found, *inputs)
 
 
+class _Gathered(torch.autograd.Function):
+    """What each process has, all of one size; that of PyTorch is to be removed."""
+
+    @staticmethod
+    def forward(ctx, x):
+        parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, x)
+        return tuple(parts)
+
+    @staticmethod
+    def backward(ctx, *upstream):
+        total = torch.stack(upstream)
+        distributed.all_reduce(total)
+        return total[distributed.get_rank()]
+
+
 class Torch(Backend):
     """Everything runs at once; only recording for gradients has to be held off."""
 
@@ -131,8 +147,6 @@ class Torch(Backend):
     def gather(self, x):
         if not (distributed.is_available() and distributed.is_initialized()):
             return x, 0
-        from torch.distributed.nn.functional import all_gather
-
         replicas = distributed.get_world_size()
         sizes = [torch.empty(1, dtype=torch.int64, device=x.device)] * replicas
         sizes = [size.clone() for size in sizes]
@@ -140,7 +154,7 @@ class Torch(Backend):
         # What is gathered must be of one size: the shorter parts are filled up.
         missing = int(max(sizes)) - len(x)
         filled = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
-        parts = all_gather(filled)
+        parts = _Gathered.apply(filled)
         parts = [part[: int(size)] for part, size in zip(parts, sizes, strict=True)]
         before = sum(sizes[: distributed.get_rank()])
         return torch.cat(parts), int(before)
