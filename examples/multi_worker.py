@@ -31,7 +31,7 @@ OUT = Path("demo")
 WORKERS = 2
 BATCH = 32  # of all workers together
 STEPS = 8  # in an epoch
-# So long a worker waits for one that hangs; that one has died it hears at once.
+# The longest that a worker waits for one that hangs; one that died it misses at once.
 SECONDS = 60.0
 
 
@@ -119,6 +119,13 @@ def start(arguments):
     return started
 
 
+def wait(process):
+    try:
+        process.wait(3 * SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # it hangs
+
+
 def supervise(epochs, kill):
     """Starts the workers, and all of them again if one ends with an error."""
     OUT.mkdir(exist_ok=True)
@@ -131,10 +138,12 @@ def supervise(epochs, kill):
             while not any(code := [w.poll() for w in workers]) and None in code:
                 time.sleep(0.1)
             failed = time.perf_counter()
-            codes = [w.wait(3 * SECONDS) for w in workers]
+            for each in workers:
+                wait(each)
         finally:
             for each in workers:
                 each.kill()
+        codes = [w.wait() for w in workers]
         if not any(codes):
             return
         seconds = time.perf_counter() - failed
