@@ -1,5 +1,6 @@
 """What holds of every optimizer, on every backend."""
 
+import functools
 import inspect
 import json
 import re
@@ -14,6 +15,7 @@ from tests.cases import OPTIMIZERS
 from tests.cases import each
 from tests.cases import each_class
 from tests.cases import each_kind
+from tests.references import optimizers as references
 from tests.tools import array
 from tests.tools import compiled
 from tests.tools import each_device
@@ -69,6 +71,41 @@ def test_matches_its_reference(case, device, dtype, tolerance, fifty_gradients):
     assert (movement_error(actual, expected) < tolerance).all()
     if not case.moves_alone:
         assert (actual[:, 3] == START[:, 3]).all(), "zero gradients move nothing"
+
+
+# What float32 does not hold; and the last that Keras counts to on JAX and PyTorch,
+# where `iterations` has 32 bits.
+LATE = (2**24 + 1, 2**24 + 3, 2**31 - 4)
+
+
+@each_class(OPTIMIZERS)
+def test_late_updates_match_their_reference(case, gradients, monkeypatch):
+    """Of averages so long that their bias still matters then."""
+    kwargs = dict(case.kwargs)
+    if "beta_2" in inspect.signature(case.cls).parameters:
+        kwargs["beta_2"] = 1 - 2.0**-23
+    optimizer = case.cls(RATE, **kwargs)
+    variable = keras.Variable(START, name="w")
+    optimizer.build([variable])
+    kept = [variable, *optimizer.variables]
+    first = [array(v) for v in kept]
+    for past in LATE:
+        for v, value in zip(kept, first, strict=True):
+            v.assign(value)
+        optimizer.iterations.assign(past)
+        for g in gradients[:3]:
+            optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
+        assert int(optimizer.iterations) == past + 3
+        # The number of an update is that of the round of the reference's loop.
+        count = functools.partial(enumerate_from, past)
+        monkeypatch.setattr(references, "enumerate", count, raising=False)
+        expected = case.reference(START, gradients[:3], RATE, **kwargs)
+        actual = past_rounding(array(variable), expected, 3, "float32")
+        assert (movement_error(actual, expected) < 5e-6).all()
+
+
+def enumerate_from(past, items, start):
+    return enumerate(items, start + past)
 
 
 @each(OPTIMIZERS)

@@ -52,6 +52,16 @@ def test_compiled_is_exact_at_the_joints(case):
 
 
 @each(SCHEDULES)
+def test_late_steps_equal_the_reference(case):
+    """Of a counter of an optimizer, past what float32 holds, and at its last."""
+    late = [2**24 + 1, 2**24 + 3, 2**31 - 3, 2**31 - 1]
+    expected = case.expected(np.array(late))
+    steps = ops.convert_to_tensor(late, "int32")
+    actual = tools.array(case.make()(steps))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance(expected))
+
+
+@each(SCHEDULES)
 def test_class_equals_function(case):
     of_class = tools.array(case.make()(STEPS))
     of_function = tools.array(case.function(STEPS, **case.kwargs))

@@ -16,6 +16,7 @@ from tests.contracts.test_optimizers import START
 from tests.contracts.test_optimizers import stepper
 from tests.optimizers.wrapper_cases import MOMENTUM
 from tests.optimizers.wrapper_cases import RATE
+from tests.references import wrappers as references
 from tests.tools import array
 from tests.tools import each_device
 from tests.tools import wide
@@ -54,6 +55,33 @@ def assert_close(actual, expected, tolerance):
         if theirs is not None:
             moved = np.abs(theirs - START).max()
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * moved)
+
+
+@each(WRAPPERS)
+@pytest.mark.parametrize("past", [2**24 + 1, 2**24 + 3, 2**31 - 15])
+def test_late_updates_equal_the_reference(case, past, gradients, monkeypatch):
+    """Counters are compared as integers: `float32` would skip every second one."""
+    kwargs = dict(case.kwargs)
+    for name in ("start", "start_step"):  # those that were over
+        if name in kwargs:
+            kwargs[name] += past
+    optimizer = case.make(**kwargs)
+    variable = keras.Variable(START, name="w")
+    optimizer.build([variable])
+    optimizer.before = None
+    optimizer._iterations.assign(past)
+    for slots in optimizer._slots:
+        slots[0].assign(START)
+    for g in gradients:
+        optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
+
+    def late(items, start):
+        return enumerate(items, start + past)
+
+    monkeypatch.setattr(references, "enumerate", late, raising=False)
+    expected = case.reference(START, gradients, RATE, MOMENTUM, **kwargs)
+    actual = array(variable), average(optimizer, variable)
+    assert_close(actual, expected, 1e-6)
 
 
 @each(WRAPPERS)

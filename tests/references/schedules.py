@@ -86,7 +86,7 @@ def cyclical(
     scale_mode = scale_mode or ("iterations" if scale == "exponential" else "cycle")
     factor = {
         "triangular": lambda a: 1,
-        "triangular2": lambda a: 1 / 2.0 ** (a - 1),
+        "triangular2": lambda a: 2.0 ** (1 - a),
         "exponential": lambda a: np.power(gamma, a),
     }.get(scale, scale)
 

@@ -1,5 +1,7 @@
 """What is peculiar to cycles."""
 
+from fractions import Fraction
+
 import keras
 import numpy as np
 import pytest
@@ -21,6 +23,14 @@ def test_the_place_in_a_cycle_is_exact_where_float32_cannot_count():
     steps = ops.convert_to_tensor(start + np.arange(13), "int32")
     expected = [0, 1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1, 0]
     np.testing.assert_allclose(tools.array(short(steps)), expected, rtol=1e-6)
+
+
+def test_half_a_cycle_may_be_a_fraction_of_an_update():
+    late = 2**24 + 1 + np.arange(23)  # five cycles
+    expected = [float(Fraction(int(t)) % Fraction(23, 5)) for t in late]
+    expected = 2.3 - np.abs(np.subtract(expected, 2.3))
+    rates = tools.array(cyclical(ops.convert_to_tensor(late, "int32"), 0, 2.3, 2.3))
+    np.testing.assert_allclose(rates, expected, atol=3e-6)
 
 
 def test_numbers_are_counted_beyond_32_bits():

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 from typing import ClassVar
@@ -96,14 +97,23 @@ def since(step: Any, start: int, stop: float = math.inf) -> Any:
 def cycles(step: Any, period: float) -> tuple[Any, Any]:
     """Returns how many periods have passed, and the updates since, as floats.
 
-    Of a whole period, both are exact for every integer step.
+    Both are exact for every integer step if some periods together are whole: up to a
+    thousand, as ten of 2.3.
     """
     step = _standard(step)
-    if _is_integer(step) and period % 1 == 0 and period <= _largest(step):
-        period = int(period)
-    else:
-        step, period = _in_floats(step), float(period)
-    return _in_floats(step // period), _in_floats(step % period)
+    ratio = Fraction(period).limit_denominator(1000)
+    past = 0.0
+    if (
+        _is_integer(step)
+        and float(ratio) == period
+        and ratio.numerator <= _largest(step)
+    ):
+        past = _in_floats(step // ratio.numerator) * float(ratio.denominator)
+        step = step % ratio.numerator
+        if ratio.denominator == 1:
+            return past, _in_floats(step)
+    step = _in_floats(step)
+    return past + step // float(period), step % float(period)
 
 
 def constant(step: Any, rate: float) -> Any:

@@ -57,9 +57,9 @@ def cyclical(
             any shape, or what becomes one.
         initial_learning_rate: $L$, in [0, inf), that of update 0.
         maximal_learning_rate: $H$, in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf). If $2 S$ is whole,
-            the place in the cycle is exact for every integer step; else it is that
-            of `float32`.
+        step_size: $S$, half a cycle, in updates, in (0, inf). If up to a thousand
+            cycles together are whole, as ten of $2 S = 2.3$, the place in the cycle
+            is exact for every integer step; else it is that of `float32`.
         scale: One of the names above, or a function of a tensor of floats, $a$.
         scale_mode: `"cycle"` or `"iterations"`; `None` is `"iterations"` for
             `"exponential"`, and `"cycle"` for all others.
