@@ -62,10 +62,14 @@ def network(kind):
     return model
 
 
-def fit(model, epochs, callbacks=()):
+def data():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(32, 3)).astype("float32")
-    y = x[:, :2] ** 2
+    return x, x[:, :2] ** 2
+
+
+def fit(model, epochs, callbacks=(), **options):
+    x, y = data()
     history = model.fit(
         x,
         y,
@@ -74,6 +78,7 @@ def fit(model, epochs, callbacks=()):
         shuffle=False,
         verbose=0,
         callbacks=list(callbacks),
+        **options,
     )
     return history.epoch
 

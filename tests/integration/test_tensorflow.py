@@ -7,6 +7,8 @@ import pytest
 from tests.cases import OPTIMIZERS
 from tests.cases import each_class
 from tests.cases import each_kind
+from tests.integration.resumed import KINDS
+from tests.integration.resumed import network
 
 pytestmark = pytest.mark.only("tensorflow")
 
@@ -167,3 +169,29 @@ def test_tf_keras_is_served_alike(case):
     x = np.ones((4, 3), "float32")
     loss = model.fit(x, x[:, :1], epochs=3, verbose=0).history["loss"]
     assert loss[-1] < loss[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_restores_optimizers_around_others(kind, tmp_path):
+    import tensorflow as tf
+
+    def make():
+        model = network(kind)
+        model.optimizer.build(model.trainable_variables)
+        return model, tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+
+    def step(model):
+        variables = model.trainable_variables
+        model.optimizer.apply([tf.ones_like(v) for v in variables], variables)
+
+    model, checkpoint = make()
+    for _ in range(3):
+        step(model)
+    path = checkpoint.save(str(tmp_path / "checkpoint"))
+    other, restored = make()
+    restored.restore(path)
+    for each in (model, other):
+        step(each)
+    for one, two in zip(model.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+    assert int(other.optimizer.iterations) == 4

@@ -199,8 +199,7 @@ class ParameterGroups(OptimizerWrapper):
         original = optimizer or self.inner_optimizer
         if multiplier == 1 and decay is AS_IT_IS:
             return original
-        copy = _copied(original)
-        copy.learning_rate = lambda: original.learning_rate * multiplier
+        copy = _copied(original, lambda: original.learning_rate * multiplier)
         _innermost(copy).skip_nonfinite = False  # it is decided for all
         if decay is not AS_IT_IS:
             innermost = _innermost(copy)
@@ -265,10 +264,16 @@ class ParameterGroups(OptimizerWrapper):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        groups = config.get("groups")
+        if not (isinstance(groups, list) and all(map(_is_saved_rule, groups))):
+            raise ValueError(
+                "Argument `groups` must be a list of pairs of a regular expression and "
+                f"a rule, in a configuration. Received: groups={groups!r}"
+            )
         with keras.saving.custom_object_scope(custom_objects or {}):
             groups = {
                 pattern: {key: loaded(value) for key, value in rule.items()}
-                for pattern, rule in config["groups"]
+                for pattern, rule in groups
             }
         return super().from_config(config | {"groups": groups}, custom_objects)
 
@@ -339,6 +344,10 @@ def _required(pattern, rule) -> dict[str, Any]:
         raise ValueError(f"{name} is no regular expression: {error}") from error
     if isinstance(rule, keras.optimizers.Optimizer):
         rule = {"optimizer": rule}
+    if not isinstance(rule, Mapping):
+        raise ValueError(
+            f"{name} must be a dictionary or an optimizer. Received: {rule!r}"
+        )
     for key, value in rule.items():
         if key not in KEYS:
             raise ValueError(
@@ -346,10 +355,24 @@ def _required(pattern, rule) -> dict[str, Any]:
                 f"Received: {key}={value}"
             )
     rule = dict(rule)
+    optimizer = rule.get("optimizer", AS_IT_IS)
+    if optimizer is not AS_IT_IS and not isinstance(
+        optimizer, keras.optimizers.Optimizer
+    ):
+        raise ValueError(
+            f"{name}['optimizer'] must be an optimizer. Received: {optimizer!r}"
+        )
     for key in KEYS[:2]:
-        if isinstance(rule.get(key), int | Number):
-            rule[key] = require(f"{name}[{key!r}]", rule[key], "[0, inf)")
+        value = rule.get(key)
+        if isinstance(value, int | Number):
+            rule[key] = require(f"{name}[{key!r}]", value, "[0, inf)")
     return rule
+
+
+def _is_saved_rule(pair) -> bool:
+    return (
+        isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[1], dict)
+    )
 
 
 def _saved(value):
@@ -358,8 +381,8 @@ def _saved(value):
     return saved(value)
 
 
-def _copied(optimizer):
-    """Returns an optimizer of the same configuration, but for its learning rate."""
+def _copied(optimizer, learning_rate):
+    """Returns an optimizer of the same configuration, with another learning rate."""
     innermost = _innermost(optimizer)
     rate = innermost._learning_rate
     is_function = callable(rate) and not isinstance(rate, LearningRateSchedule)
@@ -367,7 +390,13 @@ def _copied(optimizer):
         if is_function:  # Keras would look for its name, which it need not have
             innermost._learning_rate = None
         with backend.outside_of_compilation():  # where learning rates have values
-            return type(optimizer).from_config(optimizer.get_config())
+            config = part = optimizer.get_config()
+            while "inner_optimizer" in part:
+                part = part["inner_optimizer"]["config"]
+            # Not set afterwards: Keras would take a variable out of a list, which
+            # `tf.train.Checkpoint` then refuses to save.
+            part["learning_rate"] = learning_rate
+            return type(optimizer).from_config(config)
     finally:
         innermost._learning_rate = rate
 
