@@ -1,12 +1,20 @@
 """Argument checks. The interval that is tested is the interval that is shown."""
 
+import math
+import re
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 Number = float | np.number  # what users pass for a number; `float` admits `int`
+
+# As Python numbers: NumPy would round what it compares with its own.
+_LARGEST = float(np.finfo("float32").max)
+_SMALLEST = float(np.finfo("float32").smallest_normal)
 
 
 def require(name: str, value: Number, interval: str) -> Any:
@@ -15,13 +23,30 @@ def require(name: str, value: Number, interval: str) -> Any:
     An interval is written as in mathematics: `"[0, 1)"`, `"(0, inf)"`.
     """
     low, high = (float(bound) for bound in interval[1:-1].split(","))
-    above = value >= low if interval[0] == "[" else value > low
-    below = value <= high if interval[-1] == "]" else value < high
+    # Elements of lists have not been checked to be numbers.
+    number = _in_float32(value) if isinstance(value, int | Number) else math.nan
+    above = number >= low if interval[0] == "[" else number > low
+    below = number <= high if interval[-1] == "]" else number < high
     if not (above and below):
+        is_beyond = number == number and number != value
         raise ValueError(
             f"Argument `{name}` must be in {interval}. Received: {name}={value}"
+            + (f", which is {number} in `float32`" if is_beyond else "")
         )
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return number  # PyTorch takes no larger one
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _in_float32(value: Any) -> float:
+    """The number; infinite or 0 if that is what `float32` makes of it."""
+    try:
+        number = float(value)
+    except OverflowError:  # an `int` of a thousand digits
+        return math.inf if value > 0 else -math.inf
+    if abs(number) > _LARGEST:
+        return math.copysign(math.inf, number)
+    return 0.0 if abs(number) < _SMALLEST else number
 
 
 def require_steps(name: str, value: Number, interval: str = "[0, inf)") -> int:
@@ -37,6 +62,10 @@ def require_steps(name: str, value: Number, interval: str = "[0, inf)") -> int:
 
 def require_each(name: str, values: Iterable[Number], interval: str) -> list:
     """Returns `values` as a list of Python numbers, each in `interval`."""
+    if isinstance(values, str | bytes | Mapping):
+        raise ValueError(
+            f"Argument `{name}` must be a list of numbers. Received: {name}={values!r}"
+        )
     return [require(f"{name}[{i}]", value, interval) for i, value in enumerate(values)]
 
 
@@ -52,9 +81,31 @@ def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
 
 def require_patterns(name: str, patterns: Sequence[str]) -> list[str]:
     """Returns regular expressions as a list; a single one, not in a list, raises."""
-    if isinstance(patterns, str):
+    if isinstance(patterns, str | bytes | Mapping):
         raise ValueError(
             f"Argument `{name}` must be a list of regular expressions. "
             f"Received: {name}={patterns!r}"
         )
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"Argument `{name}` must be a list of regular expressions: {error}. "
+                f"Received: {name}={patterns!r}"
+            ) from error
     return list(patterns)
+
+
+def require_dtype(name: str, dtype: Any) -> None:
+    """Raises unless Keras takes `dtype` for a type, or a policy of types."""
+    try:
+        if isinstance(keras.dtype_policies.get(dtype), keras.DTypePolicy):
+            return
+    except Exception as error:  # of any kind, by what it got
+        reason = error
+    else:
+        reason = None
+    raise ValueError(
+        f"Argument `{name}` must be the name of a type. Received: {name}={dtype!r}"
+    ) from reason

@@ -12,7 +12,8 @@ register = keras.saving.register_keras_serializable(package=PACKAGE)
 
 def require_registered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns `function` if a saved configuration can name it, else raises."""
-    registered = keras.saving.get_registered_name(function)
+    named = getattr(function, "__name__", None)  # not an object that can be called
+    registered = keras.saving.get_registered_name(function) if named else None
     if keras.saving.get_registered_object(registered) is not function:
         raise ValueError(
             f"Argument `{name}` must be registered, for a saved model to find it: "

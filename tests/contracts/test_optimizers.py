@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from typeguard import TypeCheckError
 
 from tests.cases import OPTIMIZERS
 from tests.cases import each
@@ -548,3 +549,43 @@ def test_constraints_are_applied(case):
         optimizer.apply([ops.ones(2)], [variable])
     assert array(variable)[0] > 0
     assert array(variable)[1] == 0
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("clipnorm", "1"),
+        ("clipvalue", float("nan")),
+        ("global_clipnorm", 1e308),
+        ("global_clipnorm", [1]),
+        ("loss_scale_factor", 0),
+        ("loss_scale_factor", 1e-300),
+        ("ema_momentum", [0.5]),
+        ("ema_momentum", 1.5),
+        ("ema_overwrite_frequency", 0),
+        ("gradient_accumulation_steps", 1),
+        ("gradient_accumulation_steps", 10**400),
+        ("use_ema", "yes"),
+        ("independent_decay", 3),
+        ("weight_decay_exclude", {}),
+        ("weight_decay_exclude", ["("]),
+        ("weight_decay_exclude", [3]),
+        ("learning_rate", 10**400),
+        ("learning_rate", keras.losses.Dice()),
+        ("name", 3),
+    ],
+)
+def test_options_of_another_kind_are_refused_by_name(case, name, value):
+    with pytest.raises((ValueError, TypeError, TypeCheckError), match=name):
+        case.cls(**{"learning_rate": 0.1} | {name: value})
+
+
+@each_kind(OPTIMIZERS)
+def test_gradients_may_be_arrays(case):
+    expected = run(case.make(), [np.ones((3, 4))] * 2)
+    variable = keras.Variable(START, dtype="float32", name="w")
+    optimizer = case.make()
+    for _ in range(2):
+        optimizer.apply([np.ones((3, 4), "float32")], [variable])
+    np.testing.assert_array_equal(array(variable), expected)

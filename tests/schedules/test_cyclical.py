@@ -80,3 +80,11 @@ def test_the_function_refuses_what_its_scale_has_no_use_for():
         cyclical(0, 0.0, 1.0, 2, "exponential", gamma=-0.5)
     with pytest.raises(ValueError, match=r"or a function. Received: scale=3"):
         cyclical(0, 0.0, 1.0, 2, 3)
+
+
+@pytest.mark.parametrize("scale_mode", ["cycle", "iterations"])
+def test_steps_below_0_have_finite_rates(scale_mode):
+    options = {"scale": "exponential", "gamma": 0.5, "scale_mode": scale_mode}
+    rates = tools.array(cyclical(np.array([-3, -(2**31)]), 0.0, 1.0, 2, **options))
+    first = 0.25 if scale_mode == "cycle" else 0.5  # gamma of the first cycle, or 1
+    np.testing.assert_array_equal(rates, [first, 0.0])

@@ -109,3 +109,9 @@ def test_nested_schedules_train_when_everything_is_compiled():
     np.testing.assert_allclose(
         tools.array(optimizer.learning_rate), expected, rtol=1e-6
     )
+
+
+def test_no_steps_have_no_rates_whatever_the_schedule():
+    falling = keras.optimizers.schedules.CosineDecay(0.3, 20)
+    rates = schedules.Sequential([0.1, falling], [3])(np.zeros((0, 2), "int32"))
+    assert tuple(rates.shape) == (0, 2)

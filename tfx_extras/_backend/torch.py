@@ -56,6 +56,8 @@ class Torch(Backend):
     """Everything runs at once; only recording for gradients has to be held off."""
 
     def dense(self, gradient, shape, dtype):
+        if not torch.is_tensor(gradient):  # but an array
+            gradient = keras.ops.convert_to_tensor(gradient)
         return gradient.to(getattr(torch, dtype))
 
     def without_gradients(self):

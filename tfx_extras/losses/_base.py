@@ -7,8 +7,10 @@ from typing import TypedDict
 
 import keras
 from keras import ops
+from typeguard import typechecked
 
 from tfx_extras._backend import backend
+from tfx_extras._checks import require_dtype
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import parameters
 from tfx_extras._configuration import saved
@@ -49,12 +51,15 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     function: ClassVar[Callable[..., Any]]
 
+    @typechecked
     def __init__(
         self,
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
         dtype: Any = None,
     ):
+        if dtype is not None:
+            require_dtype("dtype", dtype)
         super().__init__(name or self.function.__name__, reduction, dtype)
 
     @property
@@ -84,7 +89,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{name: loaded(value) for name, value in config.items()})
+        return cls(**{name: loaded(value) for name, value in dict(config).items()})
 
 
 class _Bound(keras.losses.Loss):

@@ -105,7 +105,7 @@ class CombinedLoss(keras.losses.Loss, Combinable):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config | {"losses": loaded(config["losses"])})
+        return cls(**config | {"losses": loaded(config.get("losses"))})
 
 
 def _parts(loss: Any) -> tuple[list, list]:

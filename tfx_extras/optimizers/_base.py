@@ -13,6 +13,8 @@ from typing import TypedDict
 import keras
 import numpy as np
 from keras import ops
+from typeguard import check_type
+from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
@@ -60,8 +62,8 @@ class OptimizerOptions(TypedDict, total=False):
         ema_momentum: Weight of the past in that average, in [0, 1].
         ema_overwrite_frequency: Number of updates after which the average
             replaces the weights; `None`: only at the end of training.
-        loss_scale_factor: Factor by which the loss was scaled; gradients are
-            divided by it.
+        loss_scale_factor: Factor by which the loss was scaled, in (0, inf); gradients
+            are divided by it.
         gradient_accumulation_steps: Number of gradients, 2 or more, whose mean
             makes one update. They are summed in `float32`.
         skip_nonfinite: Whether gradients of which any element, of any variable on any
@@ -81,16 +83,30 @@ class OptimizerOptions(TypedDict, total=False):
     weight_decay: float | keras.optimizers.schedules.LearningRateSchedule | None
     independent_decay: bool
     weight_decay_exclude: Sequence[str]
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
+    clipnorm: Number | None
+    clipvalue: Number | None
+    global_clipnorm: Number | None
     use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    loss_scale_factor: float | None
-    gradient_accumulation_steps: int | None
+    ema_momentum: Number
+    ema_overwrite_frequency: Number | None
+    loss_scale_factor: Number | None
+    gradient_accumulation_steps: Number | None
     skip_nonfinite: bool
-    max_consecutive_skips: int
+    max_consecutive_skips: Number
+
+
+# Of those that Keras takes as they are.
+_INTERVALS = {
+    "clipnorm": "[0, inf)",
+    "clipvalue": "[0, inf)",
+    "global_clipnorm": "[0, inf)",
+    "ema_momentum": "[0, 1]",
+    "loss_scale_factor": "(0, inf)",
+}
+_INTERVALS_OF_STEPS = {
+    "ema_overwrite_frequency": "[1, inf)",
+    "gradient_accumulation_steps": "[2, inf)",
+}
 
 
 class Now(NamedTuple):
@@ -174,6 +190,7 @@ class Optimizer(keras.optimizers.Optimizer):
     skipped: Any = None
     skipped_in_a_row: Any = None
 
+    @typechecked
     def __init__(
         self,
         learning_rate: LearningRate,
@@ -182,7 +199,7 @@ class Optimizer(keras.optimizers.Optimizer):
         independent_decay: bool = False,
         weight_decay_exclude: Sequence[str] = (),
         skip_nonfinite: bool = False,
-        max_consecutive_skips: int = 10,
+        max_consecutive_skips: Number = 10,
         **kwargs: Any,
     ):
         cls = type(self)
@@ -194,6 +211,11 @@ class Optimizer(keras.optimizers.Optimizer):
             )
         if isinstance(learning_rate, int | Number):
             learning_rate = float(require("learning_rate", learning_rate, "[0, inf)"))
+        elif not _is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
+            raise ValueError(  # a layer or a loss can be called too
+                "Argument `learning_rate` must be a number, a schedule or a function "
+                f"without arguments. Received: learning_rate={learning_rate!r}"
+            )
         if isinstance(weight_decay, int | Number):
             weight_decay = require("weight_decay", weight_decay, "[0, inf)")
         elif not (weight_decay is None or _is_schedule(weight_decay)):
@@ -206,7 +228,7 @@ class Optimizer(keras.optimizers.Optimizer):
             weight_decay=weight_decay,
             # Keras would count up: names would differ between two runs.
             name=name or type(self).__name__.lower(),
-            **kwargs,
+            **_checked(kwargs),
         )
         self.independent_decay = independent_decay
         self.weight_decay_exclude = require_patterns(
@@ -571,6 +593,18 @@ class Optimizer(keras.optimizers.Optimizer):
             with keras.saving.custom_object_scope(custom_objects or {}):
                 config["weight_decay"] = loaded(config["weight_decay"])
         return super().from_config(config, custom_objects)
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns options of Keras, as Python numbers, if they are in their intervals."""
+    known = {k: v for k, v in options.items() if k in OptimizerOptions.__annotations__}
+    check_type(known, OptimizerOptions)
+    known = {name: value for name, value in known.items() if value is not None}
+    for name in known.keys() & _INTERVALS.keys():
+        known[name] = float(require(name, known[name], _INTERVALS[name]))
+    for name in known.keys() & _INTERVALS_OF_STEPS.keys():
+        known[name] = require_steps(name, known[name], _INTERVALS_OF_STEPS[name])
+    return options | known
 
 
 def _filled(value: float):

@@ -42,7 +42,7 @@ class Schedule(LearningRateSchedule):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{name: loaded(value) for name, value in config.items()})
+        return cls(**{name: loaded(value) for name, value in dict(config).items()})
 
 
 def require_schedule(name: str, value: Any) -> Any:
@@ -64,6 +64,8 @@ def evaluate(schedule: Any, step: Any) -> Any:
     step = _standard(step)
     if isinstance(schedule, Schedule) or len(step.shape) == 0:
         return _in_floats(schedule(step))
+    if 0 in step.shape:  # which `ops.map` does not take on PyTorch
+        return constant(step, 0.0)
     # Keras's own branch with `ops.cond`, which takes one step at a time.
     steps = ops.reshape(ops.convert_to_tensor(step), (-1,))
     rates = ops.map(lambda each: _in_floats(schedule(each)), steps)

@@ -85,7 +85,8 @@ def cyclical(
     past, t = cycles(step, 2 * step_size)
     if scale_mode is None:
         scale_mode = "iterations" if scale == "exponential" else "cycle"
-    a = past + 1 if scale_mode == "cycle" else elapsed(step)
+    # Not below those of update 0, where a power could become infinite.
+    a = ops.relu(past) + 1 if scale_mode == "cycle" else ops.relu(elapsed(step))
     height = ops.clip(1 - ops.abs(t / float(step_size) - 1), 0, 1)
     if scale == "triangular2":
         height = height * 2.0 ** (1 - a)

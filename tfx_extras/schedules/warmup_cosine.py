@@ -70,7 +70,7 @@ def warmup_cosine(
         hold_steps: $H$, in updates, a whole number in [0, inf).
         initial_learning_rate: $I$, in [0, inf).
         end_learning_rate: $E$, in [0, inf).
-        restarts: $n$, a whole number in [0, inf).
+        restarts: $n$, a whole number in [0, 1000].
         t_mul: $t_{mul}$, growth of the length of a cycle, in [1, inf).
         m_mul: $m_{mul}$, decay of the peak of a cycle, in (0, 1].
         first_step_nonzero: Whether update 0 is already on the way to the peak.
@@ -121,7 +121,7 @@ class WarmupCosine(Schedule):
         hold_steps: $H$, in updates, a whole number in [0, inf).
         initial_learning_rate: $I$, in [0, inf).
         end_learning_rate: $E$, in [0, inf).
-        restarts: $n$, a whole number in [0, inf).
+        restarts: $n$, a whole number in [0, 1000].
         t_mul: $t_{mul}$, growth of the length of a cycle, in [1, inf).
         m_mul: $m_{mul}$, decay of the peak of a cycle, in (0, 1].
         first_step_nonzero: Whether update 0 is already on the way to the peak.
@@ -166,7 +166,7 @@ class WarmupCosine(Schedule):
         self.end_learning_rate = require(
             "end_learning_rate", end_learning_rate, "[0, inf)"
         )
-        self.restarts = require_steps("restarts", restarts)
+        self.restarts = require_steps("restarts", restarts, "[0, 1000]")
         self.t_mul = require("t_mul", t_mul, "[1, inf)")
         self.m_mul = require("m_mul", m_mul, "(0, 1]")
         self.first_step_nonzero = first_step_nonzero

@@ -215,7 +215,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         inner = keras.saving.deserialize_keras_object(
-            config["inner_optimizer"], custom_objects=custom_objects
+            config.get("inner_optimizer"), custom_objects=custom_objects
         )
         return cls(**config | {"inner_optimizer": inner})
 
