@@ -27,7 +27,7 @@ def state(model):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """A file, its bytes, and the state in it: of a wrapper, trained."""
-    model = network(list(KINDS)[0])
+    model = network(next(iter(KINDS)))
     model.run_eagerly = keras.backend.backend() == "tensorflow"
     fit(model, 1)
     path = tmp_path_factory.mktemp("damaged") / "model.keras"
@@ -42,8 +42,7 @@ def outcome(path, data, expected):
         warnings.simplefilter("ignore")
         try:
             model = keras.saving.load_model(path)
-        except ERRORS as error:
-            assert str(error) or isinstance(error, EOFError)
+        except ERRORS:
             return "refused"
     found = state(model)
     same = len(found) == len(expected) and all(map(np.array_equal, found, expected))
@@ -79,7 +78,7 @@ def test_bits_that_fell_over_are_found(saved):
 
 def test_weights_are_loaded_from_a_whole_keras_file_or_not_at_all(saved):
     path, data, _ = saved
-    model = network(list(KINDS)[0])
+    model = network(next(iter(KINDS)))
     model.optimizer.build(model.trainable_variables)
     before = state(model)
     for i in range(len(data) // 5, len(data), 4001):

@@ -1,0 +1,1 @@
+raise RuntimeError("this is not to be imported")

@@ -1,0 +1,15 @@
+"""A little of `python -m tests.fuzz`."""
+
+import pytest
+
+from tests.fuzz.__main__ import run
+
+pytestmark = pytest.mark.only("torch")  # The quickest: Python is what is tested.
+
+
+@pytest.mark.parametrize(("part", "count"), [("configs", 600), ("calls", 200)])
+@pytest.mark.filterwarnings("ignore")
+def test_nothing_hostile_does_harm(part, count, capsys):
+    found, counts = run(part, count, seed=0)
+    assert sum(counts.values()) == count
+    assert not found, capsys.readouterr().out
