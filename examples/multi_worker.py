@@ -114,8 +114,8 @@ def start(arguments):
         config = {"cluster": {"worker": addresses}, "task": task}
         environment = os.environ | {"TF_CONFIG": json.dumps(config)}
         command = [sys.executable, __file__, "--worker", *arguments]
-        error = log(rank).open("w")
-        started.append(subprocess.Popen(command, env=environment, stderr=error))
+        with log(rank).open("w") as error:
+            started.append(subprocess.Popen(command, env=environment, stderr=error))
     return started
 
 

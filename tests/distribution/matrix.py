@@ -75,15 +75,13 @@ def run(way):
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{rank}.npz") for rank in range(way.processes)]
         logs = [path.with_suffix(".log") for path in paths]
-        processes = [
-            subprocess.Popen(
-                [*script, path, *([str(rank), *numbers] if numbers else [])],
-                stderr=log.open("w"),
-                cwd=ROOT,
-                env=environment,
-            )
-            for rank, (path, log) in enumerate(zip(paths, logs, strict=True))
-        ]
+        processes = []
+        for rank, path in enumerate(paths):
+            command = [*script, path, *([str(rank), *numbers] if numbers else [])]
+            with logs[rank].open("w") as log:
+                processes.append(
+                    subprocess.Popen(command, stderr=log, cwd=ROOT, env=environment)
+                )
         try:
             codes = [process.wait(SECONDS) for process in processes]
         finally:
