@@ -169,8 +169,9 @@ def attempt(random, i):
         reason = fault(made, config, cls, path, kind)
     except REFUSALS as error:
         reason = unclear(error, path, value, kind)
-    except AttributeError as error:  # Keras's own, of the names that it looks for
-        reason = None if path[-1] in OUTER else f"AttributeError: {error}"
+    except (AttributeError, KeyError) as error:
+        # Keras's own, of the names that it looks for.
+        reason = None if path[-1] in OUTER else f"{type(error).__name__}: {error}"
     except TimeoutError:
         raise
     except Exception as error:
@@ -301,7 +302,7 @@ def unclear(error, path, value, kind):
         return None
     text = str(error)
     names = [key for key in path if isinstance(key, str)][-2:] + words(value)
-    clear = any(name and name in text for name in names) or repr(value)[:40] in text
+    clear = any(name and name in text for name in names) or str(value)[:40] in text
     return None if clear else f"unclear: {type(error).__name__}: {text}"
 
 

@@ -254,3 +254,16 @@ def test_layer_wise_decay_of_nothing_is_refused():
         layer_wise_decay(keras.Sequential([keras.layers.Dense(2)], name="empty"))
     with pytest.raises(ValueError, match=r"decay=1\.5"):
         layer_wise_decay(model(), 1.5)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        *(None, "", 1.5, {"x": {}}, [["x"]], [["x", 3]], [[{}, {}]], [["(", {}]]),
+        *([["x", {"optimizer": 3}]], [["x", {"optimizer": None}]]),
+    ],
+)
+def test_rules_of_a_configuration_that_are_none_are_refused(groups):
+    config = ParameterGroups("sgd", {}).get_config()
+    with pytest.raises(ValueError, match="groups"):
+        ParameterGroups.from_config(config | {"groups": groups})

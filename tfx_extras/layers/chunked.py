@@ -9,6 +9,7 @@ from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._checks import require_dtype
 from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras.losses._labels import ClassWeights
@@ -84,6 +85,8 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         bias_initializer: Any = "zeros",
         **kwargs: Any,
     ):
+        if kwargs.get("dtype") is not None:
+            require_dtype("dtype", kwargs["dtype"])
         super().__init__(**kwargs)
         self.supports_masking = True
         self.classes = require("classes", classes, "[1, inf)")

@@ -370,9 +370,10 @@ def _required(pattern, rule) -> dict[str, Any]:
 
 
 def _is_saved_rule(pair) -> bool:
-    return (
-        isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[1], dict)
-    )
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return False
+    pattern, rule = pair
+    return isinstance(pattern, str) and isinstance(rule, dict)
 
 
 def _saved(value):
