@@ -1,0 +1,86 @@
+"""What each version has saved is loaded, and trained on."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import tfx_extras
+from tests.saved.make import DATA
+from tests.saved.make import STEPS
+from tests.saved.make import weights_after
+from tests.tools import array
+
+FILES = sorted(DATA.glob("*.zip"))
+
+
+@pytest.fixture(scope="module", params=FILES, ids=[path.stem for path in FILES])
+def folder(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved")
+    with zipfile.ZipFile(request.param) as archive:
+        archive.extractall(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(folder):
+    with np.load(folder / "expected.npz") as file:
+        return dict(file)
+
+
+def test_losses_have_the_same_values(folder, expected):
+    for name, config in json.loads((folder / "losses.json").read_text()).items():
+        loss = keras.losses.deserialize(config)
+        value = array(loss(expected[f"{name}/y_true"], expected[f"{name}/y_pred"]))
+        np.testing.assert_allclose(
+            value, expected[f"{name}/value"], rtol=1e-5, err_msg=name
+        )
+
+
+def test_schedules_have_the_same_rates(folder, expected):
+    for name, config in json.loads((folder / "schedules.json").read_text()).items():
+        schedule = keras.optimizers.schedules.deserialize(config)
+        np.testing.assert_allclose(
+            array(schedule(STEPS)),
+            expected[f"{name}/rates"],
+            rtol=1e-5,  # of `float32` functions, on another backend
+            atol=1e-8,
+            err_msg=name,
+        )
+
+
+def test_models_train_on(folder, expected):
+    paths = sorted(folder.glob("*.keras"))
+    assert len(paths) >= 14  # those of the first version
+    for path in paths:
+        model = keras.saving.load_model(path)
+        assert model.loss.delta == 2.0
+        after = weights_after(model)
+        known = {key for key in expected if key.startswith(f"{path.stem}/")}
+        assert {f"{path.stem}/{key}" for key in after} == known
+        for key, weights in after.items():
+            np.testing.assert_allclose(
+                weights, expected[f"{path.stem}/{key}"], atol=1e-6, err_msg=key
+            )
+
+
+def test_this_version_has_a_file_with_every_class():
+    """If not: `python -m tests.saved.make`, unless this version has been released."""
+    with zipfile.ZipFile(DATA / f"{tfx_extras.__version__}.zip") as archive:
+        saved = {name.split(".")[0] for name in archive.namelist()}
+        for kind in ("losses", "schedules"):
+            saved |= {
+                name.split("/")[0] for name in json.loads(archive.read(f"{kind}.json"))
+            }
+    public = {
+        name
+        for package in (tfx_extras.losses, tfx_extras.optimizers, tfx_extras.schedules)
+        for name in package.__all__
+        if hasattr(getattr(package, name), "get_config")
+    }
+    assert public - saved == {
+        "Optimizer",
+        "CombinedLoss",
+    }  # of which there are no cases
