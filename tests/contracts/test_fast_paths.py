@@ -396,6 +396,30 @@ def run(optimizer, steps=3):
 
 
 @pytest.mark.only("tensorflow")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda cls: cls(RATE),
+        lambda cls: cls(lambda: RATE),
+        lambda cls: optimizers.Lookahead(cls(RATE)),
+    ],
+    ids=["number", "function", "wrapped"],
+)
+def test_updates_are_traced_once(make):
+    calls = []
+
+    class Counted(optimizers.RAdam):
+        def coefficients(self, step):
+            calls.append(step)
+            return super().coefficients(step)
+
+    optimizer, variables = make(Counted), make_variables()
+    for gradients in make_gradients():
+        optimizer.apply(gradients, variables)
+    assert len(calls) == 1
+
+
+@pytest.mark.only("tensorflow")
 def test_a_formula_is_traced_once_for_each_shape():
     traced = []
 

@@ -565,6 +565,7 @@ def test_constraints_are_applied(case):
         ("ema_momentum", 1.5),
         ("ema_overwrite_frequency", 0),
         ("gradient_accumulation_steps", 1),
+        ("gradient_accumulation_steps", 2**63),
         ("gradient_accumulation_steps", 10**400),
         ("use_ema", "yes"),
         ("independent_decay", 3),

@@ -98,7 +98,7 @@ def _trace(optimizer, apply, specs, variables, rate) -> Any:
         try:
             apply([s if s is None else next(grads) for s in specs], variables)
         finally:
-            optimizer.traced_rate = None
+            vars(optimizer).pop("traced_rate", None)  # it is none of its settings
 
     function = tf.function(update, autograph=False)
     try:

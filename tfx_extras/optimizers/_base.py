@@ -103,9 +103,9 @@ _INTERVALS = {
     "ema_momentum": "[0, 1]",
     "loss_scale_factor": "(0, inf)",
 }
-_INTERVALS_OF_STEPS = {
-    "ema_overwrite_frequency": "[1, inf)",
-    "gradient_accumulation_steps": "[2, inf)",
+_INTERVALS_OF_STEPS = {  # up to what the counters of JAX and PyTorch hold
+    "ema_overwrite_frequency": f"[1, {2**31})",
+    "gradient_accumulation_steps": f"[2, {2**31})",
 }
 
 
