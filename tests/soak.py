@@ -4,7 +4,7 @@
 
 On each backend, in a process of its own: `fit`, and a loop of one's own (on TensorFlow
 an eager one, where updates go through our graph; on JAX one compiled step), of a small
-model. After a fifth of the steps, memory may grow by 2 percent; nothing may be traced
+model. After a quarter of the steps, memory may grow by 2 percent; nothing may be traced
 twice. Exits with 1 if that does not hold.
 """
 

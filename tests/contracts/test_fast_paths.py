@@ -350,7 +350,7 @@ def test_slots_stay_in_a_row_until_something_moves_them(monkeypatch):
 
 @pytest.mark.only("torch")
 @pytest.mark.filterwarnings("ignore:.*lru_cache")  # `wide` is cached
-def test_compiled_by_pytorch_too():
+def test_compiled_by_pytorch_too(monkeypatch):
     def train(compile):
         optimizer, variables = optimizers.AdaBelief(RATE), make_variables()
         optimizer.build(variables)
@@ -360,6 +360,8 @@ def test_compiled_by_pytorch_too():
         return [array(v) for v in variables]
 
     plain = train(lambda step: step)
+    # Moving slots about is nothing for a graph.
+    monkeypatch.delattr("tfx_extras._backend.torch._update_as_one")
     # Without a C++ compiler, which not everyone has.
     fast = train(lambda step: torch.compile(step, backend="aot_eager"))
     assert_equal_to_rounding(fast, plain)
