@@ -286,6 +286,7 @@ SCHEDULES = [
             "gamma=0.5, scale=triangular": {"gamma": 0.5},
             "gamma=None, scale=exponential": {"scale": "exponential"},
             "gamma=-0.5": {"scale": "exponential", "gamma": -0.5},
+            "gamma=1.5": {"scale": "exponential", "gamma": 1.5},
         },
         joints={0: 0.1, 8: 0.7, 16: 0.1, 24: 0.7, 48: 0.1, 56: 0.7},
     ),

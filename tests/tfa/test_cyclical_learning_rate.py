@@ -182,6 +182,7 @@ def test_rates_may_be_tensors_and_not_functions():
         ((0.1, 0.7, 0), "step_size=0.0"),
         ((0.1, 0.7, "5"), "step_size='5'"),
         ((0.1, 0.7, 5, "cycle", 0), "gamma=0.0"),
+        ((0.1, 0.7, 5, "cycle", 1.5), "gamma=1.5"),
     ],
 )
 def test_wrong_arguments_are_refused_by_name_and_value(arguments, received):

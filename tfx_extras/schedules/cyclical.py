@@ -63,7 +63,7 @@ def cyclical(
         scale: One of the names above, or a function of a tensor of floats, $a$.
         scale_mode: `"cycle"` or `"iterations"`; `None` is `"iterations"` for
             `"exponential"`, and `"cycle"` for all others.
-        gamma: $\gamma$, in (0, inf); for `"exponential"`, and for it only.
+        gamma: $\gamma$, in (0, 1]; for `"exponential"`, and for it only.
 
     Returns:
         The learning rate of that update, of the shape of `step`, in `float32`, or
@@ -112,7 +112,7 @@ def _require_scale(scale, scale_mode, gamma) -> None:
             f"only. Received: gamma={gamma}, scale={scale}"
         )
     if gamma is not None:
-        require("gamma", gamma, "(0, inf)")
+        require("gamma", gamma, "(0, 1]")
 
 
 @register
@@ -129,7 +129,7 @@ class Cyclical(Schedule):
             registered by `keras.saving.register_keras_serializable`.
         scale_mode: `"cycle"` or `"iterations"`; `None` is `"iterations"` for
             `"exponential"`, and `"cycle"` for all others.
-        gamma: $\gamma$, in (0, inf); for `"exponential"`, and for it only.
+        gamma: $\gamma$, in (0, 1]; for `"exponential"`, and for it only.
 
     Raises:
         ValueError: If the scale or its mode is unknown or not registered, `gamma` is
@@ -166,4 +166,4 @@ class Cyclical(Schedule):
         self.step_size = require("step_size", step_size, "(0, inf)")
         self.scale = require_registered("scale", scale) if callable(scale) else scale
         self.scale_mode = scale_mode
-        self.gamma = None if gamma is None else require("gamma", gamma, "(0, inf)")
+        self.gamma = None if gamma is None else require("gamma", gamma, "(0, 1]")

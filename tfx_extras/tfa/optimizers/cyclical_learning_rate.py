@@ -198,7 +198,7 @@ class ExponentialCyclicalLearningRate(CyclicalLearningRate):
         maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
         step_size: $S$, half a cycle, in updates, in (0, inf).
         scale_mode: Whether $a$ is the `"cycle"` $c$, or of the `"iterations"` $t$.
-        gamma: $\gamma$, in (0, inf).
+        gamma: $\gamma$, in (0, 1].
         name: A name, which has no effect.
 
     Raises:
@@ -230,7 +230,7 @@ class ExponentialCyclicalLearningRate(CyclicalLearningRate):
             scale_mode,
             name,
         )
-        self.gamma = _number("gamma", gamma, "(0, inf)")
+        self.gamma = _number("gamma", gamma, "(0, 1]")
 
 
 def _number(name: str, value: Any, interval: str) -> float:
