@@ -164,6 +164,9 @@ def test_config_round_trip():
         ({"a": {"learning_rate": 1.0}}, r"groups\['a'\] .* learning_rate=1.0"),
         ({"a": {"learning_rate_multiplier": -1.0}}, r"multiplier'\]=-1.0"),
         ({"a": {"weight_decay": -1.0}}, r"weight_decay'\]=-1.0"),
+        ({"a": {"learning_rate_multiplier": None}}, r"multiplier'\] must be a number"),
+        ({"a": {"weight_decay": keras.losses.Dice()}}, r"decay'\] must be .* <.*dice"),
+        ({"a": {"optimizer": "adam"}}, r"optimizer'\] must be .* Received: 'adam'"),
         ({"(": {}}, "no regular expression"),
     ],
 )

@@ -26,7 +26,14 @@ from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 from tfx_extras.optimizers.wrappers._base import residuals_of
 
 AS_IT_IS = object()
-KEYS = ("learning_rate_multiplier", "weight_decay", "optimizer")
+KEYS = {
+    "learning_rate_multiplier": (int | Number, "a number"),
+    "weight_decay": (
+        int | Number | LearningRateSchedule | None,
+        "a number, a schedule or None",
+    ),
+    "optimizer": (keras.optimizers.Optimizer, "an optimizer"),
+}
 
 
 @register
@@ -348,22 +355,16 @@ def _required(pattern, rule) -> dict[str, Any]:
         raise ValueError(
             f"{name} must be a dictionary or an optimizer. Received: {rule!r}"
         )
+    rule = dict(rule)
     for key, value in rule.items():
         if key not in KEYS:
             raise ValueError(
                 f"The keys of {name} must be among {', '.join(KEYS)}. "
                 f"Received: {key}={value}"
             )
-    rule = dict(rule)
-    optimizer = rule.get("optimizer", AS_IT_IS)
-    if optimizer is not AS_IT_IS and not isinstance(
-        optimizer, keras.optimizers.Optimizer
-    ):
-        raise ValueError(
-            f"{name}['optimizer'] must be an optimizer. Received: {optimizer!r}"
-        )
-    for key in KEYS[:2]:
-        value = rule.get(key)
+        kind, what = KEYS[key]
+        if not isinstance(value, kind):
+            raise ValueError(f"{name}[{key!r}] must be {what}. Received: {value!r}")
         if isinstance(value, int | Number):
             rule[key] = require(f"{name}[{key!r}]", value, "[0, inf)")
     return rule
