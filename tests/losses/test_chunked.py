@@ -472,3 +472,13 @@ def test_options_reach_the_loss_of_the_layer(title):
     layer.set_weights([kernel, bias])
     exact = chunked_linear_crossentropy(LABELS, hidden, kernel, bias, **OPTIONS[title])
     np.testing.assert_array_equal(array(layer(hidden, LABELS)), array(exact))
+
+
+@pytest.mark.parametrize("dtype", [1, "nonsense", keras.losses.Dice()])
+def test_a_configuration_names_a_type(dtype):
+    config = tfx_extras.layers.ChunkedLinearCrossentropy(3).get_config()
+    dtype = keras.saving.serialize_keras_object(dtype)
+    with pytest.raises(ValueError, match="`dtype` must be the name of a type"):
+        tfx_extras.layers.ChunkedLinearCrossentropy.from_config(
+            config | {"dtype": dtype}
+        )

@@ -155,6 +155,12 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         }
         return super().get_config() | own
 
+    @classmethod
+    def from_config(cls, config):
+        if config.get("dtype") is not None:  # before Keras asks it for a quantization
+            require_dtype("dtype", config["dtype"])
+        return super().from_config(config)
+
 
 class _Mean(keras.losses.Loss):
     """Keras's weights, masks and mean of losses that are there."""
