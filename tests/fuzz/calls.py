@@ -24,6 +24,7 @@ EXTREMES = {
     "learning_rate": (0.0, 1e-30, 1e-8, 1.0),
     "beta_1": (0.0, 0.5, 1 - 1e-6),
     "beta_2": (0.0, 0.5, 1 - 1e-6),
+    # Not less: with beta_2=0, and no gradient, a step of Adam is momentum / epsilon.
     "epsilon": (1e-15, 1e-8, 1.0, 1e6),
     "weight_decay": (0.0, 1e-30, 0.5),
     "clipnorm": (1e-30, 1.0, 1e15),

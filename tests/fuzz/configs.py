@@ -213,7 +213,8 @@ def load(way, config, cls, ours, theirs):
 def saved():
     """The members of a file of a model."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("adam", losses.Huber())
+    # By a schedule: weights would hold a rate, and replace that of a configuration.
+    model.compile(keras.optimizers.SGD(schedules.Warmup(0.1, 3)), losses.Huber())
     with TemporaryDirectory() as folder:
         model.save(path := Path(folder) / "model.keras")
         with zipfile.ZipFile(path) as archive:
