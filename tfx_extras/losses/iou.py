@@ -66,7 +66,8 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 1.5]
 
-    References: Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
+    References:
+        Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
         Zheng et al., 2020. https://arxiv.org/abs/1911.08287
     """
     require_one_of("mode", mode, MODES)
@@ -126,7 +127,8 @@ class GIoULoss(FunctionLoss):
         >>> print(float(loss([[0, 0, 3, 4]], [[0, 0, 3, 4]])))
         0.0
 
-    References: Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
+    References:
+        Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
         Zheng et al., 2020. https://arxiv.org/abs/1911.08287
     """
 
