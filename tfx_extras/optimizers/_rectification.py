@@ -48,9 +48,12 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
 
 
 def corrections(step, beta_1: float, beta_2: float, threshold: float) -> tuple:
-    """Returns the bias corrections of both averages, and `rectification`."""
-    return (
-        bias_correction(beta_1, step),
-        bias_correction(beta_2, step),
-        *rectification(step, beta_2, threshold),
-    )
+    r"""Returns factors of an update, none of which is of one weight alone.
+
+    They are $1 / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct both
+    averages, the first of them times $r_t$, and whether that is defined yet.
+    """
+    c_1 = 1 / bias_correction(beta_1, step)
+    c_2 = 1 / bias_correction(beta_2, step)
+    r, is_defined = rectification(step, beta_2, threshold)
+    return c_1, c_2, c_1 * r, is_defined

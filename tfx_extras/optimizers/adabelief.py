@@ -97,10 +97,11 @@ class AdaBelief(Optimizer):
         s = self.beta_2 * variance + ((1 - self.beta_2) * surprise + self.epsilon)
         maxima = tuple(ops.where(s > past, s, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else s
-        m_hat, s_hat = m / c_1, largest / c_2
-        direction = m_hat / (ops.sqrt(s_hat) + self.epsilon)
+        deviation = ops.sqrt(largest * c_2) + self.epsilon
         if self.rectify:
-            direction = backend.choose(is_defined, r * direction, m_hat)
+            direction = backend.choose(is_defined, (m * r) / deviation, m * c_1)
+        else:
+            direction = (m * c_1) / deviation
         return direction, (m, s, *maxima)
 
     def get_config(self):

@@ -96,9 +96,8 @@ class RAdam(Optimizer):
         v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
         maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else v
-        m_hat, v_hat = m / c_1, largest / c_2
-        adaptive = m_hat / (ops.sqrt(v_hat) + self.epsilon)
-        return backend.choose(is_defined, r * adaptive, m_hat), (m, v, *maxima)
+        adaptive = (m * r) / (ops.sqrt(largest * c_2) + self.epsilon)
+        return backend.choose(is_defined, adaptive, m * c_1), (m, v, *maxima)
 
     def get_config(self):
         return super().get_config() | {
