@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 Number = float | np.number  # what users pass for a number; `float` admits `int`
+COUNTABLE = 2**31  # the counters of JAX and PyTorch hold less
 
 # As Python numbers: NumPy would round what it compares with its own.
 _LARGEST = float(np.finfo("float32").max)
@@ -60,8 +62,13 @@ def require_steps(name: str, value: Number, interval: str = "[0, inf)") -> int:
     return int(value)
 
 
-def require_each(name: str, values: Iterable[Number], interval: str) -> list:
-    """Returns `values` as a list of Python numbers, each in `interval`."""
+def require_each(
+    name: str,
+    values: Iterable[Number],
+    interval: str,
+    require: Callable[[str, Number, str], Any] = require,
+) -> list:
+    """Returns `values` as a list of what `require` returns of each."""
     if isinstance(values, str | bytes | Mapping):
         raise ValueError(
             f"Argument `{name}` must be a list of numbers. Received: {name}={values!r}"

@@ -44,6 +44,7 @@ WRAPPERS = [
         invalid=(
             {"sync_period": 0},
             {"sync_period": -1},
+            {"sync_period": 2**31},
             {"slow_step_size": 1.5},
             {"slow_step_size": -0.5},
         ),
@@ -53,7 +54,12 @@ WRAPPERS = [
         references.moving_average,
         {"decay": 0.9, "start_step": 4},
         changes={"decay": 0.5, "start_step": 2, "warmup": True},
-        invalid=({"decay": 1.0}, {"decay": -0.1}, {"start_step": -1}),
+        invalid=(
+            {"decay": 1.0},
+            {"decay": -0.1},
+            {"start_step": -1},
+            {"start_step": 2**31},
+        ),
     ),
     WrapperCase(optimizers.MovingAverage, references.moving_average, {"warmup": True}),
     WrapperCase(
@@ -61,6 +67,6 @@ WRAPPERS = [
         references.swa,
         {"start": 4, "period": 3},
         changes={"start": 5, "period": 2},
-        invalid=({"start": 0}, {"period": 0}),
+        invalid=({"start": 0}, {"start": 2**31}, {"period": 0}, {"period": 2**63}),
     ),
 ]

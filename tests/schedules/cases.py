@@ -251,6 +251,7 @@ SCHEDULES = [
             "boundaries=[5, 27]": {"boundaries": [5, 27]},
             "boundaries=[5, 27, 48, 50]": {"boundaries": [5, 27, 48, 50]},
             "boundaries[0]=0": {"boundaries": [0, 27, 48]},
+            "boundaries=''": {"schedules": [0.2], "boundaries": ""},
             "boundaries[1]=27.5": {"boundaries": [5, 27.5, 48]},
             "boundaries=[5, 27, 27]": {"boundaries": [5, 27, 27]},
             "boundaries=[27, 5, 48]": {"boundaries": [27, 5, 48]},

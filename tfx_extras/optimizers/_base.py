@@ -17,6 +17,7 @@ from typeguard import check_type
 from typeguard import typechecked
 
 from tfx_extras._backend import backend
+from tfx_extras._checks import COUNTABLE
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_patterns
@@ -72,7 +73,7 @@ class OptimizerOptions(TypedDict, total=False):
             `gradient_accumulation_steps` another takes their place. The variable
             `skipped` of the optimizer counts them, and `skipped_in_a_row` those since
             the last that were finite; read them with `.numpy()`.
-        max_consecutive_skips: Number in [1, inf) of them in a row after which one more
+        max_consecutive_skips: Number in [1, 2^31) of them in a row after which one more
             is an error: `FloatingPointError`, or what the backend raises from compiled
             code, with the name of this argument in its text. Where there can be none,
             in XLA on TensorFlow and with `keras.distribution` on JAX, such gradients
@@ -103,9 +104,9 @@ _INTERVALS = {
     "ema_momentum": "[0, 1]",
     "loss_scale_factor": "(0, inf)",
 }
-_INTERVALS_OF_STEPS = {  # up to what the counters of JAX and PyTorch hold
-    "ema_overwrite_frequency": f"[1, {2**31})",
-    "gradient_accumulation_steps": f"[2, {2**31})",
+_INTERVALS_OF_STEPS = {
+    "ema_overwrite_frequency": f"[1, {COUNTABLE})",
+    "gradient_accumulation_steps": f"[2, {COUNTABLE})",
 }
 
 
@@ -236,7 +237,7 @@ class Optimizer(keras.optimizers.Optimizer):
         )
         self.skip_nonfinite = skip_nonfinite
         self.max_consecutive_skips = require_steps(
-            "max_consecutive_skips", max_consecutive_skips, "[1, inf)"
+            "max_consecutive_skips", max_consecutive_skips, f"[1, {COUNTABLE})"
         )
 
     def coefficients(self, step) -> Any:

@@ -70,10 +70,9 @@ class PiecewiseLinear(Schedule):
 
     @typechecked
     def __init__(self, boundaries: Sequence[Number], learning_rates: Sequence[Number]):
-        self.boundaries = [
-            require_steps(f"boundaries[{i}]", boundary)
-            for i, boundary in enumerate(boundaries)
-        ]
+        self.boundaries = require_each(
+            "boundaries", boundaries, "[0, inf)", require_steps
+        )
         self.learning_rates = require_each("learning_rates", learning_rates, "[0, inf)")
         if not self.boundaries or any(a >= b for a, b in pairwise(self.boundaries)):
             raise ValueError(

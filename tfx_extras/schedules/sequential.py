@@ -8,6 +8,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from typeguard import typechecked
 
 from tfx_extras._checks import Number
+from tfx_extras._checks import require_each
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
 from tfx_extras.schedules._base import Schedule
@@ -90,10 +91,9 @@ class Sequential(Schedule):
             require_schedule(f"schedules[{i}]", schedule)
             for i, schedule in enumerate(schedules)
         ]
-        self.boundaries = [
-            require_steps(f"boundaries[{i}]", boundary, "(0, inf)")
-            for i, boundary in enumerate(boundaries)
-        ]
+        self.boundaries = require_each(
+            "boundaries", boundaries, "(0, inf)", require_steps
+        )
         if any(a >= b for a, b in pairwise(self.boundaries)):
             raise ValueError(
                 "Argument `boundaries` must increase. "

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 from typeguard import typechecked
 
+from tfx_extras._checks import COUNTABLE
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
@@ -41,7 +42,7 @@ class Lookahead(OptimizerWrapper):
         inner_optimizer: $A$, an optimizer of this package, of Keras or your own, or
             a name of one of Keras's. To scale a loss, put `LossScaleOptimizer`
             around this one.
-        sync_period: $k$, in updates, a whole number in [1, inf).
+        sync_period: $k$, in updates, a whole number in [1, 2^31).
         slow_step_size: $\alpha$, in [0, 1].
         name: Name of the optimizer.
 
@@ -71,7 +72,9 @@ class Lookahead(OptimizerWrapper):
         name: str | None = None,
     ):
         super().__init__(inner_optimizer, name)
-        self.sync_period = require_steps("sync_period", sync_period, "[1, inf)")
+        self.sync_period = require_steps(
+            "sync_period", sync_period, f"[1, {COUNTABLE})"
+        )
         self.slow_step_size = require("slow_step_size", slow_step_size, "[0, 1]")
 
     def before(self, variable, slots, is_first):

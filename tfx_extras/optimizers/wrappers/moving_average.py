@@ -3,6 +3,7 @@
 from keras import ops
 from typeguard import typechecked
 
+from tfx_extras._checks import COUNTABLE
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
@@ -43,7 +44,7 @@ class MovingAverage(AverageWrapper):
             this one.
         decay: $d$, in [0, 1).
         start_step: $s$, the number of updates before which the average is just the
-            weights: a whole number in [0, inf).
+            weights: a whole number in [0, 2^31).
         warmup: Whether the decay grows to $d$.
         name: Name of the optimizer.
 
@@ -73,7 +74,7 @@ class MovingAverage(AverageWrapper):
     ):
         super().__init__(inner_optimizer, name)
         self.decay = require("decay", decay, "[0, 1)")
-        self.start_step = require_steps("start_step", start_step)
+        self.start_step = require_steps("start_step", start_step, f"[0, {COUNTABLE})")
         self.warmup = warmup
 
     @property

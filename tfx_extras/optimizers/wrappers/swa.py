@@ -3,6 +3,7 @@
 from keras import ops
 from typeguard import typechecked
 
+from tfx_extras._checks import COUNTABLE
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
@@ -36,8 +37,8 @@ class SWA(AverageWrapper):
             name of one of Keras's. To scale a loss, put `LossScaleOptimizer` around
             this one.
         start: $s$, the number of updates after which the first snapshot is taken: a
-            whole number in [1, inf).
-        period: $c$, the number of updates between two: a whole number in [1, inf).
+            whole number in [1, 2^31).
+        period: $c$, the number of updates between two: a whole number in [1, 2^31).
         name: Name of the optimizer.
 
     Raises:
@@ -65,8 +66,8 @@ class SWA(AverageWrapper):
         name: str | None = None,
     ):
         super().__init__(inner_optimizer, name)
-        self.start = require_steps("start", start, "[1, inf)")
-        self.period = require_steps("period", period, "[1, inf)")
+        self.start = require_steps("start", start, f"[1, {COUNTABLE})")
+        self.period = require_steps("period", period, f"[1, {COUNTABLE})")
 
     @property
     def has_average(self):
