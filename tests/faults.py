@@ -51,9 +51,7 @@ class Fault(NamedTuple):
 
 FAULTS = [
     # Formulas
-    Fault(
-        RADAM, "r * adaptive, m_hat", "r * m_hat, m_hat", OPTIMIZERS, "its_reference"
-    ),
+    Fault(RADAM, "adaptive = (m * r)", "adaptive = m", OPTIMIZERS, "its_reference"),
     Fault(
         "tfx_extras/optimizers/adabelief.py",
         "ops.square(gradient - m)",
@@ -99,15 +97,15 @@ FAULTS = [
     ),
     Fault(
         ROUNDING,
-        "residual.assign(ops.cast(lost, _dtype(residual)))",
-        "pass",
+        "return main, ops.cast(lost, _dtype(residual))",
+        "return main, ops.zeros_like(main)",
         OPTIMIZERS,
         "not_lost",
     ),
     Fault(
         ROUNDING,
-        "residual.assign(ops.cast(lost, _dtype(residual)))",
-        "pass",
+        "return main, ops.cast(lost, _dtype(residual))",
+        "return main, ops.zeros_like(main)",
         TRAINING,
         "pure_bfloat16",
     ),
@@ -120,7 +118,7 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/optimizers/lamb.py",
-        "u = self.penalized(u, variable, index)",
+        "u = self.penalized(u, variable, now, index)",
         "pass",
         OPTIMIZERS,
         "decoupled and LAMB",
@@ -218,8 +216,8 @@ FAULTS = [
     ),
     Fault(
         BASE,
-        'config | {"weight_decay_exclude": list(self.weight_decay_exclude)}',
-        "config",
+        '            "weight_decay_exclude": list(self.weight_decay_exclude),\n',
+        "",
         OPTIMIZERS,
         "exclusion_by_method",
     ),
@@ -242,21 +240,21 @@ FAULTS = [
     # Options
     Fault(
         BASE,
-        "direction = direction + self.weight_decay * w",
-        "pass",
+        "variable - rate * variable",
+        "variable",
         OPTIMIZERS,
         "decoupled",
     ),
     Fault(
         BASE,
-        "not any(re.search(pattern, path) for pattern",
-        "not any(re.search(pattern, path[-4:]) for pattern",
+        "any(re.search(pattern, path) for pattern",
+        "any(re.search(pattern, path[-4:]) for pattern",
         OPTIMIZERS,
         "excludes_by_path",
     ),
     Fault(
         BASE,
-        "if not any(re.search(pattern, path) for path in paths)",
+        "if not any(re.search(pattern, path) for path in known)",
         "if False",
         OPTIMIZERS,
         "finds_nothing",
@@ -327,8 +325,8 @@ FAULTS = [
     Fault(RADAM, "[ 0.8 -1.6]", "[ 0.8 -1.5]", "tests/docs"),
     Fault(
         "tfx_extras/optimizers/__init__.py",
-        '"RAdam", "get"',
-        '"get"',
+        '    "RAdam",\n',
+        "",
         "tests/contracts/test_surface.py",
     ),
     Fault(
@@ -625,8 +623,8 @@ FAULTS = [
         "far_away",
     ),
     Fault(
-        "tfx_extras/losses/_distances.py",
-        "if keras.saving.get_registered_object(name) is not distance_metric:",
+        "tfx_extras/_register.py",
+        "if keras.saving.get_registered_object(registered) is not function:",
         "if False:",
         METRIC,
         "unregistered",
@@ -958,15 +956,15 @@ FAULTS = [
             (TORCH, "> most:", "> 2**40:", "many_to_a_vector", "torch"),
             (
                 TORCH,
-                "key = optimizer.traits(update.place), weights.device, weights.dtype",
-                "key = weights.device, weights.dtype",
+                "key = traits, weights.device, weights.dtype, shape",
+                "key = weights.device, weights.dtype, shape",
                 "one_by_one",
                 "torch",
             ),
             (
                 TORCH,
-                "if all(k is None or k.is_contiguous() for k in raw.kept):",
-                "if True:",
+                "tensor is None or tensor.is_contiguous()",
+                "True",
                 "contiguous",
                 "torch",
             ),
