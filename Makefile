@@ -12,7 +12,9 @@ DEVICES ?=
 QUICK ?=
 
 BIN := $(VENV)/bin
-# What is used is compiled when it is: of the backends that is the smaller part.
+# What is used is compiled when it is, of the backends the smaller part, and kept:
+# without that each process would compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: help demo docs test test-docs lint bench constraints clean
