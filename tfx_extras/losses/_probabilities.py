@@ -19,7 +19,7 @@ class Logits(NamedTuple):
     """The probability of a class is its share in the sum of exponentials."""
 
     values: Any  # less the largest
-    rest: Any  # sum of the exponentials of all `values` but the largest, itself 1
+    rest: Any  # `sum_of_others`: that of one of the largest, 1, is left out
     largest: Any
 
     def surprise(self, values):
@@ -66,12 +66,23 @@ def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
     largest = ops.max(y_pred, axis=-1, keepdims=True, initial=float("-inf"))
     largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)
     values = y_pred - largest
-    is_largest = values >= 0
-    # What the largest add is counted apart, so small terms keep their digits: here it
-    # adds exp(0) - 1, as a series, which is exact there for two derivatives.
-    terms = ops.where(is_largest, values * (1 + values / 2), ops.exp(values))
-    ties = ops.sum(ops.cast(is_largest, values.dtype), axis=-1, keepdims=True) - 1
-    return Logits(values, ops.sum(terms, axis=-1, keepdims=True) + ties, largest)
+    return Logits(values, sum_of_others(values, y_pred >= largest), largest)
+
+
+def sum_of_others(values, is_largest):
+    """Returns the sum of the exponentials of all `values` but one of the largest.
+
+    It is left out, so that small terms keep their digits, by its place, which is looked
+    for once. A compiler that rounds `is_largest` anew for each sum in which it is, as
+    XLA does, may find it here true and there false.
+    """
+    classes = ops.shape(values)[-1]
+    places = ops.arange(classes, dtype="int32")
+    first = ops.where(is_largest, places, classes)
+    first = ops.min(first, axis=-1, keepdims=True, initial=classes)
+    terms = ops.exp(values) - ops.cast(places == first, values.dtype)
+    is_missed = ops.cast(first == classes, values.dtype)
+    return ops.sum(terms, axis=-1, keepdims=True) - is_missed
 
 
 def power(miss, gamma: Number):

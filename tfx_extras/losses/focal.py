@@ -33,6 +33,7 @@ from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses._probabilities import sum_of_others
 
 
 @register
@@ -407,10 +408,7 @@ def _of_long_rows(z, own, weights, gamma, label_smoothing):
     z = predictions(z)
     largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
     largest = ops.stop_gradient(largest)
-    # The largest are counted apart: of a sure class, the rest is all that counts.
-    is_largest = ops.cast(z >= largest, z.dtype)
-    ties = ops.sum(is_largest, axis=-1, keepdims=True) - 1
-    rest = ops.sum(ops.exp(z - largest) - is_largest, axis=-1, keepdims=True) + ties
+    rest = sum_of_others(z - largest, z >= largest)
     p = Logits(z - largest, rest, largest)
     at_own = ops.take_along_axis(z, own, axis=-1) - largest
     loss = (1 - label_smoothing) * at(weights, own) * _focused(p, gamma, at_own)
