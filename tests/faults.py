@@ -285,7 +285,7 @@ FAULTS = [
         "ops.copy(exact(average, average_residual))",
         "exact(average, average_residual)",
         TRAINING,
-        "every_option and float32 and AdaBelief",
+        "every_option and AdaBelief",
         "jax",
     ),
     # Gradients
@@ -1218,9 +1218,8 @@ def is_seen(fault: Fault) -> bool:
             text=True,
         )
         if result.returncode > 2 or "no tests ran" in result.stdout:
-            raise SystemExit(
-                f"{fault.tests} -k '{fault.select}': {result.stdout[-500:]}"
-            )
+            print(f"{fault.tests} -k '{fault.select}': {result.stdout[-500:]}")
+            return False
         return result.returncode != 0
 
 
