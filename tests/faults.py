@@ -924,6 +924,19 @@ FAULTS = [
         LOSSES,
         "its_reference and Semi",
     ),
+    Fault(
+        "tfx_extras/losses/_probabilities.py",
+        "ops.cast(places == first, values.dtype)",
+        "ops.cast(is_largest, values.dtype)",
+        LOSSES,
+        "its_reference and Focal",
+    ),
+    Fault(
+        "tfx_extras/losses/_probabilities.py",
+        "keepdims=True) - is_missed",
+        "keepdims=True)",
+        "tests/losses/test_probabilities.py",
+    ),
     # All variables at once
     Fault(TORCH, "return a if condition else b", "return a", OPTIMIZERS, "reference"),
     *(

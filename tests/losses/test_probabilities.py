@@ -1,0 +1,51 @@
+"""Probabilities from logits, also where a compiler rounds the logits anew."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.tools import array
+from tests.tools import compiled
+from tests.tools import wide
+from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses._probabilities import sum_of_others
+
+# Made within what is compiled, so that it can find them anew for each use.
+MADE = {
+    "scaled": lambda a, b: a / 0.4,
+    "distance": lambda a, b: -0.3 * (a - b) ** 2,
+    "temperature": lambda a, b: (
+        (a * b - ops.logsumexp(a * b, -1, keepdims=True)) / 0.07
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-12)]
+)
+def test_they_sum_to_1_with_the_logits_made_on_the_way(make, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 64, 10)).astype(dtype)
+
+    def total(a, b):
+        p = probabilities(make(a, b), from_logits=True)
+        return ops.sum(p.share(p.values), axis=-1)
+
+    with wide():
+        a, b = map(ops.convert_to_tensor, (a, b))
+        np.testing.assert_allclose(array(compiled(total)(a, b)), 1, rtol=tolerance)
+
+
+@pytest.mark.parametrize("place", [0, 2, None])
+def test_one_of_the_largest_is_left_out_also_if_none_is_seen(place):
+    seen = [[place is not None and i >= place for i in range(4)]]
+    values = np.array([[0.0, -1.0, 0.0, 0.0]], "float32")
+    rest = array(sum_of_others(ops.convert_to_tensor(values), ops.array(seen)))
+    np.testing.assert_allclose(rest, [[2 + np.exp(-1.0)]], rtol=1e-6)
+
+
+def test_small_terms_keep_their_digits():
+    p = probabilities(ops.convert_to_tensor([[30.0, 0.0, -10.0]]), from_logits=True)
+    expected = np.exp(-30.0) + np.exp(-40.0)
+    np.testing.assert_allclose(array(p.rest), [[expected]], rtol=1e-6)
