@@ -137,12 +137,14 @@ def _above_threshold(z):
     """Returns z less the threshold, of which the positive parts sum to 1."""
     # Only differences matter, so the largest may be taken away as a constant.
     largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
+    # Always above the threshold; XLA may round the difference anew, and below it.
+    is_largest = z >= largest
     z = z - ops.stop_gradient(largest)  # (the initial value is for empty batches)
     constant = ops.stop_gradient(z)
     support = constant > _sorted_threshold(constant)
     # The sums of sorted values were rounded: looked at again, with one sum.
-    support = constant > _threshold(constant, support)
-    return z - _threshold(z, support)
+    support = constant > _threshold(constant, support | is_largest)
+    return z - _threshold(z, support | is_largest)
 
 
 def _sorted_threshold(z):
