@@ -926,15 +926,15 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/_probabilities.py",
-        "ops.cast(places == first, values.dtype)",
-        "ops.cast(is_largest, values.dtype)",
+        "is_first = ops.cast(places == first, values.dtype)",
+        "is_first = ops.cast(is_largest, values.dtype)",
         LOSSES,
         "its_reference and Focal",
     ),
     Fault(
         "tfx_extras/losses/_probabilities.py",
-        "keepdims=True) - is_missed",
-        "keepdims=True)",
+        "keepdims=True, initial=last)",
+        "keepdims=True, initial=0)",
         "tests/losses/test_probabilities.py",
     ),
     # All variables at once

@@ -74,15 +74,15 @@ def sum_of_others(values, is_largest):
 
     It is left out, so that small terms keep their digits, by its place, which is looked
     for once. A compiler that rounds `is_largest` anew for each sum in which it is, as
-    XLA does, may find it here true and there false.
+    XLA does, may find it here true and there false. Should it find none, it is the last
+    class from which 1 is taken, and the sum is right.
     """
-    classes = ops.shape(values)[-1]
-    places = ops.arange(classes, dtype="int32")
-    first = ops.where(is_largest, places, classes)
-    first = ops.min(first, axis=-1, keepdims=True, initial=classes)
-    terms = ops.exp(values) - ops.cast(places == first, values.dtype)
-    is_missed = ops.cast(first == classes, values.dtype)
-    return ops.sum(terms, axis=-1, keepdims=True) - is_missed
+    last = ops.shape(values)[-1] - 1
+    places = ops.arange(last + 1, dtype="int32")
+    found = ops.where(is_largest, places, last)
+    first = ops.min(found, axis=-1, keepdims=True, initial=last)
+    is_first = ops.cast(places == first, values.dtype)
+    return ops.sum(ops.exp(values) - is_first, axis=-1, keepdims=True)
 
 
 def power(miss, gamma: Number):
