@@ -33,7 +33,6 @@ from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
-from tfx_extras.losses._probabilities import sum_of_others
 
 
 @register
@@ -405,18 +404,14 @@ def _focused(p, gamma, values):
 
 def _of_long_rows(z, own, weights, gamma, label_smoothing):
     """The same of logits, in few passes over them."""
-    z = predictions(z)
-    largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
-    largest = ops.stop_gradient(largest)
-    rest = sum_of_others(z - largest, z >= largest)
-    p = Logits(z - largest, rest, largest)
-    at_own = ops.take_along_axis(z, own, axis=-1) - largest
+    p = probabilities(predictions(z), from_logits=True)
+    at_own = ops.take_along_axis(p.values, own, axis=-1)
     loss = (1 - label_smoothing) * at(weights, own) * _focused(p, gamma, at_own)
     loss = ops.squeeze(loss, -1)
     if label_smoothing > 0:
         others = mean(weights * _focused(p, gamma, p.values))
         loss = loss + label_smoothing * others
-    return loss, (rest, largest)
+    return loss, (p.rest, p.largest)
 
 
 def _slope_of_long_rows(upstream, found, z, own, weights, gamma, label_smoothing):
