@@ -62,6 +62,11 @@ def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
     if not from_logits:
         total = ops.sum(y_pred, axis=-1, keepdims=True)
         return Probabilities(y_pred / at_least(total, keras.config.epsilon()))
+    return of_logits(y_pred)
+
+
+def of_logits(y_pred) -> Logits:
+    """Returns what the logits in the last axis of `y_pred` say about the classes."""
     # A constant to the gradient, which flows through `values`, also into `rest`.
     largest = ops.max(y_pred, axis=-1, keepdims=True, initial=float("-inf"))
     largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)

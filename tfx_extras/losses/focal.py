@@ -31,6 +31,7 @@ from tfx_extras.losses._long_rows import at
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
+from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
 
@@ -404,7 +405,7 @@ def _focused(p, gamma, values):
 
 def _of_long_rows(z, own, weights, gamma, label_smoothing):
     """The same of logits, in few passes over them."""
-    p = probabilities(predictions(z), from_logits=True)
+    p = of_logits(predictions(z))
     at_own = ops.take_along_axis(p.values, own, axis=-1)
     loss = (1 - label_smoothing) * at(weights, own) * _focused(p, gamma, at_own)
     loss = ops.squeeze(loss, -1)
