@@ -22,6 +22,10 @@ class Backend:
         """
         return ops.cast(gradient, dtype)
 
+    def scaled(self, gradient: Any, factor: Any) -> Any:
+        """A gradient, which may be sparse and stays so, times a scalar."""
+        return gradient * ops.cast(factor, gradient.dtype)
+
     def named_rows(
         self, gradient: Any, shape: Sequence[int], dtype: str, is_shared: bool
     ) -> Any:

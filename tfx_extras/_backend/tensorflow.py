@@ -87,6 +87,12 @@ class TensorFlow(Backend):
             return tf.math.unsorted_segment_sum(values, gradient.indices, shape[0])
         return tf.cast(gradient, dtype)
 
+    def scaled(self, gradient, factor):
+        if not isinstance(gradient, tf.IndexedSlices):
+            return super().scaled(gradient, factor)
+        values = super().scaled(gradient.values, factor)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+
     def named_rows(self, gradient, shape, dtype, is_shared):
         if not isinstance(gradient, tf.IndexedSlices):
             return None

@@ -86,7 +86,8 @@ class Torch(Backend):
             if weights.numel() < _BLOCK.get(weights.device.type, _ELSEWHERE):
                 shape = None if optimizer.is_elementwise else weights.shape
                 traits = optimizer.traits(update.place)
-                key = traits, weights.device, weights.dtype, shape
+                # Those of one kind share what their update depends on.
+                key = traits, id(raw.now), weights.device, weights.dtype, shape
                 alike.setdefault(key, []).append(raw)
             elif optimizer.is_elementwise and all(map(_is_whole, raw.kept)):
                 _update_by_blocks(optimizer, raw)

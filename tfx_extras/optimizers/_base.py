@@ -1,7 +1,6 @@
 """What every optimizer shares, so that each file holds only its formula."""
 
 import re
-import warnings
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -26,6 +25,11 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
+from tfx_extras.optimizers._paths import matched
+from tfx_extras.optimizers._paths import path_of
+from tfx_extras.optimizers._paths import paths_of
+from tfx_extras.optimizers._paths import required_paths
+from tfx_extras.optimizers._paths import warn_of_unmatched
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import rounded
@@ -59,14 +63,17 @@ class OptimizerOptions(TypedDict, total=False):
         clipvalue: Largest magnitude of an element of a gradient.
         global_clipnorm: Largest norm of all gradients together.
         use_ema: Whether to keep a moving average of the weights. It moves once per
-            update, also when gradients are accumulated.
+            update, also when gradients are accumulated. While there has been no
+            update, there is no average, and nothing replaces the weights.
         ema_momentum: Weight of the past in that average, in [0, 1].
         ema_overwrite_frequency: Number of updates after which the average
             replaces the weights; `None`: only at the end of training.
         loss_scale_factor: Factor by which the loss was scaled, in (0, inf); gradients
             are divided by it.
         gradient_accumulation_steps: Number of gradients, 2 or more, whose mean
-            makes one update. They are summed in `float32`.
+            makes one update. They are summed in `float32`. A variable that has no
+            gradient when the update is made is not updated, and keeps its sum for the
+            next one.
         skip_nonfinite: Whether gradients of which any element, of any variable on any
             replica, is infinite or not a number are passed over: weights, slots,
             averages and `iterations` are then as if they had not come, and with
@@ -116,6 +123,16 @@ class Now(NamedTuple):
     learning_rate: Any
     weight_decay: Any
     coefficients: Any
+
+
+AS_IT_IS = object()
+
+
+class OwnRate(NamedTuple):
+    """How fast a variable learns and decays, beside the others of its optimizer."""
+
+    factor: float = 1.0  # of the learning rate
+    weight_decay: Any = AS_IT_IS  # a number, a schedule or `None`
 
 
 class Update(NamedTuple):
@@ -178,8 +195,15 @@ class Optimizer(keras.optimizers.Optimizer):
     """
 
     slots: Sequence[str] = ()
+    rate_interval: str = "[0, inf)"
     # Paths of all variables of the model, where other optimizers train some of them.
     sibling_paths: Sequence[str] = ()
+    # What `ParameterGroups` has for the variables of `build`, in their order.
+    own_rates: Sequence[OwnRate] | None = None
+    # Arguments that hold regular expressions of paths, and the paths that the variables
+    # have: those of the optimizer that was saved, if this one was loaded.
+    path_arguments: Sequence[str] = ("weight_decay_exclude",)
+    saved_paths: Sequence[str] | None = None
     scalar_slots: Sequence[str] = ()
     initial_values: Mapping[str, float] = MappingProxyType({})
     decays_inside: bool = False
@@ -211,7 +235,9 @@ class Optimizer(keras.optimizers.Optimizer):
                 "define `update` or `move`."
             )
         if isinstance(learning_rate, int | Number):
-            learning_rate = float(require("learning_rate", learning_rate, "[0, inf)"))
+            learning_rate = float(
+                require("learning_rate", learning_rate, self.rate_interval)
+            )
         elif not _is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
             raise ValueError(  # a layer or a loss can be called too
                 "Argument `learning_rate` must be a number, a schedule or a function "
@@ -295,11 +321,21 @@ class Optimizer(keras.optimizers.Optimizer):
 
     def now(self, learning_rate, dtype: str) -> Now:
         """Returns what this update depends on, in `dtype`."""
-        rate = self.weight_decay
-        if _is_schedule(rate):
-            rate = ops.cast(rate(self.iterations), dtype)
+        rate = self._decay_now(self.weight_decay, dtype)
         step = ops.cast(self.iterations, dtype) + 1
         return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
+
+    def now_of(self, now: Now, index, dtype: str) -> Now:
+        """Returns what the update of one variable depends on."""
+        if self.own_rates is None:
+            return now
+        factor, rate = self.own_rates[index]
+        rate = now.weight_decay if rate is AS_IT_IS else self._decay_now(rate, dtype)
+        return now._replace(learning_rate=now.learning_rate * factor, weight_decay=rate)
+
+    def _decay_now(self, rate, dtype) -> Any:
+        is_number = not _is_schedule(rate)
+        return rate if is_number else ops.cast(rate(self.iterations), dtype)
 
     def build(self, variables: list) -> None:
         if self.built:
@@ -325,30 +361,34 @@ class Optimizer(keras.optimizers.Optimizer):
             self._average_residuals = [
                 add_residual(add, v, "average_residual") for v in variables
             ]
-        if self.weight_decay is None or self.weight_decay == 0:
-            self._decays = [False] * len(variables)
-        else:
-            excluded = self.matches("weight_decay_exclude", variables)
-            self._decays = [not found for found in excluded]
+        self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+        self._decays = self._found_decays()
         if self.skip_nonfinite:
             self.skipped = add_counter(self, "skipped")
             self.skipped_in_a_row = add_counter(self, "skipped_in_a_row")
 
-    def matches(self, argument: str, variables: list) -> list[bool]:
+    def take_rates(self, own_rates: Sequence[OwnRate] | None) -> None:
+        """Takes what `ParameterGroups` has for each variable."""
+        self.own_rates = own_rates
+        if self.built:
+            self._decays = self._found_decays()
+
+    def _found_decays(self) -> list[bool]:
+        """Whether each variable decays."""
+        count, rate = len(self._trainable_variables), self.weight_decay
+        rates = [rate] * count
+        if self.own_rates is not None:
+            rates = [rate if own is AS_IT_IS else own for _, own in self.own_rates]
+        if not any(rates):
+            return [False] * count
+        excluded = self.matches("weight_decay_exclude")
+        return [bool(r) and not e for r, e in zip(rates, excluded, strict=True)]
+
+    def matches(self, argument: str) -> list[bool]:
         """Returns for each variable whether its path is among those of `argument`."""
-        paths = [path_of(variable) for variable in variables]
-        known = self.sibling_paths or paths
-        for pattern in getattr(self, argument):
-            if not any(re.search(pattern, path) for path in known):
-                warnings.warn(
-                    f"`{argument}`: {pattern!r} is found in no path of a variable. "
-                    f"The paths are: {paths}",
-                    stacklevel=3,
-                )
-        return [
-            any(re.search(pattern, path) for pattern in getattr(self, argument))
-            for path in paths
-        ]
+        patterns, paths = getattr(self, argument), self.saved_paths
+        warn_of_unmatched(argument, patterns, self.sibling_paths or paths)
+        return matched(patterns, paths)
 
     def add_variable_from_reference(
         self, reference_variable, name=None, initializer="zeros"
@@ -376,6 +416,8 @@ class Optimizer(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, learning_rate):
+        if isinstance(learning_rate, int | Number):
+            require("learning_rate", learning_rate, self.rate_interval)
         keras.optimizers.Optimizer.learning_rate.fset(self, learning_rate)
 
     def apply(self, grads, trainable_variables=None) -> None:
@@ -416,39 +458,57 @@ class Optimizer(keras.optimizers.Optimizer):
             super().apply(grads, trainable_variables)
 
     def _backend_apply_gradients(self, grads, trainable_variables) -> None:
-        if not backend.is_distributed():
-            super()._backend_apply_gradients(grads, trainable_variables)
-            return
-        # What Keras does in conditions, within which replicas cannot meet.
-        changed = [*trainable_variables, *self.variables]
-
-        def update(grads):
-            grads = self._clip_gradients(grads)
-            self._backend_update_step(grads, trainable_variables, self.learning_rate)
-
+        # Keras's hook for one gradient of each variable, summed over replicas. Its own
+        # moves averages and replaces weights also while gradients are accumulated, and
+        # lets replicas meet within conditions, where they cannot.
         steps = self.gradient_accumulation_steps
-        if steps:
-            is_last = ops.equal((self._iterations + 1) % steps, 0)
-            sums = [
-                self._accumulated_gradients[self._get_variable_index(v)]
-                for v in trainable_variables
-            ]
-            grads = [g + ops.cast(s, g.dtype) for g, s in zip(grads, sums, strict=True)]
-            for g, s in zip(grads, sums, strict=True):
-                s.assign(ops.where(is_last, ops.zeros_like(g), g))
-            backend.when(is_last, update, [g / steps for g in grads], changed)
-        else:
-            update(grads)
+        if not steps:
+            self._make_update(grads, trainable_variables)
+            return
+        is_last = ops.equal((self._iterations + 1) % steps, 0)
+        sums = [
+            self._accumulated_gradients[self._get_variable_index(v)]
+            for v in trainable_variables
+        ]
+        grads = [g + ops.cast(s, g.dtype) for g, s in zip(grads, sums, strict=True)]
+        for g, s in zip(grads, sums, strict=True):
+            s.assign(ops.where(is_last, ops.zeros_like(g), g))
+        backend.when(
+            is_last,
+            lambda grads: self._make_update(grads, trainable_variables),
+            [g / steps for g in grads],
+            [*self._trainable_variables, *self.variables],
+        )
+
+    def _make_update(self, grads, trainable_variables) -> None:
+        grads = self._clip_gradients(grads)
+        self._backend_update_step(grads, trainable_variables, self.learning_rate)
         if self.use_ema:
-            known = self._trainable_variables
-            self._update_model_variables_moving_average(known)
-            if self.ema_overwrite_frequency:
-                backend.when(
-                    ops.equal((self.iterations + 1) % self.ema_overwrite_frequency, 0),
-                    self._overwrite_model_variables_with_average_value,
-                    known,
-                    changed,
-                )
+            self.move_average()
+
+    def pass_by(self) -> None:
+        """Does what an update without a gradient for any of the variables leaves."""
+        if self.use_ema:
+            steps = self.gradient_accumulation_steps or 1
+            backend.when(
+                ops.equal((self._iterations + 1) % steps, 0),
+                lambda _: self.move_average(),
+                [],
+                [*self._trainable_variables, *self.variables],
+            )
+        self._iterations.assign_add(1)
+
+    def move_average(self) -> None:
+        """Moves the average of `use_ema` to the weights, and in its turn them to it."""
+        variables = self._trainable_variables
+        self._update_model_variables_moving_average(variables)
+        if self.ema_overwrite_frequency:
+            backend.when(
+                ops.equal((self.iterations + 1) % self.ema_overwrite_frequency, 0),
+                self._overwrite_model_variables_with_average_value,
+                variables,
+                [*variables, *self.variables],
+            )
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars  # Keras's hook for replicas, whose sums these are already
@@ -469,7 +529,7 @@ class Optimizer(keras.optimizers.Optimizer):
         if not self.has_fast_paths or backend.is_distributed():
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
-        moments, updates = {}, []
+        moments, moments_of_own, updates = {}, {}, []
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             if self.goes_alone(variable):
                 self.update_step(gradient, variable, learning_rate)
@@ -478,8 +538,14 @@ class Optimizer(keras.optimizers.Optimizer):
             if dtype not in moments:
                 moments[dtype] = self.now(learning_rate, dtype)
             index = self._get_variable_index(variable)
+            now = moments[dtype]
+            if self.own_rates is not None:
+                own = dtype, *self.own_rates[index]
+                if own not in moments_of_own:
+                    moments_of_own[own] = self.now_of(now, index, dtype)
+                now = moments_of_own[own]
             kept = variable, self.residuals[index], *self._slots[index]
-            updates.append(Update(moments[dtype], index, gradient, kept))
+            updates.append(Update(now, index, gradient, kept))
         backend.update_all(self, updates)
 
     def goes_alone(self, variable) -> bool:
@@ -487,8 +553,8 @@ class Optimizer(keras.optimizers.Optimizer):
         return type(self).update_step is not Optimizer.update_step
 
     def update_step(self, gradient, variable, learning_rate) -> None:
-        index = self._get_variable_index(variable)
-        now = self.now(learning_rate, wide(variable.dtype))
+        index, dtype = self._get_variable_index(variable), wide(variable.dtype)
+        now = self.now_of(self.now(learning_rate, dtype), index, dtype)
         kept = variable, self.residuals[index], *self._slots[index]
         self.update_kept(Update(now, index, gradient, kept))
 
@@ -536,25 +602,21 @@ class Optimizer(keras.optimizers.Optimizer):
 
     def _update_model_variables_moving_average(self, trainable_variables) -> None:
         # Keras's own averages in the dtype of the variables, where 0.99 of half
-        # precision stands still, and once more for each accumulated gradient.
-        moves = self._iterations + 1
-        moves = moves % (self.gradient_accumulation_steps or 1) == 0
-        momentum = ops.where(self.iterations == 0, 0.0, self.ema_momentum)
-        momentum = ops.where(moves, momentum, 1.0)
+        # precision stands still.
+        is_first = self.iterations == 0
 
-        def move(variable, average, average_residual):
+        def move(variable, residual, average, average_residual):
             if average is not None:
                 past = exact(average, average_residual)
-                change = ops.cast(variable, past.dtype) - past
-                new = past + (1 - ops.cast(momentum, past.dtype)) * change
+                first, gain = (
+                    ops.convert_to_tensor(x, past.dtype)
+                    for x in (1.0, 1 - self.ema_momentum)
+                )
+                gain = ops.where(is_first, first, gain)
+                new = past + gain * (exact(variable, residual) - past)
                 store(new, average, average_residual)
 
-        backend.for_each(
-            move,
-            trainable_variables,
-            self._model_variables_moving_average,
-            self._average_residuals,
-        )
+        self._for_each_average(move, trainable_variables)
 
     def _overwrite_model_variables_with_average_value(
         self, trainable_variables
@@ -565,13 +627,26 @@ class Optimizer(keras.optimizers.Optimizer):
                 value = ops.copy(exact(average, average_residual))
                 store(value, variable, residual)
 
-        backend.for_each(
-            overwrite,
-            trainable_variables,
+        self._for_each_average(overwrite, trainable_variables)
+
+    def _for_each_average(self, function, variables) -> None:
+        """Calls `function(variable, residual, average, average_residual)` for each."""
+        indices = [self._get_variable_index(variable) for variable in variables]
+        columns = (
             self.residuals,
             self._model_variables_moving_average,
             self._average_residuals,
         )
+        backend.for_each(
+            function, variables, *([column[i] for i in indices] for column in columns)
+        )
+
+    def finalize_variable_values(self, var_list) -> None:
+        if not self.use_ema:
+            return
+        self._check_variables_are_known(var_list)
+        if int(ops.convert_to_numpy(self.iterations)) > 0:  # else there is no average
+            self._overwrite_model_variables_with_average_value(var_list)
 
     def get_config(self):
         config = super().get_config()
@@ -579,21 +654,31 @@ class Optimizer(keras.optimizers.Optimizer):
             # The shortest number that rounds to the one stored: 0.0001 again, not
             # 9.999999747378752e-05.
             config["learning_rate"] = float(str(np.float32(config["learning_rate"])))
-        return config | {
-            "weight_decay": saved(self.weight_decay),
-            "independent_decay": self.independent_decay,
-            "weight_decay_exclude": list(self.weight_decay_exclude),
-            "skip_nonfinite": self.skip_nonfinite,
-            "max_consecutive_skips": self.max_consecutive_skips,
-        }
+        # Only where it matters: which variables an expression has matched.
+        is_matched = any(getattr(self, name) for name in self.path_arguments)
+        paths = {"paths": list(self.saved_paths)} if self.built and is_matched else {}
+        return (
+            config
+            | paths
+            | {
+                "weight_decay": saved(self.weight_decay),
+                "independent_decay": self.independent_decay,
+                "weight_decay_exclude": list(self.weight_decay_exclude),
+                "skip_nonfinite": self.skip_nonfinite,
+                "max_consecutive_skips": self.max_consecutive_skips,
+            }
+        )
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
+        paths = required_paths(config.pop("paths", None))
         if isinstance(config.get("weight_decay"), dict):
             with keras.saving.custom_object_scope(custom_objects or {}):
                 config["weight_decay"] = loaded(config["weight_decay"])
-        return super().from_config(config, custom_objects)
+        optimizer = super().from_config(config, custom_objects)
+        optimizer.saved_paths = paths
+        return optimizer
 
 
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
@@ -615,8 +700,3 @@ def _filled(value: float):
 
 def _is_schedule(x) -> bool:
     return isinstance(x, keras.optimizers.schedules.LearningRateSchedule)
-
-
-def path_of(variable) -> str:
-    """Returns the path of a variable, also of one that is none of Keras's."""
-    return getattr(variable, "path", None) or variable.name

@@ -9,6 +9,10 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._precision import wide
 
+# By dtype: half a unit in the last place, at most, as a part of the value, and beside
+# values so small that their last place moves no further.
+_HALF_UNIT = {"bfloat16": (2.0**-8, 0.0), "float16": (2.0**-11, 2.0**-25)}
+
 
 def add_residual(add: Callable[..., Any], variable: Any, name: str) -> Any:
     """Returns what `store` keeps beside a variable, `None` if it is not rounded.
@@ -24,7 +28,14 @@ def add_residual(add: Callable[..., Any], variable: Any, name: str) -> Any:
 def exact(variable: Any, residual: Any) -> Any:
     """Returns the value of a variable before `store` rounded it."""
     value = ops.cast(variable, wide(variable.dtype))
-    return value if residual is None else value + ops.cast(residual, value.dtype)
+    if residual is None:
+        return value
+    lost = ops.cast(residual, value.dtype)
+    # More than rounding can take from this value was taken from another, in whose place
+    # it has been assigned.
+    half, tiny = _HALF_UNIT[_dtype(variable)]
+    is_its_own = ops.absolute(lost) <= half * ops.absolute(value) + tiny
+    return value + ops.where(is_its_own, lost, ops.zeros_like(lost))
 
 
 def rounded(value: Any, variable: Any, residual: Any) -> tuple[Any, Any]:

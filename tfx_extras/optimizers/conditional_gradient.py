@@ -63,6 +63,7 @@ class ConditionalGradient(Optimizer):
     """
 
     is_elementwise = False
+    rate_interval = "[0, 1]"
 
     @typechecked
     def __init__(
@@ -73,8 +74,6 @@ class ConditionalGradient(Optimizer):
         epsilon: Number = 1e-7,
         **kwargs: Unpack[OptimizerOptions],
     ):
-        if isinstance(learning_rate, int | Number):
-            require("learning_rate", learning_rate, "[0, 1]")
         super().__init__(learning_rate, **kwargs)
         self.radius = require("radius", radius, "(0, inf)")
         self.norm = require_one_of("norm", norm, ("frobenius", "nuclear"))

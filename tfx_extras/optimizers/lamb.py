@@ -69,6 +69,7 @@ class LAMB(Optimizer):
 
     decays_inside = True
     is_elementwise = False
+    path_arguments = ("weight_decay_exclude", "layer_adaptation_exclude")
 
     @typechecked
     def __init__(
@@ -97,7 +98,7 @@ class LAMB(Optimizer):
         if self.built:
             return
         super().build(variables)
-        self._is_excluded = self.matches("layer_adaptation_exclude", variables)
+        self._is_excluded = self.matches("layer_adaptation_exclude")
 
     def traits(self, index):
         return *super().traits(index), self._is_excluded[index]

@@ -113,9 +113,9 @@ class LazyAdam(Optimizer):
         if rows is None:
             super().update_step(gradient, variable, learning_rate)
             return
-        index = self._get_variable_index(variable)
+        index, dtype = self._get_variable_index(variable), wide(variable.dtype)
         residual = self.residuals[index]
-        now = self.now(learning_rate, wide(variable.dtype))
+        now = self.now_of(self.now(learning_rate, dtype), index, dtype)
         if self._decays[index]:
             store(self.decay(exact(variable, residual), now, index), variable, residual)
         kept = variable, residual, *self._slots[index]

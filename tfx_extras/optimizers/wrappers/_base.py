@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._environment import has_fast_paths
+from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
@@ -31,6 +33,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     # Like `after`, with whether it is the first time in place of the last two
     # arguments; for what has to be kept of the weights before an update.
     before: Callable[..., tuple] | None = None
+    # Whether `after` is for all variables, or only for those with a gradient.
+    follows_all: bool = True
 
     def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
         inner = keras.optimizers.get(inner_optimizer)
@@ -41,7 +45,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
                 f"other way round: LossScaleOptimizer({kind}(...)). "
                 f"Received: inner_optimizer={inner_optimizer}"
             )
-        super().__init__(learning_rate=0.0, name=name or kind.lower())
+        taken = {optimizer.name for optimizer in chain(inner)}
+        super().__init__(learning_rate=0.0, name=free_name(name or kind.lower(), taken))
         self.inner_optimizer = inner
 
     # The state of the inner optimizer is its own.
@@ -76,6 +81,11 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     def residuals(self) -> list:
         """What the inner optimizer keeps beside weights of half precision."""
         return residuals_of(self.inner_optimizer)
+
+    @property
+    def _model_variables_moving_average(self) -> list:
+        # Where Keras's callbacks look for the averages of `use_ema`.
+        return self.inner_optimizer._model_variables_moving_average
 
     @property
     def skipped(self):
@@ -135,8 +145,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     def build_inner(self, variables: list) -> None:
         self.inner_optimizer.build(variables)
 
-    def apply_inner(self, grads: list, trainable_variables: list | None) -> None:
-        self.inner_optimizer.apply(grads, trainable_variables)
+    def apply_inner(self, grads: list, variables: list) -> None:
+        apply_with(self.inner_optimizer, grads, variables)
 
     def apply(self, grads, trainable_variables=None) -> None:
         grads = list(grads)
@@ -149,27 +159,36 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             return
         known = trainable_variables or self._trainable_variables
         with backend.without_gradients():
-            if self.has_fast_paths and len(grads) == len(known):
+            if len(grads) != len(known):  # Keras says what is wrong
+                self.inner_optimizer.apply(grads, trainable_variables)
+            elif self.has_fast_paths:
                 backend.as_one(self, self._apply, grads, known)
             else:
-                self._apply(grads, trainable_variables)
+                self._apply(grads, known)
 
     def stateless_apply(self, optimizer_variables, grads, trainable_variables):
         state = backend.to_be_changed(optimizer_variables)
         weights = backend.to_be_changed(trainable_variables)
         return super().stateless_apply(state, grads, weights)
 
-    def _apply(self, grads, trainable_variables) -> None:
+    def _apply(self, grads, variables) -> None:
+        self._check_variables_are_known(variables)
         if self.before is not None:
             self._assign(self.before, self._iterations == 0)
         iterations = ops.copy(self.iterations)
-        self.apply_inner(grads, trainable_variables)
+        self.apply_inner(grads, variables)
         # Not while gradients are accumulated or skipped.
         is_update = self.iterations != iterations
         # Those of this wrapper: the inner optimizer may have made others before.
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
-        if self.slots:
-            self._assign(self.after, ops.copy(self._iterations), is_update)
+        if not self.slots:
+            return
+        followed = self._trainable_variables
+        if not self.follows_all:
+            pairs = zip(grads, variables, strict=True)
+            followed = [variable for g, variable in pairs if g is not None]
+        updates = ops.copy(self._iterations)
+        self._assign(self.after, updates, is_update, variables=followed)
 
     def after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
         """Returns the new value of a variable, or `None`, and new slots.
@@ -183,8 +202,11 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         """
         raise NotImplementedError
 
-    def _assign(self, function, *scalars) -> None:
+    def _assign(self, function, *scalars, variables=None) -> None:
         """Stores for each variable, on each device, what `function` returns."""
+        variables = self._trainable_variables if variables is None else variables
+        indices = [self._get_variable_index(variable) for variable in variables]
+        columns = self.residuals, self._slots, self._slot_residuals
 
         def update(variable, residual, slots, slot_residuals, *scalars):
             if any(slot is None for slot in slots):  # it is its gradient: not learned
@@ -198,14 +220,11 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             if value is not None:
                 store(value, variable, residual)
 
-        count = len(self._trainable_variables)
         backend.for_each(
             update,
-            self._trainable_variables,
-            self.residuals,
-            self._slots,
-            self._slot_residuals,
-            *([scalar] * count for scalar in scalars),
+            variables,
+            *([column[i] for i in indices] for column in columns),
+            *([scalar] * len(variables) for scalar in scalars),
         )
 
     def get_config(self):
@@ -223,3 +242,45 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 def residuals_of(optimizer: Any) -> list:
     """What an optimizer keeps beside weights of half precision: Keras's nothing."""
     return getattr(optimizer, "residuals", [None] * len(optimizer._trainable_variables))
+
+
+def apply_with(optimizer: Any, grads: Sequence[Any], variables: Sequence[Any]) -> None:
+    """Applies gradients, of which Keras's optimizers would not sum repeated rows."""
+    if not isinstance(optimizer, Optimizer | OptimizerWrapper):
+        grads = [
+            backend.dense(g, v.shape, keras.backend.standardize_dtype(g.dtype))
+            if hasattr(g, "dtype")
+            else g
+            for g, v in zip(grads, variables, strict=True)
+        ]
+    optimizer.apply(grads, variables)
+
+
+def chain(optimizer: Any) -> Iterator[Any]:
+    """An optimizer, the one that it wraps, and so on."""
+    while isinstance(optimizer, OptimizerWrapper):
+        yield optimizer
+        optimizer = optimizer.inner_optimizer
+    yield optimizer
+
+
+def innermost(optimizer: Any) -> Any:
+    """The optimizer that makes the update."""
+    *_, last = chain(optimizer)
+    return last
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """Returns a name that is not taken: variables of one name cannot be told apart."""
+    number, free = 0, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def rename(optimizer: Any, name: str) -> None:
+    """Gives an optimizer, and the variables that it has already, another name."""
+    before, optimizer.name = f"{optimizer.name}/", name
+    for variable in optimizer._variables:
+        variable._path = variable.path.replace(before, f"{name}/", 1)

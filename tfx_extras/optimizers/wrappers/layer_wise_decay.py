@@ -17,7 +17,7 @@ def layer_wise_decay(
     model: keras.Layer,
     decay: Number = 0.75,
     layers: Sequence[Any] | None = None,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     r"""Returns rules for `ParameterGroups`: the deeper a layer, the slower it learns.
 
     $$
@@ -53,17 +53,21 @@ def layer_wise_decay(
     groups = []
     for item in _leaves(model) if layers is None else layers:
         group = item if isinstance(item, list | tuple) else [item]
-        paths = [v.path for layer in group for v in layer.trainable_variables]
-        if paths:
-            groups.append(paths)
+        variables = [v for layer in group for v in layer.trainable_variables]
+        if variables:
+            groups.append(variables)
     if not groups:
         raise ValueError(f"No layer of `{model.name}` has weights to train. Build it.")
-    return {
-        "^(" + "|".join(re.escape(path) for path in paths) + ")$": {
-            "learning_rate_multiplier": gamma ** (len(groups) - i)
+    rules = {}
+    for i, variables in enumerate(groups, 1):
+        pattern = "^(" + "|".join(re.escape(v.path) for v in variables) + ")$"
+        while pattern in rules:  # of layers with equal paths, told apart by identity
+            pattern = f"({pattern})"
+        rules[pattern] = {
+            "learning_rate_multiplier": gamma ** (len(groups) - i),
+            "variables": variables,
         }
-        for i, paths in enumerate(groups, 1)
-    }
+    return rules
 
 
 def _leaves(layer: Any) -> Iterator[Any]:

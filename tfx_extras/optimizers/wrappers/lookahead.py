@@ -33,7 +33,8 @@ class Lookahead(OptimizerWrapper):
     the first update, and in between as they were.
 
     Learning rate, clipping, decay and accumulation are those of the inner
-    optimizer. Accumulated gradients count as one update.
+    optimizer. Accumulated gradients count as one update. A variable that has no
+    gradient in update $t$, such as one of a frozen layer, stays as it is.
 
     Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
     precision weights. Time: one pass over weights and slot more.
@@ -62,6 +63,7 @@ class Lookahead(OptimizerWrapper):
     """
 
     slots = ("slow",)
+    follows_all = False
 
     @typechecked
     def __init__(

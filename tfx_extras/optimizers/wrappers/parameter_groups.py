@@ -1,44 +1,38 @@
 """Other learning rates, decays or optimizers for some of the weights."""
 
-import math
-import re
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
-from keras.optimizers.schedules import LearningRateSchedule
 from typeguard import typechecked
 
 from tfx_extras._backend import backend
-from tfx_extras._checks import Number
 from tfx_extras._checks import require
-from tfx_extras._configuration import loaded
-from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._base import path_of
+from tfx_extras.optimizers._base import OwnRate
+from tfx_extras.optimizers._paths import paths_of
+from tfx_extras.optimizers._paths import required_paths
 from tfx_extras.optimizers._skipping import apply_if_finite
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
+from tfx_extras.optimizers.wrappers._base import apply_with
+from tfx_extras.optimizers.wrappers._base import chain
+from tfx_extras.optimizers.wrappers._base import free_name
+from tfx_extras.optimizers.wrappers._base import innermost
+from tfx_extras.optimizers.wrappers._base import rename
 from tfx_extras.optimizers.wrappers._base import residuals_of
-
-AS_IT_IS = object()
-KEYS = {
-    "learning_rate_multiplier": (int | Number, "a number"),
-    "weight_decay": (
-        int | Number | LearningRateSchedule | None,
-        "a number, a schedule or None",
-    ),
-    "optimizer": (keras.optimizers.Optimizer, "an optimizer"),
-}
+from tfx_extras.optimizers.wrappers._own_rates import with_own_rates
+from tfx_extras.optimizers.wrappers._rules import Rules
+from tfx_extras.optimizers.wrappers._rules import loaded_groups
+from tfx_extras.optimizers.wrappers._saved_by_0_1_0 import expect_copies
 
 
 @register
 class ParameterGroups(OptimizerWrapper):
-    r"""Trains some of the weights otherwise: slower, without decay, by another.
+    r"""Parameter groups: other learning rates, decays or optimizers for some weights.
 
     $$
     w_t = A(w_{t-1}, g_t;\ \mu \eta, \lambda)
@@ -46,27 +40,28 @@ class ParameterGroups(OptimizerWrapper):
 
     For each variable $w$, rules give the optimizer $A$, the factor $\mu$ of its
     learning rate $\eta$, and its weight decay $\lambda$. Each rule is a regular
-    expression and what holds for the variables in whose `path`, such as
-    `"model/encoder/kernel"`, it is found:
+    expression and what holds for the variables whose `path`, such as
+    `"model/encoder/kernel"`, it matches:
 
     | key | what it sets |
     |---|---|
     | `"learning_rate_multiplier"` | a factor of the learning rate, in [0, inf) |
     | `"weight_decay"` | weight decay, in [0, inf), a schedule, or `None` |
     | `"optimizer"` | an optimizer in place of `inner_optimizer` |
+    | `"variables"` | the variables that it is for, whatever their paths |
 
-    Where several rules are found, multipliers multiply, and the first decay and the
-    first optimizer count. What no rule covers, `inner_optimizer` trains as it is,
-    and a warning names it; a last rule `".*": {}` says that this is meant. A rule
-    that is found nowhere is reported too.
+    Where several rules match, multipliers multiply, and the first decay and the first
+    optimizer count. A variable that no rule matches is trained by `inner_optimizer` as
+    it is, and a warning names it; a last rule `".*": {}` says that this is meant. A
+    rule that matches no variable is reported too. Which rules a variable has is saved
+    with the optimizer: a reloaded Sequential has shorter paths.
 
-    Variables for which the same holds share one optimizer: a copy of
-    `inner_optimizer`, or of that of a rule, where anything differs from it; they are
-    in `optimizers`. A copy follows the learning rate of its original, be it a
-    number, a schedule or a callable. Setting `learning_rate` sets that of
-    `inner_optimizer` and scales those of the other optimizers by the same factor.
-    `global_clipnorm` of `inner_optimizer` is the norm of all gradients together,
-    those of other optimizers too, and its `skip_nonfinite` skips the update of all.
+    Multipliers and decays need no other optimizer: there is one state, that of
+    `inner_optimizer`. The optimizers that rules name are in `rule_optimizers`. Setting
+    `learning_rate` sets that of `inner_optimizer` and scales those by the same factor.
+    `loss_scale_factor` of `inner_optimizer` holds for all of them, its
+    `global_clipnorm` is the norm of all gradients together, and its `skip_nonfinite`
+    skips the update of all. Variables excluded from weight decay stay excluded.
 
     Memory and time: those of the optimizers, each for its variables.
 
@@ -80,7 +75,8 @@ class ParameterGroups(OptimizerWrapper):
 
     Raises:
         ValueError: If a rule has an unknown key or a value outside its interval, or
-            `global_clipnorm` meets `gradient_accumulation_steps`.
+            if another optimizer meets `global_clipnorm` with
+            `gradient_accumulation_steps`, or a `loss_scale_factor` of its own.
 
     Example:
         >>> optimizer = tfx_extras.optimizers.ParameterGroups(
@@ -94,6 +90,11 @@ class ParameterGroups(OptimizerWrapper):
     """
 
     has_fast_paths = False  # of its own: it leaves all to the optimizers
+    saved_paths = None  # those that its variables had when it was saved
+    _own_rates = ()  # for each optimizer those of its variables, or `None`
+    _is_of_0_1_0 = False
+    # Rates of other optimizers as parts of that of the inner one, before that was 0.
+    _ratios = None
 
     @typechecked
     def __init__(
@@ -103,35 +104,47 @@ class ParameterGroups(OptimizerWrapper):
         name: str | None = None,
     ):
         super().__init__(inner_optimizer, name)
-        self._rules = _Rules(groups)
-        for optimizer in self._originals():
-            if any(isinstance(o, ParameterGroups) for o in _chain(optimizer)):
-                raise ValueError(
-                    "ParameterGroups within ParameterGroups: put all rules in one. "
-                    f"Received: {optimizer}"
-                )
-            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-                raise ValueError(
-                    "Put LossScaleOptimizer around ParameterGroups, not into its "
-                    f"rules. Received: {optimizer}"
-                )
-        inner = _innermost(self.inner_optimizer)
+        self._rules = Rules(groups)
+        inner = self.inner_optimizer
+        self.rule_optimizers = [o for o in self._rules.optimizers if o is not inner]
+        for optimizer in self._all():
+            _require_usable(optimizer)
+        if self.rule_optimizers:
+            self._require_one_answer()
+        taken = {optimizer.name for optimizer in chain(self)}
+        for optimizer in self.rule_optimizers:
+            for each in chain(optimizer):
+                rename(each, free_name(each.name, taken))
+                taken.add(each.name)
+
+    def _require_one_answer(self) -> None:
+        """Raises where several optimizers cannot do what the inner one is asked to."""
+        inner = innermost(self.inner_optimizer)
         if inner.global_clipnorm and inner.gradient_accumulation_steps:
             raise ValueError(
-                "ParameterGroups cannot clip the norm of all gradients while they are "
-                "accumulated. Received an inner optimizer with "
+                "ParameterGroups cannot clip the norm of all gradients while several "
+                "optimizers accumulate them. Received an inner optimizer with "
                 f"global_clipnorm={inner.global_clipnorm} and "
-                f"gradient_accumulation_steps={inner.gradient_accumulation_steps}"
+                f"gradient_accumulation_steps={inner.gradient_accumulation_steps}, and "
+                "rules with other optimizers."
             )
-        self.optimizers = self._originals()
+        for optimizer in self.rule_optimizers:
+            scale = optimizer.loss_scale_factor
+            if scale not in (None, self.loss_scale_factor):
+                raise ValueError(
+                    "The loss is scaled once for all optimizers: set "
+                    "`loss_scale_factor` of the inner optimizer. Received: "
+                    f"loss_scale_factor={scale} of the rule's `{optimizer.name}`, and "
+                    f"{self.loss_scale_factor} of `{self.inner_optimizer.name}`"
+                )
 
     @property
     def groups(self) -> dict[str, dict[str, Any]]:
         return self._rules.groups
 
-    def _originals(self) -> list:
-        """The optimizers that were given; that of all others comes last."""
-        return [*self._rules.optimizers, self.inner_optimizer]
+    def _all(self) -> list:
+        """The inner optimizer, which has number 0, and those of rules."""
+        return [self.inner_optimizer, *getattr(self, "rule_optimizers", ())]
 
     @property
     def learning_rate(self):
@@ -139,19 +152,36 @@ class ParameterGroups(OptimizerWrapper):
 
     @learning_rate.setter
     def learning_rate(self, learning_rate):
-        before = float(ops.convert_to_numpy(self.learning_rate))
-        self.inner_optimizer.learning_rate = learning_rate
         if callable(learning_rate):
+            self.inner_optimizer.learning_rate = learning_rate
             return
-        after = float(ops.convert_to_numpy(self.learning_rate))
-        for optimizer in self._rules.optimizers:
-            if before == 0:
-                raise ValueError(
-                    "A learning rate of 0 says nothing of those of the other "
-                    "optimizers: set `learning_rate` of each of `optimizers`."
-                )
-            rate = float(ops.convert_to_numpy(optimizer.learning_rate))
-            optimizer.learning_rate = rate * after / before
+        # Nothing is set before all is known to be right.
+        before, *others = map(_number, self._all())
+        after = float(ops.convert_to_numpy(learning_rate))
+        is_known = None not in others and (before or self._ratios is not None)
+        if others and not is_known:
+            raise ValueError(
+                "The learning rates of other optimizers follow that of the inner one: "
+                "all must be numbers, and that one not 0 before. Set `learning_rate` "
+                f"of each of `rule_optimizers`. Received: learning_rate={after}, where "
+                f"it was {before}, and {others} of the others"
+            )
+        ratios = [rate / before for rate in others] if before else self._ratios or ()
+        rates = [after, *(after * ratio for ratio in ratios)]
+        self._require_rates(rates)
+        self._ratios = tuple(ratios)
+        for optimizer, rate in zip(self._all(), rates, strict=True):
+            optimizer.learning_rate = rate
+
+    def _require_rates(self, rates) -> None:
+        """Raises if a rate times the factor of a variable is outside its interval."""
+        for optimizer, rate, own in zip(
+            self._all(), rates, self._own_rates, strict=False
+        ):
+            interval = getattr(innermost(optimizer), "rate_interval", None)
+            for factor in {each.factor for each in own or ()}:
+                if rate is not None and interval is not None:
+                    require("learning_rate", rate * factor, interval)
 
     @property
     def loss_scale_factor(self):
@@ -159,257 +189,180 @@ class ParameterGroups(OptimizerWrapper):
 
     @loss_scale_factor.setter
     def loss_scale_factor(self, value):
-        for optimizer in getattr(self, "optimizers", ()):
-            optimizer.loss_scale_factor = value
+        if hasattr(self, "inner_optimizer"):  # not yet, while Keras constructs this
+            for optimizer in self._all():
+                optimizer.loss_scale_factor = value
 
     @property
     def variables(self):
-        optimizers = getattr(self, "optimizers", ())
-        return self._variables + [v for o in optimizers for v in o.variables]
+        others = getattr(self, "rule_optimizers", ())
+        return super().variables + [v for o in others for v in o.variables]
 
     @property
     def residuals(self):
-        of_each = [iter(residuals_of(optimizer)) for optimizer in self.optimizers]
-        return [next(of_each[number]) for number in self._numbers]
+        of_each = [residuals_of(optimizer) for optimizer in self._all()]
+        return [
+            of_each[number][self._all()[number]._get_variable_index(variable)]
+            for number, variable in zip(
+                self._numbers, self._trainable_variables, strict=True
+            )
+        ]
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
-        for optimizer in self.optimizers:
+        for optimizer in self._all():
             optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def finalize_variable_values(self, var_list):
-        for optimizer in self.optimizers:
-            optimizer.finalize_variable_values(optimizer._trainable_variables)
+        self._check_variables_are_known(var_list)
+        for number, optimizer in enumerate(self._all()):
+            optimizer.finalize_variable_values(self._of(number, var_list))
+
+    def _of(self, number, variables) -> list:
+        """Those of the variables that an optimizer trains."""
+        numbers = [self._numbers[self._get_variable_index(v)] for v in variables]
+        return [v for n, v in zip(numbers, variables, strict=True) if n == number]
 
     def build_inner(self, variables):
-        paths = [path_of(variable) for variable in variables]
-        self._rules.report(paths)
-        groups = [self._rules.find(path) for path in paths]
-        copies = {}
-        for group in groups:
-            if group not in copies:
-                copies[group] = self._made_for(*group)
-        originals = self._originals()
-        # A copy takes the rate of its original before that has made its update.
-        self.optimizers = [
-            *(copy for copy in copies.values() if copy not in originals),
-            *originals,
+        paths = self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+        self._rules.report(variables, paths)
+        optimizers = self._all()
+        found = [
+            self._rules.find(*each)
+            for each in zip(range(len(paths)), variables, paths, strict=True)
         ]
-        # As a tuple of numbers: a list of variables would become state.
-        self._numbers = tuple(self.optimizers.index(copies[group]) for group in groups)
-        for number, optimizer in enumerate(self.optimizers):
-            _innermost(optimizer).sibling_paths = paths
-            mine = zip(self._numbers, variables, strict=True)
-            optimizer.build([variable for n, variable in mine if n == number])
-
-    def _made_for(self, optimizer, multiplier, decay):
-        """Returns the optimizer of a group: one that was given, or its copy."""
-        original = optimizer or self.inner_optimizer
-        if multiplier == 1 and decay is AS_IT_IS:
-            return original
-        copy = _copied(original, lambda: original.learning_rate * multiplier)
-        _innermost(copy).skip_nonfinite = False  # it is decided for all
-        if decay is not AS_IT_IS:
-            innermost = _innermost(copy)
-            if callable(decay) and not isinstance(innermost, Optimizer):
-                raise ValueError(
-                    "A schedule of weight decay is for the optimizers of tfx_extras. "
-                    f"Received: optimizer={innermost}"
-                )
-            innermost.weight_decay = decay
-        return copy
-
-    def apply_inner(self, grads, trainable_variables):
-        variables = trainable_variables or self._trainable_variables
-        grads, variables = self._filter_empty_gradients(grads, variables)
-        counting = _innermost(self.inner_optimizer)
-        if not getattr(counting, "skip_nonfinite", False):
-            self._apply_all(grads, variables)
-            return
-        grads = self._dense(grads, variables)
-        apply_if_finite(
-            counting,
-            lambda grads: self._apply_all(grads, variables),
-            grads,
-            [*variables, *self.variables],
+        # A tuple of numbers: a list of variables would become state.
+        self._numbers = tuple(optimizers.index(o or optimizers[0]) for o, _ in found)
+        self._own_rates = tuple(
+            self._build_one(number, variables, [rate for _, rate in found])
+            for number in range(len(optimizers))
         )
+        with backend.outside_of_compilation():  # where learning rates have values
+            self._require_rates(map(_number, optimizers))
+        if self._is_of_0_1_0:
+            expect_copies(self, variables, [rate for _, rate in found])
+
+    def _build_one(self, number, variables, rates) -> tuple[OwnRate, ...] | None:
+        """Builds an optimizer for its variables, and returns the rates of those."""
+        optimizer = self._all()[number]
+        places = [place for place, n in enumerate(self._numbers) if n == number]
+        last = innermost(optimizer)
+        if last.built:  # perhaps in another order
+            last._check_variables_are_known(variables[place] for place in places)
+            key = last._var_key
+            place_of = {key(variables[place]): place for place in places}
+            places = [place_of[key(v)] for v in last._trainable_variables]
+        own = tuple(rates[place] for place in places)
+        own = None if all(rate == OwnRate() for rate in own) else own
+        if isinstance(last, Optimizer):
+            last.sibling_paths = self.saved_paths
+            last.saved_paths = tuple(self.saved_paths[place] for place in places)
+            last.take_rates(own)
+        optimizer.build([variables[place] for place in places])
+        return own
+
+    def apply_inner(self, grads, variables):
+        if not self.rule_optimizers:
+            self._apply_with(0, grads, variables)
+            return
+        grads, variables = self._filter_empty_gradients(grads, variables)
+        counting = innermost(self.inner_optimizer)
+        if getattr(counting, "skip_nonfinite", False):
+            apply_if_finite(
+                counting,
+                lambda grads: self._apply_all(grads, variables),
+                grads,
+                [*variables, *self.variables],
+            )
+        else:
+            self._apply_all(grads, variables)
 
     def _apply_all(self, grads, variables):
         grads = self._clipped(grads, variables)
         numbers = [self._numbers[self._get_variable_index(v)] for v in variables]
-        for number, optimizer in enumerate(self.optimizers):
+        for number, optimizer in enumerate(self._all()):
+            optimizer.loss_scale_factor = self.loss_scale_factor
             mine = [
                 (g, v)
                 for n, g, v in zip(numbers, grads, variables, strict=True)
                 if n == number
             ]
             if mine:
-                optimizer.apply(*zip(*mine, strict=True))
-            else:  # Copies may follow its schedule.
-                _innermost(optimizer)._iterations.assign_add(1)
+                self._apply_with(number, *zip(*mine, strict=True))
+            else:
+                _pass_by(optimizer)
+
+    def _apply_with(self, number, grads, variables):
+        optimizer = self._all()[number]
+        with with_own_rates(innermost(optimizer), self._own_rates[number]):
+            apply_with(optimizer, grads, variables)
 
     def _clipped(self, grads, variables):
         """Clips by the norm of all: each optimizer knows only those of its own."""
-        largest = _innermost(self.inner_optimizer).global_clipnorm
-        if largest is None:
+        largest = innermost(self.inner_optimizer).global_clipnorm
+        if not largest:
             return grads
-        grads = self._dense(grads, variables)
         largest = largest * (self.loss_scale_factor or 1.0)
         # Of the sums of all replicas, which the optimizers will make too.
-        squares = [ops.sum(ops.square(g)) for g in backend.summed(grads)]
-        norm = ops.sqrt(sum(squares))
-        factor = largest / ops.where(norm > largest, norm, largest)
-        return [g * ops.cast(factor, g.dtype) for g in grads]
-
-    def _dense(self, grads, variables):
-        return [
+        dense = [
             backend.dense(g, v.shape, wide(v.dtype))
             for g, v in zip(grads, variables, strict=True)
         ]
+        squares = [ops.sum(ops.square(g)) for g in backend.summed(dense)]
+        norm = ops.sqrt(sum(squares))
+        factor = largest / ops.where(norm <= largest, largest, norm)
+        return [backend.scaled(g, factor) for g in grads]
 
     def get_config(self):
-        return super().get_config() | {"groups": self._rules.get_config()}
+        variables = self._trainable_variables if self.built else None
+        groups = self._rules.get_config(variables, self.saved_paths)
+        paths = list(self.saved_paths) if self.built else None
+        return super().get_config() | {"groups": groups, "paths": paths}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        groups = config.get("groups")
-        if not (isinstance(groups, list) and all(map(_is_saved_rule, groups))):
-            raise ValueError(
-                "Argument `groups` must be a list of pairs of a regular expression and "
-                f"a rule, in a configuration. Received: groups={groups!r}"
-            )
+        paths = required_paths(config.get("paths"))
         with keras.saving.custom_object_scope(custom_objects or {}):
-            groups = {
-                pattern: {key: loaded(value) for key, value in rule.items()}
-                for pattern, rule in groups
-            }
-        return super().from_config(config | {"groups": groups}, custom_objects)
+            groups = loaded_groups(config.get("groups"))
+        given = {k: v for k, v in config.items() if k != "paths"}
+        optimizer = super().from_config(given | {"groups": groups}, custom_objects)
+        optimizer.saved_paths = paths
+        optimizer._is_of_0_1_0 = "paths" not in config
+        return optimizer
 
 
-class _Rules:
-    """What holds for a variable, by its path.
-
-    Not a dictionary of the optimizer itself, whose optimizers Keras would save once
-    more.
-    """
-
-    def __init__(self, groups):
-        self.groups = {
-            pattern: _required(pattern, rule) for pattern, rule in groups.items()
-        }
-        given = [
-            rule["optimizer"] for rule in self.groups.values() if "optimizer" in rule
-        ]
-        self.optimizers = list(dict.fromkeys(given))
-
-    def find(self, path):
-        """Returns the optimizer, the multiplier and the decay of a variable."""
-        rules = self._found(path)
-        optimizers = [rule["optimizer"] for rule in rules if "optimizer" in rule]
-        decays = [rule["weight_decay"] for rule in rules if "weight_decay" in rule]
-        return (
-            next(iter(optimizers), None),
-            math.prod(rule.get("learning_rate_multiplier", 1) for rule in rules),
-            next(iter(decays), AS_IT_IS),
-        )
-
-    def _found(self, path):
-        return [
-            rule for pattern, rule in self.groups.items() if re.search(pattern, path)
-        ]
-
-    def report(self, paths):
-        """Warns of variables without a rule, and of rules without a variable."""
-        without = [path for path in paths if not self._found(path)]
-        if without:
-            warnings.warn(
-                "No rule of ParameterGroups covers these variables, which the inner "
-                f"optimizer trains as it is: {without}. If that is meant, say so by a "
-                'last rule ".*": {}.',
-                stacklevel=2,
-            )
-        for pattern in self.groups:
-            if pattern != ".*" and not any(re.search(pattern, path) for path in paths):
-                warnings.warn(
-                    f"The rule {pattern!r} of ParameterGroups is found in no path of a "
-                    f"variable. The paths are: {paths}",
-                    stacklevel=2,
-                )
-
-    def get_config(self):
-        return [
-            [pattern, {key: _saved(value) for key, value in rule.items()}]
-            for pattern, rule in self.groups.items()
-        ]
-
-
-def _required(pattern, rule) -> dict[str, Any]:
-    """Returns a rule as a dictionary, or raises if it is none."""
-    name = f"groups[{pattern!r}]"
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{name} is no regular expression: {error}") from error
-    if isinstance(rule, keras.optimizers.Optimizer):
-        rule = {"optimizer": rule}
-    if not isinstance(rule, Mapping):
+def _require_usable(optimizer: Any) -> None:
+    """Raises if an optimizer cannot be the inner one, or that of a rule."""
+    within = list(chain(optimizer))
+    if any(isinstance(each, ParameterGroups) for each in within):
         raise ValueError(
-            f"{name} must be a dictionary or an optimizer. Received: {rule!r}"
+            "ParameterGroups within ParameterGroups: put all rules in one. "
+            f"Received: {optimizer}"
         )
-    rule = dict(rule)
-    for key, value in rule.items():
-        if key not in KEYS:
-            raise ValueError(
-                f"The keys of {name} must be among {', '.join(KEYS)}. "
-                f"Received: {key}={value}"
-            )
-        kind, what = KEYS[key]
-        if not isinstance(value, kind):
-            raise ValueError(f"{name}[{key!r}] must be {what}. Received: {value!r}")
-        if isinstance(value, int | Number):
-            rule[key] = require(f"{name}[{key!r}]", value, "[0, inf)")
-    return rule
+    if isinstance(within[-1], keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "Put LossScaleOptimizer around ParameterGroups, not into its "
+            f"rules. Received: {optimizer}"
+        )
+    if hasattr(within[-1], "optimizers"):
+        raise ValueError(
+            "ParameterGroups needs optimizers that update variables themselves: name "
+            f"those of a MultiOptimizer in rules. Received: {optimizer}"
+        )
 
 
-def _is_saved_rule(pair) -> bool:
-    if not isinstance(pair, list | tuple) or len(pair) != 2:
-        return False
-    pattern, rule = pair
-    return isinstance(pattern, str) and isinstance(rule, dict)
+def _number(optimizer: Any) -> float | None:
+    """The learning rate of an optimizer, if it is a number that can be set."""
+    rate = innermost(optimizer)._learning_rate
+    is_number = isinstance(rate, keras.Variable)
+    return float(ops.convert_to_numpy(rate)) if is_number else None
 
 
-def _saved(value):
-    if isinstance(value, keras.optimizers.Optimizer):
-        return keras.saving.serialize_keras_object(value)
-    return saved(value)
-
-
-def _copied(optimizer, learning_rate):
-    """Returns an optimizer of the same configuration, with another learning rate."""
-    innermost = _innermost(optimizer)
-    rate = innermost._learning_rate
-    is_function = callable(rate) and not isinstance(rate, LearningRateSchedule)
-    try:
-        if is_function:  # Keras would look for its name, which it need not have
-            innermost._learning_rate = None
-        with backend.outside_of_compilation():  # where learning rates have values
-            config = part = optimizer.get_config()
-            while "inner_optimizer" in part:
-                part = part["inner_optimizer"]["config"]
-            # Not set afterwards: Keras would take a variable out of a list, which
-            # `tf.train.Checkpoint` then refuses to save.
-            part["learning_rate"] = learning_rate
-            return type(optimizer).from_config(config)
-    finally:
-        innermost._learning_rate = rate
-
-
-def _chain(optimizer):
-    """An optimizer, that which it wraps, and so on."""
-    while isinstance(optimizer, OptimizerWrapper):
-        yield optimizer
-        optimizer = optimizer.inner_optimizer
-    yield optimizer
-
-
-def _innermost(optimizer):
-    return list(_chain(optimizer))[-1]
+def _pass_by(optimizer: Any) -> None:
+    """What an update leaves of an optimizer none of whose variables has a gradient."""
+    last = innermost(optimizer)
+    if isinstance(last, Optimizer):
+        last.pass_by()
+        return
+    if last.use_ema:
+        last._update_model_variables_moving_average(last._trainable_variables)
+    last._iterations.assign_add(1)

@@ -1,0 +1,63 @@
+"""Paths of variables, which users name in rules, also after a model was reloaded."""
+
+import re
+import warnings
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+
+def path_of(variable: Any) -> str:
+    """Returns the path of a variable, also of one that is none of Keras's."""
+    return getattr(variable, "path", None) or variable.name
+
+
+def paths_of(variables: Sequence[Any], saved: Sequence[str] | None) -> list[str]:
+    """Returns the paths of variables: those saved, if they are of the same model.
+
+    Keras gives the variables of a reloaded Sequential shorter paths than they had:
+    `"dense/kernel"` in place of `"sequential/dense/kernel"`. A rule that was written
+    for the longer ones is to match them all the same.
+    """
+    paths = [path_of(variable) for variable in variables]
+    if saved is None or len(saved) != len(paths):
+        return paths
+    pairs = zip(saved, paths, strict=True)
+    return list(saved) if all(_is_shortened(*pair) for pair in pairs) else paths
+
+
+def required_paths(paths: Any) -> tuple[str, ...] | None:
+    """Returns the paths in a configuration, `None` if there are none, or raises."""
+    if paths is None:
+        return None
+    if isinstance(paths, list | tuple) and all(isinstance(p, str) for p in paths):
+        return tuple(paths)
+    raise ValueError(
+        "Argument `paths` must be a list of paths of variables, in a configuration. "
+        f"Received: paths={paths!r}"
+    )
+
+
+def _is_shortened(before: str, now: str) -> bool:
+    """Whether a path is another one of which some parts, but not the last, are gone."""
+    parts, names = before.split("/"), now.split("/")
+    rest = iter(parts)
+    return parts[-1] == names[-1] and all(name in rest for name in names)
+
+
+def matched(patterns: Iterable[str], paths: Sequence[str]) -> list[bool]:
+    """Returns for each path whether one of the regular expressions matches it."""
+    return [any(re.search(pattern, path) for pattern in patterns) for path in paths]
+
+
+def warn_of_unmatched(
+    argument: str, patterns: Iterable[str], paths: Sequence[str]
+) -> None:
+    """Warns of each regular expression that matches none of the paths."""
+    for pattern in patterns:
+        if not any(matched([pattern], paths)):
+            warnings.warn(
+                f"`{argument}`: {pattern!r} is found in no path of a variable. "
+                f"The paths are: {list(paths)}",
+                stacklevel=4,
+            )

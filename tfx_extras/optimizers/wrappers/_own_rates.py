@@ -1,0 +1,94 @@
+"""Rates and decays of single variables, for optimizers that are none of ours."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras.optimizers._base import AS_IT_IS
+from tfx_extras.optimizers._base import Optimizer
+from tfx_extras.optimizers._base import OwnRate
+
+
+@contextmanager
+def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[None]:
+    """In this scope each variable of an optimizer has its rate and its decay.
+
+    Optimizers of this package know of theirs. For any other one, Keras's hooks for the
+    step and for the decay are called once for each kind of variable.
+
+    Args:
+        optimizer: The optimizer that makes the update.
+        rates: What holds for its variables, in the order of `build`.
+    """
+    if rates is None or isinstance(optimizer, Optimizer):
+        yield
+        return
+    step, decay = optimizer._backend_update_step, optimizer._apply_weight_decay
+    rate_now = optimizer._get_current_learning_rate
+
+    def rate_of(variable):
+        return rates[optimizer._get_variable_index(variable)]
+
+    def update_step(grads, variables, learning_rate):
+        # Nadam, as an example, has one number that each call of its hook changes.
+        shared = [v for v in optimizer.variables if v.shape == ()]
+        before = [ops.copy(v) for v in shared]
+        kinds: dict[float, list] = {}
+        for pair in zip(grads, variables, strict=True):
+            kinds.setdefault(rate_of(pair[1]).factor, []).append(pair)
+        for number, (factor, pairs) in enumerate(kinds.items()):
+            if number > 0:
+                for variable, value in zip(shared, before, strict=True):
+                    variable.assign(value)
+            step(*map(list, zip(*pairs, strict=True)), learning_rate * factor)
+
+    def apply_weight_decay(variables):
+        kinds: dict[OwnRate, list] = {}
+        for variable in variables:
+            kinds.setdefault(rate_of(variable), []).append(variable)
+        for (factor, own), some in kinds.items():
+            if own is not AS_IT_IS:
+                _decay(optimizer, some, rate_now() * factor, own)
+                continue
+            hooks = {"_get_current_learning_rate": lambda f=factor: rate_now() * f}
+            with _replaced(optimizer, hooks):
+                decay(some)
+
+    hooks = {
+        "_backend_update_step": update_step,
+        "_apply_weight_decay": apply_weight_decay,
+    }
+    with _replaced(optimizer, hooks):
+        yield
+
+
+def _decay(optimizer, variables, learning_rate, rate):
+    if callable(rate):
+        rate = rate(optimizer.iterations)
+    variables = [v for v in variables if optimizer._use_weight_decay(v)]
+    if rate is None or not variables:
+        return
+
+    def decay(variable):
+        share = ops.cast(learning_rate * rate, variable.dtype)
+        variable.assign(variable - variable * share)
+
+    backend.for_each(decay, variables)
+
+
+@contextmanager
+def _replaced(optimizer, hooks) -> Iterator[None]:
+    """In this scope an optimizer has other methods; it is not changed for good."""
+    own = vars(optimizer)  # past the tracking of Keras
+    before = {name: own[name] for name in hooks if name in own}
+    own.update(hooks)
+    try:
+        yield
+    finally:
+        for name in hooks:
+            del own[name]
+        own.update(before)
