@@ -9,7 +9,10 @@ import pytest
 from keras import ops
 
 from tests.tools import array
+from tfx_extras.optimizers import LAMB
 from tfx_extras.optimizers import AdaBelief
+from tfx_extras.optimizers import ConditionalGradient
+from tfx_extras.optimizers import LazyAdam
 from tfx_extras.optimizers import Lookahead
 from tfx_extras.optimizers import ParameterGroups
 from tfx_extras.optimizers import RAdam
@@ -287,3 +290,290 @@ def test_rules_of_a_configuration_that_are_none_are_refused(groups):
     config = ParameterGroups("sgd", {}).get_config()
     with pytest.raises(ValueError, match="groups"):
         ParameterGroups.from_config(config | {"groups": groups})
+
+
+# One optimizer, seen as one
+
+
+def test_multipliers_and_decays_have_the_state_of_the_inner_optimizer_alone():
+    inner, alone = RAdam(0.1), RAdam(0.1)
+    groups = {"head": {"learning_rate_multiplier": 0.5}, "bias": {"weight_decay": 0.1}}
+    optimizer = ParameterGroups(inner, groups | REST)
+    weights = variables()
+    optimizer.build(weights)
+    alone.build(weights)
+    sizes = [[v.shape for v in o.variables] for o in (inner, alone)]
+    assert sizes[0] == sizes[1]
+    assert len(optimizer.variables) == len(inner.variables) + 2  # iterations and rate
+    assert not hasattr(optimizer, "optimizers")  # callbacks would take it for another
+
+
+OTHERS = [
+    lambda: keras.optimizers.Nadam(0.01),
+    lambda: keras.optimizers.Adam(0.01, amsgrad=True),
+    lambda: keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+    lambda: keras.optimizers.Ftrl(0.01),
+    lambda: Lookahead(RAdam(0.01), 2),
+]
+
+
+@pytest.mark.parametrize("make", OTHERS)
+def test_any_optimizer_takes_rates_and_decays_of_single_variables(make, gradients):
+    groups = {
+        "encoder": {"learning_rate_multiplier": 0.5},
+        "bias": {"weight_decay": 0.5},
+        **REST,
+    }
+    actual = run(ParameterGroups(make(), groups), gradients)
+    for name in NAMES:
+        expected = make()
+        last = getattr(expected, "inner_optimizer", expected)
+        last.weight_decay = 0.5 if "bias" in name else None
+        if "encoder" in name:
+            expected.learning_rate = 0.005
+        wanted = alone(expected, gradients, name)
+        np.testing.assert_allclose(actual[name], wanted, rtol=2e-6, err_msg=name)
+
+
+def test_decays_of_a_rule_may_be_a_schedule_for_any_optimizer(gradients):
+    decay = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.5, 0.0])
+    groups = {"bias": {"weight_decay": decay}, **REST}
+    make = (keras.optimizers.SGD, RAdam)
+    for cls in make:
+        optimizer = ParameterGroups(cls(0.1), groups)
+        still = run(optimizer, 0 * gradients)
+        factor = (1 - 0.1 * 0.5) ** 3
+        start = array(variables()[0])
+        np.testing.assert_allclose(still["head_bias"], factor * start, rtol=1e-6)
+        np.testing.assert_array_equal(still["head_kernel"], start)
+
+
+@pytest.mark.parametrize("cls", [keras.optimizers.AdamW, RAdam])
+@pytest.mark.parametrize("within", [False, True])
+def test_variables_excluded_from_decay_stay_excluded(cls, within):
+    inner = cls(0.1, weight_decay=0.5)
+    groups = {"head": {"learning_rate_multiplier": 0.5, "weight_decay": 0.25}, **REST}
+    optimizer = ParameterGroups(inner, groups)
+    target = inner if within else optimizer
+    target.exclude_from_weight_decay(var_names=["bias"])
+    still = run(optimizer, np.zeros((2, 4, 2, 3), "float32"))
+    start = array(variables()[0])
+    np.testing.assert_array_equal(still["head_bias"], start)
+    np.testing.assert_array_equal(still["encoder_bias"], start)
+    decayed = start * (1 - 0.1 * 0.5 * 0.25) ** 2
+    np.testing.assert_allclose(still["head_kernel"], decayed, rtol=1e-6)
+
+
+def test_no_clipping_is_a_norm_of_zero(gradients):
+    inner = keras.optimizers.SGD(0.1, global_clipnorm=0.0)
+    groups = {"head": keras.optimizers.SGD(0.1), **REST}
+    actual = run(ParameterGroups(inner, groups), gradients)
+    expected = run(keras.optimizers.SGD(0.1), gradients)
+    for name in NAMES:
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-6)
+
+
+def test_the_scale_of_the_loss_is_that_of_all(gradients):
+    expected = run(keras.optimizers.SGD(0.1), gradients)
+    inner = keras.optimizers.SGD(0.1, loss_scale_factor=8.0)
+    groups = {"head": keras.optimizers.SGD(0.1), "bias": RAdam(0.1), **REST}
+    optimizer = ParameterGroups(inner, groups)
+    actual = run(optimizer, 8 * gradients)
+    for name in ("encoder_kernel", "head_kernel"):
+        np.testing.assert_allclose(actual[name], expected[name], rtol=1e-6)
+    inner = keras.optimizers.SGD(0.1)
+    optimizer = ParameterGroups(inner, {"head": keras.optimizers.SGD(0.1), **REST})
+    inner.loss_scale_factor = 2.0  # by whatever way
+    again = run(optimizer, 2 * gradients)
+    np.testing.assert_allclose(again["head_kernel"], expected["head_kernel"], rtol=1e-6)
+    other = {"head": keras.optimizers.SGD(0.1, loss_scale_factor=4.0)}
+    with pytest.raises(ValueError, match=r"loss_scale_factor=4\.0 of the rule"):
+        ParameterGroups(keras.optimizers.SGD(0.1), other)
+
+
+def test_unknown_variables_are_named_before_anything_changes():
+    optimizer = ParameterGroups(RAdam(0.1), {"head": keras.optimizers.SGD(0.1), **REST})
+    weights = variables()
+    optimizer.build(weights)
+    unknown = keras.Variable(np.ones((2, 3)), name="unknown")
+    with pytest.raises(ValueError, match="Unknown variable"):
+        optimizer.apply([ops.ones((2, 3))] * 2, [weights[0], unknown])
+    np.testing.assert_array_equal(array(weights[0]), array(variables()[0]))
+
+
+def test_a_rate_times_its_factor_stays_in_the_interval_of_its_optimizer():
+    inner = ConditionalGradient(0.5)
+    with pytest.raises(ValueError, match=r"learning_rate=2\.0"):
+        inner.learning_rate = 2.0
+    optimizer = ParameterGroups(inner, {"head": {"learning_rate_multiplier": 1.5}})
+    with pytest.warns(UserWarning, match="No rule"):
+        optimizer.build(variables())
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\].*=1\.2"):
+        optimizer.learning_rate = 0.8
+    assert array(optimizer.learning_rate) == 0.5
+    faster = {".*": {"learning_rate_multiplier": 3.0}}
+    with pytest.raises(ValueError, match=r"=1\.5"):
+        ParameterGroups(ConditionalGradient(0.5), faster).build(variables())
+
+
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("option", [{"global_clipnorm": 1e3}, {"skip_nonfinite": True}])
+@pytest.mark.parametrize("others", [{}, {"bias": keras.optimizers.SGD}])
+def test_lazy_adam_within_stays_lazy(option, others):
+    import tensorflow as tf
+
+    table = keras.Variable(np.ones((4, 2)), dtype="float32", name="table")
+    bias = keras.Variable(np.ones(2), dtype="float32", name="bias")
+    groups = {name: cls(0.1) for name, cls in others.items()}
+    groups["table"] = {"learning_rate_multiplier": 2.0}
+    optimizer = ParameterGroups(LazyAdam(0.1, **option), groups | REST)
+    for rows in ([0, 1, 1], [1]):
+        slices = tf.IndexedSlices(tf.ones((len(rows), 2)), tf.constant(rows), [4, 2])
+        optimizer.apply([slices, tf.ones(2)], [table, bias])
+    moved = array(table)
+    np.testing.assert_allclose(moved[0], 0.8, rtol=1e-5)  # not moved by momentum
+    assert (moved[1] < 0.7).all()
+    np.testing.assert_array_equal(moved[2:], 1)
+
+
+# What a variable has, over a model's life
+
+
+def sequential(optimizer):
+    keras.utils.set_random_seed(0)
+    net = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(2)]
+    )
+    net.compile(optimizer(net), loss="mse")
+    return net
+
+
+def fit(net, epochs=2):
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    net.fit(x, x[:, :2], epochs=epochs, batch_size=4, shuffle=False, verbose=0)
+    return [array(v) for v in [*net.variables, *net.optimizer.variables]]
+
+
+LIVES = {
+    "layer_wise": lambda net: ParameterGroups("adamw", layer_wise_decay(net, 0.5)),
+    "excluded": lambda net: RAdam(
+        weight_decay=0.5, weight_decay_exclude=["sequential.*/dense.*/bias"]
+    ),
+    "adapted": lambda net: LAMB(layer_adaptation_exclude=["^sequential.*/.*bias"]),
+    "grouped": lambda net: ParameterGroups(
+        RAdam(weight_decay=0.5, weight_decay_exclude=["sequential.*/dense.*/bias"]),
+        {"sequential.*/.*kernel": {"learning_rate_multiplier": 0.5}, **REST},
+    ),
+}
+
+
+@pytest.mark.parametrize("make", LIVES.values(), ids=LIVES)
+def test_a_reloaded_sequential_trains_on_bit_for_bit(make, tmp_path):
+    """Its variables have shorter paths than the rules were written for."""
+    net = sequential(make)
+    fit(net)
+    net.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.variables[0].path != net.variables[0].path
+    again.save(tmp_path / "again.keras")
+    twice = keras.saving.load_model(tmp_path / "again.keras")
+    expected = fit(net)
+    for other in (again, twice):
+        for ours, theirs in zip(fit(other), expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def towers():
+    """A model of two models, the paths of whose variables are equal."""
+    outer = x = keras.Input((3,))
+    for name in ("lower", "upper"):
+        inner = y = keras.Input((3,))
+        for layer in ("one", "two"):
+            y = keras.layers.Dense(3, use_bias=False, name=layer)(y)
+        x = keras.Model(inner, y, name=name)(x)
+    return keras.Model(outer, keras.layers.Dense(2, use_bias=False, name="head")(x))
+
+
+def test_layers_with_equal_paths_have_their_own_rates(tmp_path):
+    net = towers()
+    paths = [v.path for v in net.trainable_variables]
+    assert len(set(paths)) < len(paths)
+    make = ParameterGroups(keras.optimizers.SGD(1.0), layer_wise_decay(net, 0.5))
+    unbuilt = ParameterGroups.from_config(make.get_config())
+    with pytest.raises(ValueError, match="several variables"):
+        unbuilt.build(net.trainable_variables)
+    net.compile(make, loss="mse")
+    make.build(net.trainable_variables)
+    net.save(tmp_path / "model.keras")
+    for each in (net, keras.saving.load_model(tmp_path / "model.keras")):
+        weights = each.trainable_variables
+        before = [array(v) for v in weights]
+        each.optimizer.apply([ops.ones(v.shape) for v in weights], weights)
+        moved = [(b - array(v)).mean() for b, v in zip(before, weights, strict=True)]
+        np.testing.assert_allclose(moved, [0.0625, 0.125, 0.25, 0.5, 1], rtol=1e-5)
+
+
+def test_a_rule_may_name_its_variables(gradients):
+    weights = variables()
+    groups = {"those": {"learning_rate_multiplier": 0, "variables": weights[1:3]}}
+    optimizer = ParameterGroups(keras.optimizers.SGD(0.1), groups | REST)
+    for each in gradients:
+        optimizer.apply([ops.convert_to_tensor(g) for g in each], weights)
+    start = array(variables()[0])
+    are_still = [bool((array(v) == start).all()) for v in weights]
+    assert are_still == [False, True, True, False]
+    config = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
+    again, others = keras.optimizers.deserialize(config), variables()
+    again.apply([ops.ones((2, 3))] * 4, others)
+    are_still = [bool((array(v) == start).all()) for v in others]
+    assert are_still == [False, True, True, False]
+    with pytest.raises(ValueError, match=r"'variables'\] must be a list of variables"):
+        ParameterGroups("sgd", {"a": {"variables": [1.5]}})
+
+
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("is_built", [False, True])
+def test_checkpoints_of_tensorflow_hold_all_of_the_state(is_built, gradients, tmp_path):
+    import tensorflow as tf
+
+    def made():
+        groups = {
+            "head": {"learning_rate_multiplier": 0.5},
+            "encoder_bias": keras.optimizers.Adam(0.01),
+            **REST,
+        }
+        weights = variables()
+        optimizer = ParameterGroups(keras.optimizers.Adam(0.01), groups)
+        saved = {f"w{i}": v.value for i, v in enumerate(weights)}
+        return optimizer, weights, tf.train.Checkpoint(optimizer=optimizer, **saved)
+
+    def train(optimizer, weights, some):
+        for each in some:
+            optimizer.apply([ops.convert_to_tensor(g) for g in each], weights)
+        return [array(v) for v in weights]
+
+    optimizer, weights, checkpoint = made()
+    train(optimizer, weights, gradients[:3])
+    path = checkpoint.write(str(tmp_path / "checkpoint"))
+    expected = train(optimizer, weights, gradients[3:])
+    optimizer, weights, checkpoint = made()
+    if is_built:
+        optimizer.build(weights)
+    checkpoint.restore(path)
+    actual = train(optimizer, weights, gradients[3:])
+    for ours, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_variables_of_grouped_and_nested_optimizers_have_paths_of_their_own():
+    groups = {"head": keras.optimizers.Adam(), "bias": Lookahead("adam"), **REST}
+    for optimizer in (
+        ParameterGroups(Lookahead(Lookahead("adam")), groups),
+        Lookahead(Lookahead(RAdam(name="lookahead"))),
+    ):
+        for _ in range(2):
+            optimizer.build(variables())
+            paths = [v.path for v in optimizer.variables]
+            assert len(paths) == len(set(paths))
+            config = keras.optimizers.serialize(optimizer)
+            optimizer = keras.optimizers.deserialize(config)

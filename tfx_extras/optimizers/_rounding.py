@@ -9,9 +9,9 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._precision import wide
 
-# By dtype: half a unit in the last place, at most, as a part of the value, and beside
-# values so small that their last place moves no further.
-_HALF_UNIT = {"bfloat16": (2.0**-8, 0.0), "float16": (2.0**-11, 2.0**-25)}
+# By dtype, a little more than half a unit in the last place: as a part of the value,
+# and of values so small that their last place moves no further.
+_HALF_UNIT = {"bfloat16": (1.01 * 2.0**-8, 0.0), "float16": (1.01 * 2.0**-11, 2.0**-24)}
 
 
 def add_residual(add: Callable[..., Any], variable: Any, name: str) -> Any:
@@ -34,7 +34,7 @@ def exact(variable: Any, residual: Any) -> Any:
     # More than rounding can take from this value was taken from another, in whose place
     # it has been assigned.
     half, tiny = _HALF_UNIT[_dtype(variable)]
-    is_its_own = ops.absolute(lost) <= half * ops.absolute(value) + tiny
+    is_its_own = ops.absolute(lost) < half * ops.absolute(value) + tiny
     return value + ops.where(is_its_own, lost, ops.zeros_like(lost))
 
 

@@ -57,6 +57,20 @@ class Rules:
         rate = OwnRate(float(factor), next(iter(decays), AS_IT_IS))
         return next(iter(optimizers), None), rate
 
+    def require_unique(self, paths: Sequence[str]) -> None:
+        """Raises if a path, for which a rule is, is that of several variables.
+
+        That is so of rules for variables that were saved before these were known.
+        """
+        for pattern, rule in self.groups.items():
+            for item in rule.get("variables", ()):
+                if isinstance(item, str) and list(paths).count(item) != 1:
+                    raise ValueError(
+                        f"The rule {pattern!r} of ParameterGroups is for the path "
+                        f"{item!r}, which no or several variables have: make the "
+                        f"rules anew, with the variables. The paths are: {list(paths)}"
+                    )
+
     def report(self, variables: Sequence[Any], paths: Sequence[str]) -> None:
         """Warns of variables without a rule, and of rules without a variable."""
         found = {

@@ -224,6 +224,7 @@ class ParameterGroups(OptimizerWrapper):
 
     def build_inner(self, variables):
         paths = self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+        self._rules.require_unique(paths)
         self._rules.report(variables, paths)
         optimizers = self._all()
         found = [
