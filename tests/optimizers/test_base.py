@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import array
+from tests.tools import wide
 from tfx_extras import optimizers
+from tfx_extras.optimizers import RAdam
 
 
 class Momentum(optimizers.Optimizer):
@@ -77,3 +80,19 @@ def test_what_a_subclass_needs_is_documented():
     names |= {"scalar_slots", "initial_values", "decays_inside", "is_elementwise"}
     assert said >= names | {"has_fast_paths"}
     assert all(hasattr(optimizers.Optimizer, name) for name in names)
+
+
+@pytest.mark.parametrize("option", ["clipnorm", "global_clipnorm"])
+def test_gradients_of_float64_are_clipped_in_float64(option):
+    """Also beside others of `float32`."""
+    with wide():
+        one = keras.Variable(np.ones(3), dtype="float64", name="one")
+        two = keras.Variable(np.ones(3), dtype="float32", name="two")
+        g = np.array([0.1, 0.2, 0.3])
+        optimizer = RAdam(0.1, **{option: 0.3})
+        gradients = [ops.convert_to_tensor(g, "float64"), ops.zeros(3, "float32")]
+        optimizer.apply(gradients, [one, two])
+        expected = 1 - 0.1 * 0.3 * g / np.linalg.norm(g)
+        rate = array(optimizer.learning_rate) / 0.1  # Keras keeps it in `float32`
+        expected = 1 - rate * (1 - expected)
+        np.testing.assert_allclose(array(one), expected, rtol=1e-14)

@@ -25,6 +25,8 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
+from tfx_extras.optimizers._clipping import clipped_by_norm
+from tfx_extras.optimizers._clipping import global_factor
 from tfx_extras.optimizers._paths import matched
 from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._paths import paths_of
@@ -479,6 +481,15 @@ class Optimizer(keras.optimizers.Optimizer):
             [g / steps for g in grads],
             [*self._trainable_variables, *self.variables],
         )
+
+    def _clip_gradients(self, grads) -> list:
+        # Keras's own makes `float64` narrow, or fails where a model has both.
+        if self.clipnorm:
+            return [clipped_by_norm(g, self.clipnorm) for g in grads]
+        if self.global_clipnorm:
+            factor = global_factor(grads, self.global_clipnorm)
+            return [g * ops.cast(factor, g.dtype) for g in grads]
+        return super()._clip_gradients(grads)
 
     def _make_update(self, grads, trainable_variables) -> None:
         grads = self._clip_gradients(grads)

@@ -13,6 +13,7 @@ from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OwnRate
+from tfx_extras.optimizers._clipping import global_factor
 from tfx_extras.optimizers._paths import paths_of
 from tfx_extras.optimizers._paths import required_paths
 from tfx_extras.optimizers._skipping import apply_if_finite
@@ -308,9 +309,7 @@ class ParameterGroups(OptimizerWrapper):
             backend.dense(g, v.shape, wide(v.dtype))
             for g, v in zip(grads, variables, strict=True)
         ]
-        squares = [ops.sum(ops.square(g)) for g in backend.summed(dense)]
-        norm = ops.sqrt(sum(squares))
-        factor = largest / ops.where(norm <= largest, largest, norm)
+        factor = global_factor(backend.summed(dense), largest)
         return [backend.scaled(g, factor) for g in grads]
 
     def get_config(self):
