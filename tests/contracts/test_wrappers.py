@@ -298,3 +298,41 @@ def test_its_state_is_saved_once_and_set_by_weights(case, gradients, tmp_path):
     assert len(own) + len(inner) == len(optimizer.variables)
     with pytest.warns(UserWarning, match="not loaded"):
         case.make().load_own_variables(own)
+
+
+@each_class(WRAPPERS)
+def test_frozen_weights_stay_as_they_are(case, gradients):
+    a, b = (keras.Variable(START, dtype="float32", name=name) for name in "ab")
+    optimizer = case.make()
+    tensors = [ops.convert_to_tensor(g, "float32") for g in gradients]
+    for g in tensors[:2]:
+        optimizer.apply([g, g], [a, b])
+    frozen = array(b)
+    for g in tensors[2:]:
+        optimizer.apply([g], [a])
+    np.testing.assert_array_equal(array(b), frozen)
+    assert (array(a) != START).all()
+
+
+@each_class(WRAPPERS)
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("cls", [keras.optimizers.Adam, keras.optimizers.RMSprop])
+def test_repeated_rows_are_summed_for_optimizers_of_keras_too(case, cls):
+    import tensorflow as tf
+
+    rows, values = [2, 0, 2], np.arange(6.0).reshape(3, 2)
+    dense = np.zeros((4, 2))
+    np.add.at(dense, rows, values)
+    results = []
+    for gradient in (
+        tf.IndexedSlices(
+            tf.constant(values, "float32"), tf.constant(rows), tf.constant([4, 2])
+        ),
+        tf.constant(dense, "float32"),
+    ):
+        table = keras.Variable(np.ones((4, 2)), dtype="float32", name="table")
+        optimizer = case.make(ParameterGroups(cls(0.1), {".*": {}}))
+        for _ in range(3):
+            optimizer.apply([gradient], [table])
+        results.append(array(table))
+    np.testing.assert_array_equal(*results)
