@@ -277,10 +277,3 @@ def free_name(name: str, taken: set[str]) -> str:
         number += 1
         free = f"{name}_{number}"
     return free
-
-
-def rename(optimizer: Any, name: str) -> None:
-    """Gives an optimizer, and the variables that it has already, another name."""
-    before, optimizer.name = f"{optimizer.name}/", name
-    for variable in optimizer._variables:
-        variable._path = variable.path.replace(before, f"{name}/", 1)

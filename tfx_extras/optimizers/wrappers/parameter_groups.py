@@ -21,14 +21,17 @@ from tfx_extras.optimizers.wrappers._base import OfOptimizer
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 from tfx_extras.optimizers.wrappers._base import apply_with
 from tfx_extras.optimizers.wrappers._base import chain
-from tfx_extras.optimizers.wrappers._base import free_name
 from tfx_extras.optimizers.wrappers._base import innermost
-from tfx_extras.optimizers.wrappers._base import rename
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.optimizers.wrappers._own_rates import with_own_rates
 from tfx_extras.optimizers.wrappers._rules import Rules
 from tfx_extras.optimizers.wrappers._rules import loaded_groups
 from tfx_extras.optimizers.wrappers._saved_by_0_1_0 import expect_copies
+from tfx_extras.optimizers.wrappers._several import following_rates
+from tfx_extras.optimizers.wrappers._several import name_apart
+from tfx_extras.optimizers.wrappers._several import pass_by
+from tfx_extras.optimizers.wrappers._several import require_usable
+from tfx_extras.optimizers.wrappers._several import settable_rate
 
 
 @register
@@ -108,36 +111,8 @@ class ParameterGroups(OptimizerWrapper):
         self._rules = Rules(groups)
         inner = self.inner_optimizer
         self.rule_optimizers = [o for o in self._rules.optimizers if o is not inner]
-        for optimizer in self._all():
-            _require_usable(optimizer)
-        if self.rule_optimizers:
-            self._require_one_answer()
-        taken = {optimizer.name for optimizer in chain(self)}
-        for optimizer in self.rule_optimizers:
-            for each in chain(optimizer):
-                rename(each, free_name(each.name, taken))
-                taken.add(each.name)
-
-    def _require_one_answer(self) -> None:
-        """Raises where several optimizers cannot do what the inner one is asked to."""
-        inner = innermost(self.inner_optimizer)
-        if inner.global_clipnorm and inner.gradient_accumulation_steps:
-            raise ValueError(
-                "ParameterGroups cannot clip the norm of all gradients while several "
-                "optimizers accumulate them. Received an inner optimizer with "
-                f"global_clipnorm={inner.global_clipnorm} and "
-                f"gradient_accumulation_steps={inner.gradient_accumulation_steps}, and "
-                "rules with other optimizers."
-            )
-        for optimizer in self.rule_optimizers:
-            scale = optimizer.loss_scale_factor
-            if scale not in (None, self.loss_scale_factor):
-                raise ValueError(
-                    "The loss is scaled once for all optimizers: set "
-                    "`loss_scale_factor` of the inner optimizer. Received: "
-                    f"loss_scale_factor={scale} of the rule's `{optimizer.name}`, and "
-                    f"{self.loss_scale_factor} of `{self.inner_optimizer.name}`"
-                )
+        require_usable(self._all())
+        name_apart(self.rule_optimizers, {each.name for each in chain(self)})
 
     @property
     def groups(self) -> dict[str, dict[str, Any]]:
@@ -157,20 +132,10 @@ class ParameterGroups(OptimizerWrapper):
             self.inner_optimizer.learning_rate = learning_rate
             return
         # Nothing is set before all is known to be right.
-        before, *others = map(_number, self._all())
         after = float(ops.convert_to_numpy(learning_rate))
-        is_known = None not in others and (before or self._ratios is not None)
-        if others and not is_known:
-            raise ValueError(
-                "The learning rates of other optimizers follow that of the inner one: "
-                "all must be numbers, and that one not 0 before. Set `learning_rate` "
-                f"of each of `rule_optimizers`. Received: learning_rate={after}, where "
-                f"it was {before}, and {others} of the others"
-            )
-        ratios = [rate / before for rate in others] if before else self._ratios or ()
-        rates = [after, *(after * ratio for ratio in ratios)]
+        rates, ratios = following_rates(self._all(), after, self._ratios)
         self._require_rates(rates)
-        self._ratios = tuple(ratios)
+        self._ratios = ratios
         for optimizer, rate in zip(self._all(), rates, strict=True):
             optimizer.learning_rate = rate
 
@@ -239,7 +204,7 @@ class ParameterGroups(OptimizerWrapper):
             for number in range(len(optimizers))
         )
         with backend.outside_of_compilation():  # where learning rates have values
-            self._require_rates(map(_number, optimizers))
+            self._require_rates(map(settable_rate, optimizers))
         if self._is_of_0_1_0:
             expect_copies(self, variables, [rate for _, rate in found])
 
@@ -291,7 +256,7 @@ class ParameterGroups(OptimizerWrapper):
             if mine:
                 self._apply_with(number, *zip(*mine, strict=True))
             else:
-                _pass_by(optimizer)
+                pass_by(optimizer)
 
     def _apply_with(self, number, grads, variables):
         optimizer = self._all()[number]
@@ -328,41 +293,3 @@ class ParameterGroups(OptimizerWrapper):
         optimizer.saved_paths = paths
         optimizer._is_of_0_1_0 = "paths" not in config
         return optimizer
-
-
-def _require_usable(optimizer: Any) -> None:
-    """Raises if an optimizer cannot be the inner one, or that of a rule."""
-    within = list(chain(optimizer))
-    if any(isinstance(each, ParameterGroups) for each in within):
-        raise ValueError(
-            "ParameterGroups within ParameterGroups: put all rules in one. "
-            f"Received: {optimizer}"
-        )
-    if isinstance(within[-1], keras.optimizers.LossScaleOptimizer):
-        raise ValueError(
-            "Put LossScaleOptimizer around ParameterGroups, not into its "
-            f"rules. Received: {optimizer}"
-        )
-    if hasattr(within[-1], "optimizers"):
-        raise ValueError(
-            "ParameterGroups needs optimizers that update variables themselves: name "
-            f"those of a MultiOptimizer in rules. Received: {optimizer}"
-        )
-
-
-def _number(optimizer: Any) -> float | None:
-    """The learning rate of an optimizer, if it is a number that can be set."""
-    rate = innermost(optimizer)._learning_rate
-    is_number = isinstance(rate, keras.Variable)
-    return float(ops.convert_to_numpy(rate)) if is_number else None
-
-
-def _pass_by(optimizer: Any) -> None:
-    """What an update leaves of an optimizer none of whose variables has a gradient."""
-    last = innermost(optimizer)
-    if isinstance(last, Optimizer):
-        last.pass_by()
-        return
-    if last.use_ema:
-        last._update_model_variables_moving_average(last._trainable_variables)
-    last._iterations.assign_add(1)
