@@ -25,8 +25,11 @@ def require(name: str, value: Number, interval: str) -> Any:
     An interval is written as in mathematics: `"[0, 1)"`, `"(0, inf)"`.
     """
     low, high = (float(bound) for bound in interval[1:-1].split(","))
-    # Elements of lists have not been checked to be numbers.
-    number = _in_float32(value) if isinstance(value, int | Number) else math.nan
+    if not isinstance(value, int | Number):
+        raise TypeError(
+            f"Argument `{name}` must be a number. Received: {name}={value!r}"
+        )
+    number = _in_float32(value)
     above = number >= low if interval[0] == "[" else number > low
     below = number <= high if interval[-1] == "]" else number < high
     if not (above and below):
@@ -70,7 +73,7 @@ def require_each(
 ) -> list:
     """Returns `values` as a list of what `require` returns of each."""
     if isinstance(values, str | bytes | Mapping):
-        raise ValueError(
+        raise TypeError(
             f"Argument `{name}` must be a list of numbers. Received: {name}={values!r}"
         )
     return [require(f"{name}[{i}]", value, interval) for i, value in enumerate(values)]
@@ -88,15 +91,15 @@ def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
 
 def require_patterns(name: str, patterns: Sequence[str]) -> list[str]:
     """Returns regular expressions as a list; a single one, not in a list, raises."""
-    if isinstance(patterns, str | bytes | Mapping):
-        raise ValueError(
+    if isinstance(patterns, str) or not all(isinstance(p, str) for p in patterns):
+        raise TypeError(
             f"Argument `{name}` must be a list of regular expressions. "
             f"Received: {name}={patterns!r}"
         )
     for pattern in patterns:
         try:
             re.compile(pattern)
-        except (re.error, TypeError) as error:
+        except re.error as error:
             raise ValueError(
                 f"Argument `{name}` must be a list of regular expressions: {error}. "
                 f"Received: {name}={patterns!r}"

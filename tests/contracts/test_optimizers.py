@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from typeguard import TypeCheckError
 
 from tests.cases import OPTIMIZERS
 from tests.cases import each
@@ -288,18 +287,16 @@ def test_invalid_arguments_are_named_with_their_value(case):
 
 @each_class(OPTIMIZERS)
 def test_wrong_types_and_unknown_options_are_refused(case):
-    from typeguard import TypeCheckError
-
     (own,) = case.invalid[1]
-    with pytest.raises(TypeCheckError, match=own):
+    with pytest.raises(TypeError, match=own):
         case.cls(**{own: "0.9"})
-    with pytest.raises(TypeCheckError, match="learning_rate"):
+    with pytest.raises(TypeError, match="learning_rate"):
         case.cls("fast")
     with pytest.raises(ValueError, match="nesterov"):
         case.cls(nesterov=True)
-    with pytest.raises(ValueError, match="list of regular"):
+    with pytest.raises(TypeError, match="list of strings"):
         case.cls(weight_decay_exclude="bias")
-    with pytest.raises(ValueError, match="weight_decay='fast'"):
+    with pytest.raises(TypeError, match="weight_decay='fast'"):
         case.cls(weight_decay="fast")
 
 
@@ -579,7 +576,7 @@ def test_constraints_are_applied(case):
     ],
 )
 def test_options_of_another_kind_are_refused_by_name(case, name, value):
-    with pytest.raises((ValueError, TypeError, TypeCheckError), match=name):
+    with pytest.raises((ValueError, TypeError), match=name):
         case.cls(**{"learning_rate": 0.1} | {name: value})
 
 

@@ -319,7 +319,6 @@ def test_variables_are_matched_by_path():
 def test_rates_of_decay_and_proportions_are_checked():
     for make, name in (
         (lambda: tfa.optimizers.AdamW(-1.0), "weight_decay"),
-        (lambda: tfa.optimizers.AdamW(0.1, exclude_from_weight_decay="x"), "exclude"),
         (lambda: tfa.optimizers.RectifiedAdam(decay=-1.0), "decay"),
         (lambda: tfa.optimizers.RectifiedAdam(warmup_proportion=2.0), "warmup_prop"),
         (lambda: tfa.optimizers.AdaBelief(total_steps=0.5), "total_steps"),
@@ -329,6 +328,8 @@ def test_rates_of_decay_and_proportions_are_checked():
     ):
         with pytest.raises(ValueError, match=name):
             make()
+    with pytest.raises(TypeError, match="`exclude_from_weight_decay` must be a list"):
+        tfa.optimizers.AdamW(0.1, exclude_from_weight_decay="x")
 
 
 @pytest.mark.only("jax", "torch")

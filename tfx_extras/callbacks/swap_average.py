@@ -1,8 +1,8 @@
 """Evaluation and checkpoints of averaged weights."""
 
 import keras
-from typeguard import typechecked
 
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 
 

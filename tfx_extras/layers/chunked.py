@@ -5,13 +5,13 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_dtype
 from tfx_extras._precision import wide
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights

@@ -7,7 +7,6 @@ from typing import TypedDict
 
 import keras
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import require_dtype
@@ -15,6 +14,7 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import parameters
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
+from tfx_extras._typed import typechecked
 from tfx_extras.losses.combined import Combinable
 
 WEIGHTS = "sample_weight"

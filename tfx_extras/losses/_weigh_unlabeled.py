@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_steps
+from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import evaluate
 from tfx_extras.schedules._base import require_schedule
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_each
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 
 
 class Combinable:

@@ -5,11 +5,11 @@ from typing import Any
 from typing import Unpack
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import require_one_of
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import predictions

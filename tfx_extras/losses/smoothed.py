@@ -4,13 +4,13 @@ from typing import Unpack
 
 import numpy as np
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._precision import wide
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import mean

@@ -4,9 +4,9 @@ from typing import Unpack
 
 import keras
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import predictions

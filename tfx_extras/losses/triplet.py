@@ -3,12 +3,12 @@
 from typing import Unpack
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._distances import Distance

@@ -12,8 +12,6 @@ from typing import TypedDict
 import keras
 import numpy as np
 from keras import ops
-from typeguard import check_type
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import COUNTABLE
@@ -25,6 +23,8 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
+from tfx_extras._typed import require_types
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._clipping import clipped_by_norm
 from tfx_extras.optimizers._clipping import global_factor
 from tfx_extras.optimizers._paths import matched
@@ -90,7 +90,7 @@ class OptimizerOptions(TypedDict, total=False):
     """
 
     name: str | None
-    weight_decay: float | keras.optimizers.schedules.LearningRateSchedule | None
+    weight_decay: Number | keras.optimizers.schedules.LearningRateSchedule | None
     independent_decay: bool
     weight_decay_exclude: Sequence[str]
     clipnorm: Number | None
@@ -257,7 +257,7 @@ class Optimizer(keras.optimizers.Optimizer):
             weight_decay=weight_decay,
             # Keras would count up: names would differ between two runs.
             name=name or type(self).__name__.lower(),
-            **_checked(kwargs),
+            **_checked(kwargs, cls.__name__),
         )
         self.independent_decay = independent_decay
         self.weight_decay_exclude = require_patterns(
@@ -692,10 +692,10 @@ class Optimizer(keras.optimizers.Optimizer):
         return optimizer
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
+def _checked(options: dict[str, Any], owner: str) -> dict[str, Any]:
     """Returns options of Keras, as Python numbers, if they are in their intervals."""
     known = {k: v for k, v in options.items() if k in OptimizerOptions.__annotations__}
-    check_type(known, OptimizerOptions)
+    require_types(owner, known, OptimizerOptions.__annotations__)
     known = {name: value for name, value in known.items() if value is not None}
     for name in known.keys() & _INTERVALS.keys():
         known[name] = float(require(name, known[name], _INTERVALS[name]))

@@ -4,12 +4,12 @@ from typing import Any
 from typing import Unpack
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_one_of
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions

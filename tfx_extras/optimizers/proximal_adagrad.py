@@ -3,11 +3,11 @@
 from typing import Unpack
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions

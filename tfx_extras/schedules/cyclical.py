@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_one_of
 from tfx_extras._register import register
 from tfx_extras._register import require_registered
+from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import cycles
 from tfx_extras.schedules._base import elapsed

@@ -1,12 +1,12 @@
 """Linear warm-up, then down as the inverse square root of the updates."""
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import elapsed
 from tfx_extras.schedules._base import risen

@@ -1,12 +1,11 @@
 """Once up to a high learning rate, and down to almost none."""
 
-from typeguard import typechecked
-
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_one_of
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import half_cosine
 from tfx_extras.schedules._base import line

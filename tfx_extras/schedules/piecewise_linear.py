@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from typeguard import typechecked
-
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_each
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import line
 from tfx_extras.schedules._base import through

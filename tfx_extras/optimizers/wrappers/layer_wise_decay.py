@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from typeguard import typechecked
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._typed import typechecked
 
 
 @typechecked

@@ -1,13 +1,13 @@
 """Moving average of the weights."""
 
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._checks import COUNTABLE
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 

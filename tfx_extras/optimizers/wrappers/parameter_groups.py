@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import require
 from tfx_extras._precision import wide
 from tfx_extras._register import register
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OwnRate
 from tfx_extras.optimizers._clipping import global_factor

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_steps
+from tfx_extras._typed import typechecked
 
 
 @typechecked

@@ -1,9 +1,8 @@
 """The loss of boxes."""
 
-from typeguard import typechecked
-
 from tfx_extras import losses
 from tfx_extras._checks import require_one_of
+from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa.losses._base import Loss
 

@@ -1,8 +1,7 @@
 """The N-pairs losses."""
 
-from typeguard import typechecked
-
 from tfx_extras import losses
+from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa.losses._base import Loss
 from tfx_extras.tfa.losses._base import of_batch

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from typeguard import typechecked
 
 from tfx_extras import losses
+from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa.losses._base import Loss
 

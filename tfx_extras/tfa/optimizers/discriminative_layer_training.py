@@ -5,9 +5,9 @@ import warnings
 from typing import Any
 
 import keras
-from typeguard import typechecked
 
 from tfx_extras import optimizers
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers.wrappers.parameter_groups import _Rules
 from tfx_extras.tfa._register import register

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from typeguard import typechecked
-
 from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
+from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa.optimizers._base import Optimizer
 from tfx_extras.tfa.optimizers._warmup import warmed_up

@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 from keras import ops
-from typeguard import typechecked
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
@@ -14,6 +13,7 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_patterns
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store

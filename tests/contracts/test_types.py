@@ -1,0 +1,133 @@
+"""Arguments of the wrong type raise `TypeError`, which names argument and value."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+from tfx_extras import losses
+from tfx_extras import optimizers
+from tfx_extras import schedules
+
+
+class Rate(float):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: losses.SigmoidFocalCrossentropy(gamma="2"),
+            "Argument `gamma` of `SigmoidFocalCrossentropy` must be a number. "
+            "Received: gamma='2' (of type str)",
+        ),
+        (
+            lambda: losses.SigmoidFocalCrossentropy(from_logits=1),
+            "must be True or False. Received: from_logits=1 (of type int)",
+        ),
+        (
+            lambda: losses.SigmoidFocalCrossentropy(True),
+            "`alpha` of `SigmoidFocalCrossentropy` must be a number or None. "
+            "Received: alpha=True",
+        ),
+        (
+            lambda: losses.Huber(delta=np.array(2.0)),
+            "Received: delta=array(2.) (of type ndarray) Did you mean float(delta)?",
+        ),
+        (
+            lambda: losses.TripletSemiHardLoss(distance_metric=lambda x: x),
+            "must be a string or a function of 2 arguments",
+        ),
+        (
+            lambda: losses.Huber(reduction=3),
+            "`reduction` of `Huber` must be a string or None. Received: reduction=3",
+        ),
+        (
+            lambda: optimizers.RAdam(use_ema="no"),
+            "`use_ema` of `RAdam` must be True or False. Received: use_ema='no'",
+        ),
+        (
+            lambda: optimizers.RAdam(weight_decay_exclude=["bias", 3]),
+            "must be a list of strings. Received: weight_decay_exclude=['bias', 3]",
+        ),
+        (
+            lambda: optimizers.Lookahead(3),
+            "`inner_optimizer` of `Lookahead` must be an `Optimizer` or a string.",
+        ),
+        (
+            lambda: optimizers.ParameterGroups("adam", {"bias": 3}),
+            "must be a dictionary of dictionaries or `Optimizer`s. "
+            "Received: groups={'bias': 3}",
+        ),
+        (
+            lambda: optimizers.layer_wise_decay(3, 0.5),
+            "`model` of `layer_wise_decay` must be a `Layer`. Received: model=3",
+        ),
+        (
+            lambda: schedules.Sequential([1.0, "x"], [3]),
+            "must be a list of `LearningRateSchedule`s or numbers.",
+        ),
+        (
+            lambda: schedules.PiecewiseLinear([0, 1], "12"),
+            "must be a list of numbers. Received: learning_rates='12'",
+        ),
+    ],
+)
+def test_a_wrong_type_is_named_with_its_argument_and_value(make, said):
+    with pytest.raises(TypeError) as raised:
+        make()
+    assert said in str(raised.value)
+
+
+def test_a_long_value_is_not_quoted_in_full():
+    with pytest.raises(TypeError) as raised:
+        losses.Huber(delta="x" * 100_000)
+    assert len(str(raised.value)) < 300
+
+
+def test_subclasses_integers_and_numbers_of_numpy_are_numbers():
+    for number in (2, 2.0, np.float32(2), np.int64(2), np.float64(2), Rate(2)):
+        assert losses.Huber(delta=number).delta == 2
+
+
+def test_a_subclass_of_a_user_is_named_by_its_own_name():
+    class Mine(optimizers.RAdam):
+        pass
+
+    with pytest.raises(TypeError, match="Argument `beta_1` of `Mine`"):
+        Mine(beta_1="x")
+
+
+def test_checked_constructors_keep_signature_and_objects_can_be_copied():
+    names = list(inspect.signature(losses.Huber).parameters)
+    assert names == ["delta", "kwargs"]
+    for cls in (losses.Huber, optimizers.RAdam):
+        assert cls.__init__.__name__ == "__init__"
+        assert cls.__init__.__qualname__ == f"{cls.__name__}.__init__"
+    schedule = schedules.WarmupCosine(0.5, 3, 10)
+    assert pickle.loads(pickle.dumps(schedule))(3) == schedule(3)
+    assert pickle.loads(pickle.dumps(losses.Huber.__init__)) is losses.Huber.__init__
+
+
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_an_object_may_be_made_in_a_graph(jit_compile):
+    import tensorflow as tf
+
+    @tf.function(jit_compile=jit_compile)
+    def loss(x):
+        return losses.Huber(delta=2.0)(x, x + 1)
+
+    assert float(loss(tf.ones((2, 3)))) == 0.5
+
+
+@pytest.mark.only("torch")
+def test_an_object_may_be_made_in_what_torch_compiles():
+    import torch
+
+    compiled = torch.compile(
+        lambda x: x * losses.Huber(delta=2.0).delta, backend="eager"
+    )
+    assert float(compiled(torch.ones(()))) == 2
