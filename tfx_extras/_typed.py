@@ -42,6 +42,8 @@ def typechecked(function: F) -> F:
         require_types(owner.__name__, given, kinds)
         return function(*args, **kwargs)
 
+    # Keras reads it of a layer by `getfullargspec`, which looks into no wrapper.
+    checked.__signature__ = inspect.signature(function)  # pyright: ignore
     return checked
 
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from tfx_extras import layers
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
@@ -92,6 +93,13 @@ def test_subclasses_integers_and_numbers_of_numpy_are_numbers():
         assert losses.Huber(delta=number).delta == 2
 
 
+def test_keras_finds_the_arguments_of_a_layer():
+    layer = layers.ChunkedLinearCrossentropy(3, label_smoothing=0.1)
+    assert layer.get_config()["label_smoothing"] == 0.1
+    spec = inspect.getfullargspec(layers.ChunkedLinearCrossentropy.__init__)
+    assert spec.args[:2] == ["self", "classes"]
+
+
 def test_a_subclass_of_a_user_is_named_by_its_own_name():
     class Mine(optimizers.RAdam):
         pass
@@ -103,7 +111,7 @@ def test_a_subclass_of_a_user_is_named_by_its_own_name():
 def test_checked_constructors_keep_signature_and_objects_can_be_copied():
     names = list(inspect.signature(losses.Huber).parameters)
     assert names == ["delta", "kwargs"]
-    for cls in (losses.Huber, optimizers.RAdam):
+    for cls in (losses.Huber, optimizers.RAdam, layers.ChunkedLinearCrossentropy):
         assert cls.__init__.__name__ == "__init__"
         assert cls.__init__.__qualname__ == f"{cls.__name__}.__init__"
     schedule = schedules.WarmupCosine(0.5, 3, 10)
