@@ -1,13 +1,16 @@
 """Finds public objects by name, because Keras looks only among its own."""
 
-import difflib
 import fnmatch
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 import keras
 
 from tfx_extras._register import PACKAGE
+from tfx_extras._suggest import OBJECTS
+from tfx_extras._suggest import did_you_mean
+from tfx_extras._suggest import key
 
 
 class Catalog:
@@ -16,12 +19,14 @@ class Catalog:
     Args:
         kind: What the objects are, for error messages: `"loss"`.
         base: The Keras class that they share.
+        home: Where Keras has its own.
         objects: Classes, and functions if the kind has any.
     """
 
-    def __init__(self, kind: str, base: type, objects: Iterable[Any]):
+    def __init__(self, kind: str, base: type, home: ModuleType, objects: Iterable[Any]):
         self._kind = kind
         self._base = base
+        self._home = home
         self._objects = {obj.__name__: obj for obj in objects}
 
     def list(self, pattern: str = "*") -> list[str]:
@@ -70,14 +75,12 @@ class Catalog:
         if name in self._objects:
             return self._objects[name]
         by_lower = {known.lower(): known for known in self._objects}
-        key = name.lower()
-        if key in by_lower:
-            return self._objects[by_lower[key]]
-        near = difflib.get_close_matches(key, by_lower, n=3, cutoff=0.5)
-        hint = " Did you mean " + " or ".join(f"`{by_lower[n]}`" for n in near) + "?"
+        if name.lower() in by_lower:
+            return self._objects[by_lower[name.lower()]]
+        hint = _of_keras(name, self._home)
+        hint = hint or did_you_mean(name, self._objects, OBJECTS)
         raise ValueError(
-            f"Unknown {self._kind}: '{name}'.{hint if near else ''} "
-            "`list()` returns all names."
+            f"Unknown {self._kind}: '{name}'.{hint} `list()` returns all names."
         )
 
     def _resolve(self, identifier: Any, arguments: dict[str, Any]) -> Any:
@@ -97,3 +100,17 @@ class Catalog:
             f"Not a known form of {self._kind}: give a name, an instance, a function "
             f"or a configuration. Received: {identifier!r}"
         )
+
+
+def _of_keras(name: str, home: ModuleType) -> str:
+    """Returns a sentence that says what of Keras's own has the name, or nothing."""
+    tools = {"deserialize", "get", "serialize"}
+    own = [n for n in dir(home) if key(n) == key(name) and n not in tools]
+    if own:
+        own.sort(key=lambda n: n != name)
+        return f" `{own[0]}` is one of Keras's own: `{home.__name__}.{own[0]}`."
+    try:  # a short name, such as "mse"
+        own = home.get(name).__name__
+    except (AttributeError, ValueError):
+        return ""
+    return f" `{name}` is one of Keras's own: `{home.__name__}.{own}`."

@@ -12,6 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from tfx_extras._suggest import ARGUMENTS
+from tfx_extras._suggest import did_you_mean
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WORDS = {
@@ -31,13 +34,16 @@ _short.maxlong = 80
 
 
 def typechecked(function: F) -> F:
-    """Decorates a constructor or a function to raise `TypeError` for other types."""
+    """Decorates a constructor or a function to refuse other types and other names."""
     kinds = _kinds(function)
     is_constructor = function.__name__ == "__init__"
 
     @functools.wraps(function)
     def checked(*args, **kwargs):
         owner = type(args[0]) if is_constructor else function
+        for name in kwargs:
+            if name not in kinds:
+                _require_known(name, kwargs[name], owner, function)
         given = dict(zip(kinds, args, strict=False)) | kwargs
         require_types(owner.__name__, given, kinds)
         return function(*args, **kwargs)
@@ -45,6 +51,28 @@ def typechecked(function: F) -> F:
     # Keras reads it of a layer by `getfullargspec`, which looks into no wrapper.
     checked.__signature__ = inspect.signature(function)  # pyright: ignore
     return checked
+
+
+def _require_known(name: str, value: Any, owner: Any, function: Callable[..., Any]):
+    """Raises if an argument is known neither here nor where `**kwargs` go."""
+    known = _kinds(function)
+    if _passes_on(function):
+        if not isinstance(owner, type):
+            return  # What it calls will say so.
+        for cls in owner.__mro__:
+            known |= _kinds(cls.__init__)
+    if name in known:
+        return
+    known.pop("self", None)
+    hint = (
+        did_you_mean(name, known, ARGUMENTS) or f" It has {', '.join(known) or 'none'}."
+    )
+    if "inner_optimizer" in known:
+        hint += " Give arguments of the wrapped optimizer to that one."
+    raise TypeError(
+        f"`{owner.__name__}` has no argument `{name}`.{hint} "
+        f"Received: {name}={_short.repr(value)}"
+    )
 
 
 def require_types(owner: str, arguments: Mapping[str, Any], kinds: Mapping[str, Any]):
@@ -65,12 +93,21 @@ def _kinds(function: Callable[..., Any]) -> dict[str, Any]:
     kinds = {}
     for name, parameter in inspect.signature(function).parameters.items():
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
-        if parameter.kind is not parameter.VAR_KEYWORD:
-            kinds[name] = kind
-        elif typing.get_origin(kind) is typing.Unpack:
+        if typing.get_origin(kind) is typing.Unpack:
             (options,) = typing.get_args(kind)
             kinds |= options.__annotations__
+        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            kinds[name] = kind
     return kinds
+
+
+def _passes_on(function: Callable[..., Any]) -> bool:
+    """Whether arguments that a function does not name go to another."""
+    parameters = inspect.signature(function).parameters.values()
+    return any(
+        p.kind is p.VAR_KEYWORD and typing.get_origin(p.annotation) is not typing.Unpack
+        for p in parameters
+    )
 
 
 def _is(value: Any, kind: Any) -> bool:

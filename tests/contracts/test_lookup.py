@@ -66,6 +66,50 @@ def test_an_unknown_name_suggests_the_nearest(package, name, near):
         package.get("xyzzy")
 
 
+@pytest.mark.parametrize(
+    ("package", "name", "meant"),
+    [
+        (losses, "focal", ["`SigmoidFocalCrossentropy`", "or `sparse_categ"]),
+        (losses, "FocalLoss", ["`SigmoidFocalCrossentropy`"]),
+        (losses, "SupCon", ["`SupervisedContrastiveLoss`"]),
+        (losses, "InfoNCE", ["`NTXentLoss`"]),
+        (losses, "triplet", ["`TripletLoss`", "`TripletHardLoss`"]),
+        (losses, "label_smoothing", ["`SmoothedCategoricalCrossentropy`"]),
+        (optimizers, "RectifiedAdam", ["`RAdam`"]),
+        (optimizers, "EMA", ["`MovingAverage`"]),
+        (schedules, "WSD", ["`WarmupStableDecay`"]),
+        (schedules, "cosine", ["`WarmupCosine`"]),
+    ],
+)
+def test_a_part_of_a_name_and_what_others_call_it_are_understood(package, name, meant):
+    with pytest.raises(ValueError, match=f"'{name}'. Did you mean") as raised:
+        package.get(name)
+    assert all(each in str(raised.value) for each in meant)
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "place"),
+    [
+        (optimizers, "AdamW", "keras.optimizers.AdamW"),
+        (optimizers, "adam", "keras.optimizers.Adam"),
+        (losses, "mse", "keras.losses.mean_squared_error"),
+        (losses, "mean_squared_error", "keras.losses.mean_squared_error"),
+        (losses, "MeanSquaredError", "keras.losses.MeanSquaredError"),
+        (schedules, "CosineDecay", "keras.optimizers.schedules.CosineDecay"),
+    ],
+)
+def test_what_is_of_keras_is_said_to_be_there(package, name, place):
+    with pytest.raises(ValueError, match=f"is one of Keras's own: `{place}`"):
+        package.get(name)
+
+
+def test_every_alias_names_something_that_there_is():
+    from tfx_extras._suggest import OBJECTS
+
+    known = {*losses.list(), *optimizers.list(), *schedules.list()}
+    assert {name for names in OBJECTS.values() for name in names} <= known
+
+
 def test_what_is_no_name_and_no_object_is_refused():
     for wrong in (3, optimizers.AdaBelief, keras.layers.Dense(1).name.encode()):
         with pytest.raises(ValueError, match="Not a known form of optimizer"):

@@ -292,7 +292,7 @@ def test_wrong_types_and_unknown_options_are_refused(case):
         case.cls(**{own: "0.9"})
     with pytest.raises(TypeError, match="learning_rate"):
         case.cls("fast")
-    with pytest.raises(ValueError, match="nesterov"):
+    with pytest.raises(TypeError, match="nesterov"):
         case.cls(nesterov=True)
     with pytest.raises(TypeError, match="list of strings"):
         case.cls(weight_decay_exclude="bias")

@@ -1,15 +1,34 @@
-"""Arguments of the wrong type raise `TypeError`, which names argument and value."""
+"""Arguments of a wrong type or name raise `TypeError`, which says which and why."""
 
 import inspect
 import pickle
+from typing import is_typeddict
 
 import numpy as np
 import pytest
 
+from tfx_extras import callbacks
 from tfx_extras import layers
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
+from tfx_extras import tfa
+
+PUBLIC = [
+    getattr(package, name)
+    for package in (
+        *(losses, optimizers, schedules, layers, callbacks),
+        *(tfa.losses, tfa.optimizers),
+    )
+    for name in package.__all__
+]
+CLASSES = [
+    cls
+    for cls in PUBLIC
+    if isinstance(cls, type)
+    and cls.__module__.startswith("tfx_extras.")
+    and not is_typeddict(cls)
+]
 
 
 class Rate(float):
@@ -139,3 +158,72 @@ def test_an_object_may_be_made_in_what_torch_compiles():
         lambda x: x * losses.Huber(delta=2.0).delta, backend="eager"
     )
     assert float(compiled(torch.ones(()))) == 2
+
+
+@pytest.mark.parametrize(
+    "cls", CLASSES, ids=lambda cls: f"{cls.__module__}.{cls.__name__}"
+)
+def test_an_unknown_argument_is_said_to_be_of_the_class(cls):
+    with pytest.raises(TypeError, match=f"`{cls.__name__}` has no argument `xyzzy`"):
+        cls(xyzzy=1)
+
+
+@pytest.mark.parametrize(
+    ("cls", "given", "meant"),
+    [
+        (losses.SigmoidFocalCrossentropy, "gama", "`gamma`"),
+        (losses.SigmoidFocalCrossentropy, "smoothing", "`label_smoothing`"),
+        (losses.CategoricalFocalCrossentropy, "ignore_index", "`ignore_class`"),
+        (losses.Huber, "reductoin", "`reduction`"),
+        (optimizers.RAdam, "lr", "`learning_rate`"),
+        (optimizers.RAdam, "weight_decya", "`weight_decay`"),
+        (optimizers.RAdam, "betas", "`beta_1` or `beta_2`"),
+        (optimizers.RAdam, "eps", "`epsilon`"),
+        (optimizers.RAdam, "global_clip_norm", "`global_clipnorm`"),
+        (optimizers.Ranger, "lr", "`learning_rate`"),
+        (optimizers.Lookahead, "k", "`sync_period`"),
+        (schedules.WarmupCosine, "warmup", "`warmup_steps`"),
+        (schedules.OneCycle, "max_lr", "`peak_learning_rate`"),
+        (schedules.PiecewiseLinear, "milestones", "`boundaries`"),
+        (layers.ChunkedLinearCrossentropy, "num_classes", "`classes`"),
+        (callbacks.SwapAverage, "swap_on_epochs", "`swap_on_epoch`"),
+        (tfa.losses.SigmoidFocalCrossEntropy, "gama", "`gamma`"),
+        (tfa.optimizers.LAMB, "weight_decya", "`weight_decay`"),
+        (tfa.optimizers.AdamW, "learning_rat", "`learning_rate`"),
+        (tfa.optimizers.SWA, "averageperiod", "`average_period`"),
+    ],
+)
+def test_an_unknown_argument_suggests_the_nearest(cls, given, meant):
+    with pytest.raises(TypeError) as raised:
+        cls(**{given: 1})
+    assert f"has no argument `{given}`. Did you mean {meant}?" in str(raised.value)
+    assert f"Received: {given}=1" in str(raised.value)
+
+
+def test_an_argument_without_a_near_one_shows_those_that_there_are():
+    with pytest.raises(TypeError, match="It has delta, name, reduction, dtype"):
+        losses.Huber(xyzzy=1)
+
+
+def test_an_argument_of_the_wrapped_optimizer_is_sent_there():
+    with pytest.raises(TypeError, match="Give arguments of the wrapped optimizer to"):
+        optimizers.Lookahead("adam", learning_rate=0.1)
+
+
+def test_arguments_that_a_subclass_adds_are_known():
+    class Mine(optimizers.Optimizer):
+        def __init__(self, decays=1.0, **kwargs):
+            super().__init__(0.1, **kwargs)
+
+        def update(self, gradient, variable, coefficients, slots):
+            return gradient, slots
+
+    assert Mine(decays=2.0, clipnorm=1.0).clipnorm == 1
+    with pytest.raises(
+        TypeError, match=r"`Mine` has no argument `decys`\. Did you mean `decays`"
+    ):
+        Mine(decys=2.0)
+
+
+def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
+    assert float(tfa.optimizers.RectifiedAdam(lr=0.5).learning_rate) == 0.5

@@ -328,7 +328,7 @@ def test_rates_of_decay_and_proportions_are_checked():
     ):
         with pytest.raises(ValueError, match=name):
             make()
-    with pytest.raises(TypeError, match="`exclude_from_weight_decay` must be a list"):
+    with pytest.raises(TypeError, match="`exclude_from_weight_decay` of `AdamW` must"):
         tfa.optimizers.AdamW(0.1, exclude_from_weight_decay="x")
 
 

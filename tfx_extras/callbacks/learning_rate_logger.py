@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfx_extras._typed import typechecked
+
 
 class LearningRateLogger(keras.callbacks.Callback):
     """Logs the learning rate at the end of each epoch, beside loss and metrics.
@@ -32,6 +34,10 @@ class LearningRateLogger(keras.callbacks.Callback):
         >>> print(np.round(history.history["learning_rate"], 3))
         [0.06 0.02]
     """
+
+    @typechecked
+    def __init__(self):
+        super().__init__()
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:

@@ -66,6 +66,7 @@ from tfx_extras.losses.weighted_kappa import weighted_kappa_loss
 _catalog = _Catalog(
     "loss",
     _keras.losses.Loss,
+    _keras.losses,
     [
         ArcFaceLoss,
         CLIPLoss,

@@ -25,6 +25,7 @@ from tfx_extras.optimizers.yogi import Yogi
 _catalog = _Catalog(
     "optimizer",
     _keras.optimizers.Optimizer,
+    _keras.optimizers,
     [
         AdaBelief,
         COCOB,

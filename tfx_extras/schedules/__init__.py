@@ -25,6 +25,7 @@ from tfx_extras.schedules.warmup_stable_decay import warmup_stable_decay
 _catalog = _Catalog(
     "schedule",
     _keras.optimizers.schedules.LearningRateSchedule,
+    _keras.optimizers.schedules,
     [
         cyclical,
         inverse_square_root,

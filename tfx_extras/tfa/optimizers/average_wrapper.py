@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from tfx_extras._backend import backend
+from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 from tfx_extras.tfa.optimizers._wrapper import Wrapper
@@ -22,6 +23,7 @@ class AveragedOptimizerWrapper(Wrapper, AverageWrapper):
         **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
     """
 
+    @typechecked
     def __init__(
         self,
         optimizer: Any,

@@ -10,6 +10,7 @@ from tfx_extras._checks import require_one_of
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import parameters
 from tfx_extras._configuration import saved
+from tfx_extras._typed import typechecked
 from tfx_extras.schedules.cyclical import SCALE_MODES
 from tfx_extras.schedules.cyclical import SCALES
 from tfx_extras.schedules.cyclical import cyclical
@@ -57,6 +58,7 @@ class CyclicalLearningRate(LearningRateSchedule):
 
     gamma: float | None = None
 
+    @typechecked
     def __init__(
         self,
         initial_learning_rate,
@@ -130,6 +132,7 @@ class TriangularCyclicalLearningRate(CyclicalLearningRate):
     Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
     """
 
+    @typechecked
     def __init__(
         self,
         initial_learning_rate,
@@ -171,6 +174,7 @@ class Triangular2CyclicalLearningRate(CyclicalLearningRate):
     Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
     """
 
+    @typechecked
     def __init__(
         self,
         initial_learning_rate,
@@ -213,6 +217,7 @@ class ExponentialCyclicalLearningRate(CyclicalLearningRate):
     Reference: Smith, 2015. https://arxiv.org/abs/1506.01186
     """
 
+    @typechecked
     def __init__(
         self,
         initial_learning_rate,

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -56,10 +57,11 @@ class DecoupledWeightDecayExtension(Optimizer):
     Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
     """
 
+    @typechecked
     def __init__(
         self,
         weight_decay: Any,
-        exclude_from_weight_decay: list[str] | None = None,
+        exclude_from_weight_decay: Sequence[str] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)

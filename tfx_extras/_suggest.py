@@ -1,0 +1,114 @@
+"""Suggests the names that a user may have meant."""
+
+import difflib
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+Aliases = Mapping[str, tuple[str, ...]]
+
+# What losses, optimizers and schedules are called elsewhere.
+OBJECTS: Aliases = {
+    "arcface": ("ArcFaceLoss",),
+    "cohenkappa": ("WeightedKappaLoss",),
+    "cosface": ("CosFaceLoss",),
+    "cosinewarmup": ("WarmupCosine",),
+    "ema": ("MovingAverage",),
+    "focalloss": (
+        "SigmoidFocalCrossentropy",
+        "CategoricalFocalCrossentropy",
+        "SparseCategoricalFocalCrossentropy",
+    ),
+    "frankwolfe": ("ConditionalGradient",),
+    "infonce": ("NTXentLoss", "SupervisedContrastiveLoss"),
+    "iou": ("GIoULoss",),
+    "labelsmoothing": (
+        "SmoothedCategoricalCrossentropy",
+        "SmoothedSparseCategoricalCrossentropy",
+    ),
+    "multioptimizer": ("ParameterGroups",),
+    "noam": ("InverseSquareRoot",),
+    "quantile": ("PinballLoss",),
+    "rectifiedadam": ("RAdam",),
+    "sgdr": ("WarmupCosine",),
+    "simclr": ("NTXentLoss",),
+    "supcon": ("SupervisedContrastiveLoss",),
+    "trapezoidal": ("WarmupStableDecay",),
+    "wsd": ("WarmupStableDecay",),
+}
+# What arguments are called in PyTorch, Optax, papers and other versions of Keras.
+ARGUMENTS: Aliases = {
+    "accumulationsteps": ("gradient_accumulation_steps",),
+    "b1": ("beta_1",),
+    "b2": ("beta_2",),
+    "baselr": ("initial_learning_rate", "peak_learning_rate"),
+    "beta1": ("beta_1",),
+    "beta2": ("beta_2",),
+    "betas": ("beta_1", "beta_2"),
+    "clip": ("clipnorm", "clipvalue", "global_clipnorm"),
+    "decay": ("weight_decay",),
+    "ema": ("use_ema",),
+    "emadecay": ("ema_momentum",),
+    "eps": ("epsilon",),
+    "ignoreindex": ("ignore_class",),
+    "initlr": ("initial_learning_rate",),
+    "initvalue": ("initial_learning_rate", "start_factor"),
+    "k": ("sync_period",),
+    "la": ("slow_step_size",),
+    "logits": ("from_logits",),
+    "lr": ("learning_rate", "peak_learning_rate", "initial_learning_rate"),
+    "lrs": ("learning_rates",),
+    "maxgradnorm": ("global_clipnorm", "clipnorm"),
+    "maxlr": ("peak_learning_rate", "maximal_learning_rate"),
+    "maxnorm": ("clipnorm",),
+    "milestones": ("boundaries",),
+    "optimizer": ("inner_optimizer",),
+    "peakvalue": ("peak_learning_rate",),
+    "q": ("tau",),
+    "quantile": ("tau",),
+    "smoothing": ("label_smoothing",),
+    "stepsize": ("step_size", "learning_rate"),
+    "t": ("temperature",),
+    "tau": ("temperature",),
+    "tmax": ("decay_steps",),
+    "totalsteps": ("total_steps", "decay_steps"),
+    "values": ("learning_rates",),
+    "wd": ("weight_decay",),
+    "weight": ("class_weight",),
+    "weights": ("class_weight",),
+}
+
+
+def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
+    """Returns a sentence with what `name` may stand for, or nothing.
+
+    Args:
+        name: What was given.
+        known: The names that there are.
+        aliases: What others call them, in lower case and without underscores.
+    """
+    by_key: dict[str, list[str]] = {}
+    for candidate in known:
+        by_key.setdefault(key(candidate), []).append(candidate)
+    short = key(name)
+    meant = [key(one) for one in aliases.get(short, ())] + [short]
+    found = [one for one in meant if one in by_key]
+    if not found and len(short) > 2:
+        found = [one for one in by_key if short in one or (one in short and one[2:])]
+    if not found:
+        found = _nearest(short, by_key)
+    if not found:
+        return ""
+    *others, last = [f"`{candidate}`" for one in found for candidate in by_key[one]]
+    return " Did you mean " + ", ".join(others) + " or " * bool(others) + last + "?"
+
+
+def key(name: str) -> str:
+    """Returns a name without what writers differ in: case and underscores."""
+    return name.lower().replace("_", "")
+
+
+def _nearest(name: str, names: Iterable[str]) -> list[str]:
+    """Those that differ least, and those that differ hardly more."""
+    ratios = {n: difflib.SequenceMatcher(None, n, name).ratio() for n in names}
+    least = max(0.6, max(ratios.values(), default=0.0) - 0.05)
+    return [n for n, ratio in ratios.items() if ratio >= least][:3]
