@@ -1,29 +1,52 @@
 """Says what to do where Keras cannot start, or starts as something else."""
 
+import json
 import os
 import warnings
+from pathlib import Path
+
+from tfx_extras._suggest import did_you_mean
 
 BACKENDS = ("tensorflow", "jax", "torch")
+_ALIASES = {"tf": ("tensorflow",), "pytorch": ("torch",)}
+
+
+def _chosen() -> str:
+    """The backend that Keras is told to start with."""
+    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    try:
+        configured = json.loads((home / "keras.json").read_text())["backend"]
+    except (OSError, ValueError, KeyError, TypeError):
+        configured = "tensorflow"
+    return os.environ.get("KERAS_BACKEND") or configured
+
+
+def _not_supported(backend: str) -> str:
+    return (
+        f"tfx_extras runs on the Keras backends {', '.join(BACKENDS)}. Received: "
+        f"'{backend}'.{did_you_mean(backend, BACKENDS, _ALIASES)} Set the environment "
+        "variable KERAS_BACKEND before Keras is imported."
+    )
+
 
 try:
     import keras
-except ModuleNotFoundError as error:
-    if error.name not in BACKENDS:
+except Exception as error:  # of any kind, by what the backend is
+    chosen = _chosen()
+    if chosen not in BACKENDS:
+        raise ImportError(_not_supported(chosen)) from error
+    if not isinstance(error, ModuleNotFoundError) or error.name != chosen:
         raise
     raise ModuleNotFoundError(
-        f"Keras is set to the backend '{error.name}', which is not installed. "
-        f'Install it: pip install "tfx-extras[{error.name}]". Or choose another '
+        f"Keras is set to the backend '{chosen}', which is not installed. "
+        f'Install it: pip install "tfx-extras[{chosen}]". Or choose another '
         "before Keras is imported, by the environment variable KERAS_BACKEND: "
         + ", ".join(BACKENDS),
-        name=error.name,
+        name=chosen,
     ) from error
 
 if keras.backend.backend() not in BACKENDS:
-    raise ImportError(
-        f"tfx_extras runs on the Keras backends {', '.join(BACKENDS)}. "
-        f"Received: '{keras.backend.backend()}'. Set the environment variable "
-        "KERAS_BACKEND before Keras is imported."
-    )
+    raise ImportError(_not_supported(keras.backend.backend()))
 
 
 def has_fast_paths() -> bool:

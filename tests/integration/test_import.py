@@ -1,5 +1,6 @@
 """Importing the package is quiet, and says what to do where it cannot work."""
 
+import json
 import os
 import subprocess
 import sys
@@ -57,10 +58,39 @@ import tfx_extras
 
 
 @pytest.mark.only("torch")  # It is the same whatever the tests run on.
-def test_a_backend_that_is_not_supported_is_named():
-    result = python("import tfx_extras", KERAS_BACKEND="numpy")
+@pytest.mark.parametrize("place", ["environment", "file"])
+@pytest.mark.parametrize(
+    ("backend", "hint"),
+    [
+        ("numpy", ""),
+        ("openvino", ""),
+        ("tensorflwo", " Did you mean `tensorflow`?"),
+        ("pytorch", " Did you mean `torch`?"),
+    ],
+)
+def test_a_backend_that_is_not_supported_is_named(backend, hint, place, tmp_path):
+    code = """
+import sys
+class Missing:  # Keras's numpy backend imports JAX, where it is installed
+    def find_spec(name, *_):
+        if name in ("jax", "openvino"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing)
+import tfx_extras
+"""
+    text = {"backend": backend, "floatx": "float32", "epsilon": 1e-7}
+    (tmp_path / "keras.json").write_text(json.dumps(text))
+    chosen = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": ""}
+    if place == "environment":
+        chosen = {"KERAS_BACKEND": backend}
+    result = python(code, **chosen)
     assert result.returncode == 1
-    assert "runs on the Keras backends tensorflow, jax, torch" in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last == (
+        "ImportError: tfx_extras runs on the Keras backends tensorflow, jax, torch. "
+        f"Received: '{backend}'.{hint} Set the environment variable KERAS_BACKEND "
+        "before Keras is imported."
+    )
 
 
 @pytest.mark.only("tensorflow")
