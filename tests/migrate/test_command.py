@@ -195,6 +195,62 @@ def test_without_libcst_it_says_what_to_install(folder, capsys, monkeypatch):
     assert 'pip install "tfx-extras[migrate]"' in capsys.readouterr().err
 
 
+BLOCKED = """
+import sys
+class Blocked:
+    def find_spec(name, *_):
+        if name in ("keras", "numpy", "tensorflow", "jax", "torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Blocked)
+"""
+
+
+@pytest.fixture
+def without_keras(folder):
+    """Runs Python where neither Keras nor a backend can be imported."""
+    folder.joinpath("site").mkdir()
+    folder.joinpath("site", "sitecustomize.py").write_text(BLOCKED)
+    root = Path(tfx_extras.__file__).parents[1]
+    path = os.pathsep.join([str(folder / "site"), str(root)])
+
+    def python(*arguments):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+
+    return python
+
+
+@pytest.mark.parametrize("form", [["-m", "{}"], ["-m{}"], ["-W", "error", "-Bm", "{}"]])
+def test_it_needs_neither_keras_nor_a_backend(folder, without_keras, form):
+    form = [part.format("tfx_extras.migrate") for part in form]
+    result = without_keras(*form, "--help")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("usage: python -m tfx_extras.migrate")
+    folder.joinpath("a.py").write_bytes(MOVES)
+    result = without_keras(*form, "--write", "a.py")
+    assert result.stderr == ""
+    assert result.returncode == 0
+    assert folder.joinpath("a.py").read_bytes() == MOVED
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-c", "import tfx_extras", "-m", "tfx_extras.migrate"],
+        ["-m", "tfx_extras.losses", "tfx_extras.migrate"],
+        ["-m", "tfx_extras"],
+    ],
+)
+def test_all_else_needs_keras(without_keras, arguments):
+    result = without_keras(*arguments)
+    assert result.returncode == 1
+    assert "No module named 'keras'" in result.stderr
+
+
 def test_it_runs_as_a_module(folder):
     folder.joinpath("a.py").write_bytes(MOVES)
     root = str(Path(tfx_extras.__file__).parents[1])
