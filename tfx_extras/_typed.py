@@ -53,20 +53,29 @@ def typechecked(function: F) -> F:
     return checked
 
 
+def arguments_of(cls: type) -> dict[str, Any]:
+    """The arguments of a class, with those that it passes on, and their defaults."""
+    bases = cls.__mro__ if _passes_on(cls.__init__) else [cls]
+    names = dict.fromkeys(name for base in bases for name in _kinds(base.__init__))
+    defaults = {}
+    for base in cls.__mro__:
+        for name, parameter in inspect.signature(base.__init__).parameters.items():
+            defaults.setdefault(name, parameter.default)
+    return {
+        name: defaults.get(name, inspect.Parameter.empty)
+        for name in names
+        if name != "self"
+    }
+
+
 def _require_known(name: str, value: Any, owner: Any, function: Callable[..., Any]):
     """Raises if an argument is known neither here nor where `**kwargs` go."""
-    known = _kinds(function)
-    if _passes_on(function):
-        if not isinstance(owner, type):
-            return  # What it calls will say so.
-        for cls in owner.__mro__:
-            known |= _kinds(cls.__init__)
-    if name in known:
+    is_class = isinstance(owner, type)
+    known = arguments_of(owner) if is_class else _kinds(function)
+    if _passes_on(function) and (name in known or not is_class):
         return
-    known.pop("self", None)
-    hint = (
-        did_you_mean(name, known, ARGUMENTS) or f" It has {', '.join(known) or 'none'}."
-    )
+    hint = did_you_mean(name, known, ARGUMENTS)
+    hint = hint or f" It has {', '.join(known) or 'none'}."
     if "inner_optimizer" in known:
         hint += " Give arguments of the wrapped optimizer to that one."
     raise TypeError(

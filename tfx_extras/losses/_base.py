@@ -14,6 +14,7 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import parameters
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
+from tfx_extras._repr import shown
 from tfx_extras._typed import typechecked
 from tfx_extras.losses.combined import Combinable
 
@@ -50,6 +51,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
     """
 
     function: ClassVar[Callable[..., Any]]
+    __repr__ = shown
 
     @typechecked
     def __init__(

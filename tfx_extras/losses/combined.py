@@ -11,6 +11,7 @@ from tfx_extras._checks import require_each
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._register import register
+from tfx_extras._repr import shown
 from tfx_extras._typed import typechecked
 
 
@@ -64,6 +65,8 @@ class CombinedLoss(keras.losses.Loss, Combinable):
         >>> dice = tfx_extras.losses.CombinedLoss(
         ...     [huber, keras.losses.Dice()], weights=[1.0, 0.5])
     """
+
+    __repr__ = shown
 
     @typechecked
     def __init__(

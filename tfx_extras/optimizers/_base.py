@@ -23,6 +23,7 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
 from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
+from tfx_extras._repr import shown
 from tfx_extras._typed import require_types
 from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._clipping import clipped_by_norm
@@ -211,6 +212,7 @@ class Optimizer(keras.optimizers.Optimizer):
     decays_inside: bool = False
     is_elementwise: bool = True
     has_fast_paths: bool = has_fast_paths()
+    __repr__ = shown
     # The learning rate, while an update is traced to which it will be given.
     traced_rate: Any = None
     # Variables once it is built with `skip_nonfinite`.

@@ -18,6 +18,7 @@ from tfx_extras._configuration import loaded
 from tfx_extras._configuration import parameters
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
+from tfx_extras._repr import shown
 
 
 class Schedule(LearningRateSchedule):
@@ -29,6 +30,7 @@ class Schedule(LearningRateSchedule):
     """
 
     function: ClassVar[Callable[..., Any]]
+    __repr__ = shown
 
     @property
     def hyperparameters(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._environment import has_fast_paths
+from tfx_extras._repr import shown
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
@@ -30,6 +31,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     slots: Sequence[str] = ()
     has_fast_paths: bool = has_fast_paths()
+    __repr__ = shown
     # Like `after`, with whether it is the first time in place of the last two
     # arguments; for what has to be kept of the weights before an update.
     before: Callable[..., tuple] | None = None

@@ -12,6 +12,7 @@ from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._precision import wide
+from tfx_extras._repr import shown
 from tfx_extras.optimizers._base import Optimizer as OurOptimizer
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.tfa.optimizers._keras_2 import is_of_keras_2
@@ -22,6 +23,8 @@ from tfx_extras.tfa.optimizers._keras_2 import with_named_schedules
 
 class Callers(keras.optimizers.Optimizer):
     """What optimizers of Keras 2 have, and those of Keras 3 do not."""
+
+    __repr__ = shown
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)

@@ -10,6 +10,7 @@ from tfx_extras._checks import require_one_of
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import parameters
 from tfx_extras._configuration import saved
+from tfx_extras._repr import shown
 from tfx_extras._typed import typechecked
 from tfx_extras.schedules.cyclical import SCALE_MODES
 from tfx_extras.schedules.cyclical import SCALES
@@ -57,6 +58,7 @@ class CyclicalLearningRate(LearningRateSchedule):
     """
 
     gamma: float | None = None
+    __repr__ = shown
 
     @typechecked
     def __init__(

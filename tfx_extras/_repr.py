@@ -1,0 +1,82 @@
+"""How objects are shown: as the call that makes them, less what is by default."""
+
+import math
+import re
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfx_extras._typed import arguments_of
+
+
+def shown(obj: Any) -> str:
+    """Returns an object of this package or of Keras as the call that makes it.
+
+    It has the arguments without a default, and those that differ from theirs, and can
+    be read back if these can: `Lookahead(inner_optimizer=RAdam(), sync_period=5)`.
+    A class takes it as its method: `__repr__ = shown`.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of functions without a name
+            arguments = _arguments(obj)
+    except Exception:  # of any kind: debuggers show what is made by halves, too
+        return object.__repr__(obj)
+    inner = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    return f"{type(obj).__name__}({inner})"
+
+
+def _arguments(obj: Any) -> dict[str, str]:
+    """The arguments to show, as text."""
+    config, arguments = obj.get_config(), {}
+    for name, default in arguments_of(type(obj)).items():
+        if name not in config:
+            continue
+        value = config[name]
+        if name == "learning_rate":
+            text = _rate(value)
+        elif isinstance(value, dict | list):  # configurations of objects, perhaps
+            text = _text(getattr(obj, name, value))
+        else:
+            text = _text(value)
+        if text not in [_text(default), *(default is None) * _derived(obj, name)]:
+            arguments[name] = text
+    return arguments
+
+
+def _rate(saved: Any) -> str:
+    """A learning rate, of which a configuration has the `float32`."""
+    if isinstance(saved, float):
+        return _text(float(str(np.float32(saved))))
+    if not isinstance(saved, dict):
+        return _text(saved)
+    if saved["class_name"] in ("function", "__lambda__"):
+        is_named = saved["class_name"] == "function"
+        return saved["config"].split(">")[-1] if is_named else "<lambda>"
+    return _text(keras.saving.deserialize_keras_object(saved))
+
+
+def _derived(obj: Any, name: str) -> list[str]:
+    """What `None` stands for."""
+    cls, function = type(obj).__name__, getattr(obj, "function", None)
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls).lower()
+    # Keras counts the names of its own: "adam", "adam_1".
+    counted = re.match(rf"{snake}_\d+$", str(getattr(obj, "name", "")))
+    of_names = [cls.lower(), snake, getattr(function, "__name__", "")]
+    of_names += [counted[0]] if counted else []
+    found = {"name": of_names, "dtype": [keras.config.floatx()]}.get(name, [])
+    return [_text(each) for each in found]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        items = (f"{_text(key)}: {_text(item)}" for key, item in value.items())
+        return f"{{{', '.join(items)}}}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return shown(value)
+    return getattr(value, "__name__", None) or repr(value)
