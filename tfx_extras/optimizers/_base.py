@@ -658,7 +658,8 @@ class Optimizer(keras.optimizers.Optimizer):
         if not self.use_ema:
             return
         self._check_variables_are_known(var_list)
-        if int(ops.convert_to_numpy(self.iterations)) > 0:  # else there is no average
+        iterations = ops.convert_to_numpy(ops.convert_to_tensor(self.iterations))
+        if iterations > 0:  # else there is no average
             self._overwrite_model_variables_with_average_value(var_list)
 
     def get_config(self):

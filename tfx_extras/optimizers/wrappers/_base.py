@@ -175,20 +175,27 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     def _apply(self, grads, variables) -> None:
         self._check_variables_are_known(variables)
+        pairs = zip(grads, variables, strict=True)
+        learning = [variable for g, variable in pairs if g is not None]
+        self._around(lambda: self.apply_inner(grads, variables), learning)
+
+    def pass_by(self) -> None:
+        """Does what an update without a gradient for any of the variables leaves."""
+        self._around(lambda: pass_by(self.inner_optimizer), [])
+
+    def _around(self, update, learning) -> None:
+        """Acts before and after an update, in which some variables have a gradient."""
         if self.before is not None:
             self._assign(self.before, self._iterations == 0)
         iterations = ops.copy(self.iterations)
-        self.apply_inner(grads, variables)
+        update()
         # Not while gradients are accumulated or skipped.
         is_update = self.iterations != iterations
         # Those of this wrapper: the inner optimizer may have made others before.
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
         if not self.slots:
             return
-        followed = self._trainable_variables
-        if not self.follows_all:
-            pairs = zip(grads, variables, strict=True)
-            followed = [variable for g, variable in pairs if g is not None]
+        followed = self._trainable_variables if self.follows_all else learning
         updates = ops.copy(self._iterations)
         self._assign(self.after, updates, is_update, variables=followed)
 
@@ -279,3 +286,14 @@ def free_name(name: str, taken: set[str]) -> str:
         number += 1
         free = f"{name}_{number}"
     return free
+
+
+def pass_by(optimizer: Any) -> None:
+    """Does what an update without a gradient for any of its variables leaves."""
+    if isinstance(optimizer, Optimizer | OptimizerWrapper):
+        optimizer.pass_by()
+        return
+    if optimizer.use_ema:
+        variables = optimizer._trainable_variables
+        optimizer._update_model_variables_moving_average(variables)
+    optimizer._iterations.assign_add(1)

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
-from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers.wrappers._base import chain
 from tfx_extras.optimizers.wrappers._base import free_name
 from tfx_extras.optimizers.wrappers._base import innermost
 
 
 def require_usable(optimizers: Sequence[Any]) -> None:
-    """Raises if one cannot train a part, or options of the first cannot hold for all."""
+    """Raises if one cannot train a part, or an option of the first not hold for all."""
     inner, *others = optimizers
     for optimizer in optimizers:
         *within, last = chain(optimizer)
@@ -66,7 +64,7 @@ def settable_rate(optimizer: Any) -> float | None:
     """The learning rate of an optimizer, if it is a number that can be set."""
     rate = innermost(optimizer)._learning_rate
     is_number = isinstance(rate, keras.Variable)
-    return float(ops.convert_to_numpy(rate)) if is_number else None
+    return float(rate.numpy()) if is_number else None
 
 
 def following_rates(
@@ -90,14 +88,3 @@ def following_rates(
     if before:
         ratios = tuple(rate / before for rate in others)
     return [after, *(after * ratio for ratio in ratios or ())], ratios or ()
-
-
-def pass_by(optimizer: Any) -> None:
-    """What an update leaves of an optimizer none of whose variables has a gradient."""
-    last = innermost(optimizer)
-    if isinstance(last, Optimizer):
-        last.pass_by()
-        return
-    if last.use_ema:
-        last._update_model_variables_moving_average(last._trainable_variables)
-    last._iterations.assign_add(1)

@@ -22,6 +22,7 @@ from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 from tfx_extras.optimizers.wrappers._base import apply_with
 from tfx_extras.optimizers.wrappers._base import chain
 from tfx_extras.optimizers.wrappers._base import innermost
+from tfx_extras.optimizers.wrappers._base import pass_by
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.optimizers.wrappers._own_rates import with_own_rates
 from tfx_extras.optimizers.wrappers._rules import Rules
@@ -29,7 +30,6 @@ from tfx_extras.optimizers.wrappers._rules import loaded_groups
 from tfx_extras.optimizers.wrappers._saved_by_0_1_0 import expect_copies
 from tfx_extras.optimizers.wrappers._several import following_rates
 from tfx_extras.optimizers.wrappers._several import name_apart
-from tfx_extras.optimizers.wrappers._several import pass_by
 from tfx_extras.optimizers.wrappers._several import require_usable
 from tfx_extras.optimizers.wrappers._several import settable_rate
 

@@ -9,7 +9,10 @@ import keras
 from tfx_extras import optimizers
 from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import path_of
-from tfx_extras.optimizers.wrappers.parameter_groups import _Rules
+from tfx_extras.optimizers.wrappers._base import chain
+from tfx_extras.optimizers.wrappers._rules import Rules
+from tfx_extras.optimizers.wrappers._several import name_apart
+from tfx_extras.optimizers.wrappers._several import require_usable
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa.optimizers._base import Callers
 from tfx_extras.tfa.optimizers._wrapper import loaded_optimizer
@@ -72,49 +75,64 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
             pairs = [(spec["optimizer"], spec["weights"]) for spec in optimizer_specs]
         pairs = [(keras.optimizers.get(o), of) for o, of in pairs]
         super().__init__(pairs[0][0], {}, name)
-        self.optimizers = list(dict.fromkeys(optimizer for optimizer, _ in pairs))
-        self._rules.optimizers = self.optimizers[1:]
+        first, *others = dict.fromkeys(optimizer for optimizer, _ in pairs)
+        self.rule_optimizers = others
+        require_usable([first, *others])
+        name_apart(others, {each.name for each in chain(self)})
         # A function: layers that were an attribute would be saved once more.
-        self._named = lambda: [(optimizer, _names(of)) for optimizer, of in pairs]
+        self._pairs = lambda: pairs
 
     def build_inner(self, variables):
         paths = [path_of(variable) for variable in variables]
-        of_each = {path: self._optimizers_of(path) for path in paths}
-        for path, found in of_each.items():
+        trained = {optimizer: [] for optimizer in self._all()}
+        idle = []
+        for variable, path in zip(variables, paths, strict=True):
+            found = self._optimizers_of(variable, path)
             if len(found) > 1:
                 raise ValueError(
                     f"MultiOptimizer has more than one optimizer for `{path}`: "
                     f"{[optimizer.name for optimizer in found]}"
                 )
-        idle = [path for path, found in of_each.items() if not found]
+            (trained[found[0]] if found else idle).append(variable)
         if idle:
             warnings.warn(
                 f"MultiOptimizer has no optimizer for these variables, which stay as "
-                f"they are: {idle}",
+                f"they are: {[path_of(variable) for variable in idle]}",
                 stacklevel=2,
             )
-            self.optimizers.append(keras.optimizers.SGD(0.0, name="none"))
-        groups = {}
-        for number, optimizer in enumerate(self.optimizers):
-            own = [p for p, found in of_each.items() if optimizer in found]
-            own = own or (idle if optimizer.name == "none" else [])
-            if own:
-                rule = {"optimizer": optimizer} if number else {}
-                groups[f"^({'|'.join(map(re.escape, own))})$"] = rule
-        self._rules = _Rules(groups)
+            still = keras.optimizers.SGD(0.0, name="none")
+            self.rule_optimizers.append(still)
+            trained[still] = idle
+        self._rules = Rules(
+            {
+                f"{number} {optimizer.name}": {
+                    "optimizer": optimizer,
+                    "variables": some,
+                }
+                for number, (optimizer, some) in enumerate(trained.items())
+                if some
+            }
+        )
         super().build_inner(variables)
 
-    def _optimizers_of(self, path) -> list:
-        pairs = self._named()
+    def _optimizers_of(self, variable, path) -> list:
+        pairs = [(optimizer, _items(of)) for optimizer, of in self._pairs()]
+        same = [o for o, items in pairs if any(item is variable for item in items)]
+        pairs = [(optimizer, list(map(_name, items))) for optimizer, items in pairs]
         exact = [optimizer for optimizer, names in pairs if path in names]
         # A model that is loaded may add its own name to its paths, or not.
-        return exact or [
-            optimizer
-            for optimizer, names in pairs
-            if any(
-                path.endswith(f"/{name}") or name.endswith(f"/{path}") for name in names
-            )
-        ]
+        return (
+            same
+            or exact
+            or [
+                optimizer
+                for optimizer, names in pairs
+                if any(
+                    path.endswith(f"/{name}") or name.endswith(f"/{path}")
+                    for name in names
+                )
+            ]
+        )
 
     def get_config(self):
         return {
@@ -122,9 +140,9 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
             "optimizer_specs": [
                 {
                     "optimizer": keras.saving.serialize_keras_object(optimizer),
-                    "weights": names,
+                    "weights": list(map(_name, _items(of))),
                 }
-                for optimizer, names in self._named()
+                for optimizer, of in self._pairs()
             ],
         }
 
@@ -138,14 +156,14 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
         return cls(**config | {"optimizer_specs": specs})
 
 
-def _names(of: Any) -> list[str]:
-    """The paths of the variables of layers, or what is given in place of them."""
-    names = []
+def _items(of: Any) -> list:
+    """The variables of layers, or what is given in their place: names or variables."""
+    items = []
     for item in keras.tree.flatten(of):
-        if isinstance(item, str):
-            names.append(re.sub(r":\d+$", "", item))
-        elif isinstance(item, keras.layers.Layer):
-            names += [path_of(variable) for variable in item.weights]
-        else:
-            names.append(path_of(item))
-    return names
+        items += item.weights if isinstance(item, keras.layers.Layer) else [item]
+    return items
+
+
+def _name(item: Any) -> str:
+    is_name = isinstance(item, str)
+    return re.sub(r":\d+$", "", item) if is_name else path_of(item)
