@@ -64,7 +64,8 @@ def settable_rate(optimizer: Any) -> float | None:
     """The learning rate of an optimizer, if it is a number that can be set."""
     rate = innermost(optimizer)._learning_rate
     is_number = isinstance(rate, keras.Variable)
-    return float(rate.numpy()) if is_number else None
+    rate = ops.convert_to_tensor(rate) if is_number else None
+    return None if rate is None else float(ops.convert_to_numpy(rate))
 
 
 def following_rates(
