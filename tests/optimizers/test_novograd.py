@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.references.optimizers import novograd
 from tests.tools import array
 from tfx_extras.optimizers import NovoGrad
 
@@ -29,6 +30,32 @@ def test_the_variance_begins_at_the_first_gradient_that_is_not_zero():
     for gradient in ([0.0, 0.0], [0.0, 0.0], [3.0, 4.0]):
         optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
     np.testing.assert_allclose(array(variable), [0.94, 0.92], rtol=1e-6)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("beta_2", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "gradients", [[1, 0, 1], [0, 0, 1, 0, 1], [0, 0, 0], [2, 1, 0, 0, 3, 1]]
+)
+def test_a_gradient_of_zero_after_others_is_no_new_beginning(
+    gradients, beta_2, amsgrad
+):
+    options = {"beta_2": beta_2, "grad_averaging": True, "amsgrad": amsgrad}
+    gradients = [np.float64([g, 2 * g]) for g in gradients]
+    expected = novograd(np.float64([1.0, -1.0]), gradients, 1.0, **options)
+    variable = keras.Variable([1.0, -1.0], dtype="float32", name="w")
+    optimizer = NovoGrad(1.0, **options)
+    for gradient in gradients:
+        optimizer.apply([ops.convert_to_tensor(gradient, "float32")], [variable])
+    np.testing.assert_allclose(array(variable), expected, rtol=1e-5)
+
+
+def test_without_beta_2_and_with_an_average_the_third_step_is_that_of_the_formula():
+    variable = keras.Variable([1.0], dtype="float32", name="w")
+    optimizer = NovoGrad(1.0, beta_2=0, grad_averaging=True)
+    for gradient in (1.0, 0.0, 1.0):
+        optimizer.apply([ops.convert_to_tensor([gradient])], [variable])
+    np.testing.assert_allclose(array(variable), [-1.81], rtol=1e-5)
 
 
 def test_decay_enters_the_momentum_unless_independent():

@@ -139,9 +139,10 @@ def novograd(
 ):
     """Ginsburg et al., 2019, algorithm 1; m may be an average, as in section 3."""
     m, v, v_max = np.zeros_like(w), 0.0, 0.0
+    has_begun = False
     for g in gradients:
         square = np.sum(g**2)
-        is_first = v == 0
+        is_first, has_begun = not has_begun, has_begun or square > 0
         v = square if is_first else beta_2 * v + (1 - beta_2) * square
         v_max = max(v_max, v)
         d = g / (np.sqrt(v_max if amsgrad else v) + epsilon) + weight_decay * w

@@ -88,11 +88,15 @@ class NovoGrad(Optimizer):
         self.rate_in_momentum = rate_in_momentum
         self.scalar_slots = ("variance",) + ("max_variance",) * amsgrad
         self.slots = ("momentum", *self.scalar_slots)
+        # Whether there was a gradient: with `beta_2`, a variance of 0 says that there
+        # was none; without, it may be that of a gradient of 0 after others.
+        if self.beta_2 == 0:
+            self.initial_values = {"variance": -1.0}
 
     def move(self, gradient, variable, now, slots, index):
         momentum, variance, *max_variance = slots
         square = ops.sum(ops.square(gradient))
-        is_first = variance == 0
+        is_first = variance == (0.0 if self.beta_2 else -1.0)
         v = self.beta_2 * variance + (1 - self.beta_2) * square
         v = ops.where(is_first, square, v)
         maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
@@ -103,6 +107,8 @@ class NovoGrad(Optimizer):
             direction = ops.where(is_first, direction, (1 - self.beta_1) * direction)
         if self.rate_in_momentum:
             direction = now.learning_rate * direction
+        if self.beta_2 == 0:
+            v = ops.where(is_first & (square == 0), variance, v)
         m = self.beta_1 * momentum + direction
         change = m if self.rate_in_momentum else now.learning_rate * m
         return variable - change, (m, v, *maxima)
