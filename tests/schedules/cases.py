@@ -281,6 +281,7 @@ SCHEDULES = [
             "initial_learning_rate=-0.5": {"initial_learning_rate": -0.5},
             "maximal_learning_rate=inf": {"maximal_learning_rate": float("inf")},
             "step_size=0": {"step_size": 0},
+            "step_size=1e-07": {"step_size": 1e-7},
             "scale=exp_range": {"scale": "exp_range"},
             "`scale` must be registered": {"scale": lambda a: 1.0},
             "scale_mode=iteration": {"scale_mode": "iteration"},

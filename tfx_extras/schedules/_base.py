@@ -20,6 +20,8 @@ from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 from tfx_extras._repr import shown
 
+LAST = float(np.finfo("float32").max)  # No step is beyond: it would be infinite.
+
 
 class Schedule(LearningRateSchedule):
     """The class form of a schedule: a function and its hyperparameters.
@@ -79,7 +81,7 @@ def elapsed(step: Any, start: float = 0) -> Any:
 
     Integers are subtracted as integers: `float32` holds them only up to 2^24.
     """
-    step = _standard(step)
+    step, start = _standard(step), min(start, LAST)
     largest = _largest(step)
     whole = type(largest)(min(math.floor(start), largest))
     return _in_floats(step - whole) - float(start - whole)
@@ -104,7 +106,7 @@ def cycles(step: Any, period: float) -> tuple[Any, Any]:
     Both are exact for every integer step if some periods together are whole: up to a
     thousand, as ten of 2.3.
     """
-    step = _standard(step)
+    step, period = _standard(step), min(period, LAST)
     ratio = Fraction(period).limit_denominator(1000)
     past = 0.0
     if (
@@ -152,7 +154,7 @@ def through(
     for (start, a), (stop, b) in pairwise(zip(steps, rates, strict=True)):
         if start < stop:
             t = elapsed(step, start)
-            x = shape(ops.clip(t / float(stop - start), 0, 1))
+            x = shape(ops.clip(t / float(min(stop - start, LAST)), 0, 1))
             rate = ops.where(t >= 0, between(a, b, x), rate)
     # Where a compiler multiplies by 1 / length, x may stay short of 1.
     end = constant(step, rates[-1])
@@ -183,7 +185,8 @@ def _standard(step: Any) -> Any:
         is_wide = keras.backend.standardize_dtype(step.dtype) == kind + "64"
         return step if is_wide else ops.cast(step, kind + "32")
     step = np.asarray(step)
-    return step.astype("int64" if _is_integer(step) else "float64")
+    is_counted = step.dtype != object and _is_integer(step) and step.dtype != "uint64"
+    return step.astype("int64" if is_counted else "float64")
 
 
 def _is_integer(step: Any) -> bool:

@@ -57,7 +57,7 @@ def cyclical(
             any shape, or what becomes one.
         initial_learning_rate: $L$, in [0, inf), that of update 0.
         maximal_learning_rate: $H$, in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf). If up to a thousand
+        step_size: $S$, half a cycle, in updates, in [1e-6, inf). If up to a thousand
             cycles together are whole, as ten of $2 S = 2.3$, the place in the cycle
             is exact for every integer step; else it is that of `float32`.
         scale: One of the names above, or a function of a tensor of floats, $a$.
@@ -124,7 +124,7 @@ class Cyclical(Schedule):
     Args:
         initial_learning_rate: $L$, in [0, inf), that of update 0.
         maximal_learning_rate: $H$, in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf).
+        step_size: $S$, half a cycle, in updates, in [1e-6, inf).
         scale: `"triangular"`, `"triangular2"`, `"exponential"`, or a function
             registered by `keras.saving.register_keras_serializable`.
         scale_mode: `"cycle"` or `"iterations"`; `None` is `"iterations"` for
@@ -163,7 +163,7 @@ class Cyclical(Schedule):
         self.maximal_learning_rate = require(
             "maximal_learning_rate", maximal_learning_rate, "[0, inf)"
         )
-        self.step_size = require("step_size", step_size, "(0, inf)")
+        self.step_size = require("step_size", step_size, "[1e-6, inf)")
         self.scale = require_registered("scale", scale) if callable(scale) else scale
         self.scale_mode = scale_mode
         self.gamma = None if gamma is None else require("gamma", gamma, "(0, 1]")

@@ -135,5 +135,12 @@ class OneCycle(Schedule):
         self.final_div_factor = require(
             "final_div_factor", final_div_factor, "(0, inf)"
         )
+        initial = self.peak_learning_rate / self.div_factor
+        require("peak_learning_rate / div_factor", initial, "[0, inf)")
+        require(
+            "peak_learning_rate / div_factor / final_div_factor",
+            initial / self.final_div_factor,
+            "[0, inf)",
+        )
         self.anneal = require_one_of("anneal", anneal, tuple(SHAPES))
         self.three_phase = three_phase

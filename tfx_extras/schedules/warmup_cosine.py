@@ -7,6 +7,7 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
+from tfx_extras.schedules._base import LAST
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import between
 from tfx_extras.schedules._base import constant
@@ -103,6 +104,8 @@ def warmup_cosine(
         # Rounded, or 25 + 55 + 121 = 201.00000000000003 would be one update late.
         start = round(start + length, 6)
         length = length * t_mul
+        if start >= LAST:  # so that powers of 1000 cycles stay numbers
+            return rate
     end = constant(step, end_learning_rate)
     return ops.where(elapsed(step, start) >= 0, end, rate)
 
