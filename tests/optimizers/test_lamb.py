@@ -33,8 +33,17 @@ def test_the_trust_ratio_is_without_independent_decay():
         np.testing.assert_allclose(np.linalg.norm(step), 0.1 * 2.5, rtol=1e-5)
 
 
+def test_the_maximum_holds_for_a_ratio_of_zero_weights_and_not_for_excluded_ones():
+    variables = [keras.Variable([0.0, 0.0], name=name) for name in ("a", "b")]
+    optimizer = LAMB(0.1, layer_adaptation_exclude=["^b"], max_trust_ratio=0.25)
+    optimizer.apply([ops.convert_to_tensor((1.0, 1.0))] * 2, variables)
+    a, b = map(array, variables)
+    np.testing.assert_allclose(a, -0.025, rtol=1e-5)
+    np.testing.assert_allclose(b, -0.1, rtol=1e-5)
+
+
 def test_a_pattern_that_finds_nothing_is_reported():
     with pytest.warns(UserWarning, match="layer_adaptation_exclude.*'bias' is found"):
         LAMB(layer_adaptation_exclude=["bias"]).build(layers())
-    with pytest.raises(ValueError, match="`layer_adaptation_exclude` must be a list"):
+    with pytest.raises(TypeError, match="`layer_adaptation_exclude` of `LAMB` must be"):
         LAMB(layer_adaptation_exclude="bias")

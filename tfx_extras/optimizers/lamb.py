@@ -51,8 +51,9 @@ class LAMB(Optimizer):
         beta_2: $\beta_2$, decay of the variance, in [0, 1).
         epsilon: $\epsilon$, in [0, inf).
         layer_adaptation_exclude: Regular expressions. A variable in whose `path`
-            one of them is found has a trust ratio of 1.
-        max_trust_ratio: Largest trust ratio, in (0, inf); `None`: any.
+            one of them is found has a trust ratio of 1, whatever `max_trust_ratio`.
+        max_trust_ratio: Maximum of the trust ratio, in (0, inf), also where it is 1
+            because a norm is 0; `None`: no maximum.
         **kwargs: Options of every optimizer: see `OptimizerOptions`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Learning rates that fall with the depth of a layer."""
+"""Learning rates that fall from the output of a model to its input."""
 
 import re
 from collections.abc import Iterator
@@ -18,14 +18,15 @@ def layer_wise_decay(
     decay: Number = 0.75,
     layers: Sequence[Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    r"""Returns rules for `ParameterGroups`: the deeper a layer, the slower it learns.
+    r"""Layer-wise learning-rate decay (LLRD): layers near the input learn slower.
 
     $$
     \eta_i = \gamma^{L - i} \eta, \qquad i = 1, \ldots, L
     $$
 
-    Layer $L$, the last one, learns at the learning rate $\eta$, the one before it at
-    $\gamma \eta$, and so on down to layer 1, the nearest to the input.
+    Returns rules for `ParameterGroups`, to fine-tune a pretrained model. Layer $L$, the
+    last one, learns at the learning rate $\eta$, the one before it at $\gamma \eta$,
+    and so on down to layer 1, the nearest to the input.
 
     Args:
         model: A built model.
