@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from tfx_extras.optimizers.wrappers._base import chain
 from tfx_extras.optimizers.wrappers._base import free_name
