@@ -49,8 +49,8 @@ def typechecked(function: F) -> F:
         return function(*args, **kwargs)
 
     # Keras reads it of a layer by `getfullargspec`, which looks into no wrapper.
-    checked.__signature__ = inspect.signature(function)  # pyright: ignore
-    return checked
+    vars(checked)["__signature__"] = inspect.signature(function)
+    return typing.cast("F", checked)
 
 
 def arguments_of(cls: type) -> dict[str, Any]:

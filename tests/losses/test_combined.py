@@ -101,7 +101,9 @@ def test_what_is_no_sum_of_losses_is_rejected():
         losses.CombinedLoss([HUBER, SMOOTH], [1.0])
     with pytest.raises(ValueError, match=r"`weights\[0\]` must be in \(-inf, inf\)"):
         HUBER * float("nan")
-    with pytest.raises(ValueError, match=r"`losses` must be one or more losses"):
+    with pytest.raises(
+        TypeError, match=r"`losses` of `CombinedLoss` must be a list of"
+    ):
         losses.CombinedLoss([HUBER, "huber"])
     with pytest.raises(TypeError):
         losses.CombinedLoss(HUBER)
