@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 BASE = "tfx_extras/optimizers/_base.py"
 ROUNDING = "tfx_extras/optimizers/_rounding.py"
 WRAPPERS = "tfx_extras/optimizers/wrappers/"
+UPDATE = WRAPPERS + "update_batch_norm.py"
+UPDATING = "tests/optimizers/test_update_batch_norm.py"
 TFA = "tfx_extras/tfa/optimizers/"
 RADAM = "tfx_extras/optimizers/radam.py"
 WRAPPING = "tests/contracts/test_wrappers.py"
@@ -578,12 +580,27 @@ FAULTS = [
         GROUPS,
         "reaches_all",
     ),
+    Fault(UPDATE, "size / self.size if size", "0.5 if size", UPDATING, "all_the_data"),
+    Fault(UPDATE, "self.size += size", "self.size = size", UPDATING, "several_times"),
+    Fault(UPDATE, 'if arguments.get("training"):', "if True:", UPDATING, "not_reach"),
+    Fault(UPDATE, "if mask is not None:", "if False:", UPDATING, "mask"),
+    Fault(UPDATE, '"renorm": False}', '"renorm": True}', UPDATING, "renormalization"),
     Fault(
-        WRAPPERS + "update_batch_norm.py",
-        "seen / (seen + size)",
-        "1 - 1 / (1 + seen // 4)",
-        "tests/optimizers/test_update_batch_norm.py",
+        UPDATE,
+        'elif self.settings.get("renorm"):',
+        "elif False:",
+        UPDATING,
+        "renormalization",
     ),
+    Fault(UPDATE, "wide(v.dtype)", "v.dtype", UPDATING, "half_precision"),
+    Fault(
+        UPDATE,
+        "layer.moving_mean.assign(self.means[0])",
+        "pass",
+        UPDATING,
+        "not_finite",
+    ),
+    Fault(UPDATE, "if not (is_done and self.size)", "if False", UPDATING, "as_before"),
     # Losses
     Fault(PAIRS, "same & ~own,", "same,", LOSSES, "its_reference and Triplet"),
     Fault(

@@ -85,6 +85,132 @@ def test_frozen_layers_and_models_without_any_stay_as_they_are():
     update_batch_norm(plain, {"x": X}["x"], batch_size=3)
 
 
+def of_calls(calls):
+    """The means over calls, weighted by the number of vectors that each was given."""
+    flat = [x.reshape(-1, x.shape[-1]).astype("float64") for x in calls]
+    sizes = [len(x) for x in flat]
+    mean = np.average([x.mean(axis=0) for x in flat], axis=0, weights=sizes)
+    return mean, np.average([x.var(axis=0) for x in flat], axis=0, weights=sizes)
+
+
+def assert_statistics(layer, calls, tolerance=1e-5):
+    mean, variance = of_calls(calls)
+    np.testing.assert_allclose(array(layer.moving_mean), mean, rtol=tolerance)
+    np.testing.assert_allclose(array(layer.moving_variance), variance, rtol=tolerance)
+
+
+def test_a_layer_that_is_called_several_times_gets_the_mean_over_its_calls():
+    """As in siamese encoders, here within a model that is used as a layer."""
+    one, two = keras.Input((3,)), keras.Input((3,))
+    layer = keras.layers.BatchNormalization()
+    encoder = keras.Sequential([keras.Input((3,)), layer])
+    other = keras.Sequential([keras.Input((3,)), layer])
+    pair = keras.layers.Concatenate(axis=0)([two, two + 1])
+    model = keras.Model([one, two], [encoder(one), other(pair), layer(one)])
+    y = 2 * X - 5
+    update_batch_norm(model, [([X[:4], y[:4]],), ([X[4:], y[4:]],)])
+    calls = []
+    for part in (slice(4), slice(4, 10)):
+        pair = np.concatenate([y[part], y[part] + 1])
+        calls += [X[part], pair, X[part]]
+    assert_statistics(layer, calls)
+    assert "call" not in vars(layer)
+    assert layer.momentum == 0.99
+
+
+def test_a_layer_that_some_batches_do_not_reach_gets_the_mean_of_the_others():
+    class Branches(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.branches = [keras.layers.BatchNormalization() for _ in range(3)]
+            for branch in self.branches:
+                branch.build((None, 3))
+
+        def call(self, x, training=None):
+            outputs = self.branches[len(x) % 2](x, training=training)
+            # In inference, as a frozen teacher is: nothing is measured.
+            return outputs + self.branches[2](x, training=False)
+
+    model = Branches()
+    update_batch_norm(model, [X[:4], X[4:7], X[7:9], X[9:]])
+    even, odd, unused = model.branches
+    assert_statistics(even, [X[:4], X[7:9]])
+    assert_statistics(odd, [X[4:7], X[9:]])
+    np.testing.assert_array_equal(array(unused.moving_mean), 0)
+    np.testing.assert_array_equal(array(unused.moving_variance), 1)
+
+
+def test_only_what_a_mask_leaves_counts():
+    masking = keras.layers.Masking(-1.0)
+    layer = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((None, 3)), masking, layer])
+    x = np.stack([X, X + 1, 2 * X], axis=1)
+    x[0, 1:] = x[3, 2:] = x[8:] = -1.0
+    update_batch_norm(model, x, batch_size=4)  # the last is masked, all of it
+    kept = [part[(part != -1).any(-1)] for part in (x[:4], x[4:8])]
+    assert_statistics(layer, kept)
+
+
+def test_renormalization_does_not_bring_in_what_was_measured_before():
+    model = network(renorm=True)
+    first, second = model.layers[0].layers[0], model.layers[2]
+    for variable in (second.renorm_mean, second.renorm_stddev):
+        variable.assign([7.0, 9.0])
+    update_batch_norm(model, X, batch_size=4)
+    calls = [X[i : i + 4] for i in (0, 4, 8)]
+    assert_statistics(first, calls)
+    kernel = array(model.layers[1].kernel)
+    normal = [(x - x.mean(0)) / np.sqrt(x.var(0) + first.epsilon) for x in calls]
+    mean, variance = of_calls([x @ kernel for x in normal])
+    np.testing.assert_allclose(array(second.moving_variance), variance, rtol=1e-4)
+    np.testing.assert_allclose(array(second.moving_mean), mean, atol=1e-5)
+    deviation = np.sqrt(array(second.moving_variance) + second.epsilon)
+    np.testing.assert_allclose(array(second.moving_stddev), deviation, rtol=1e-6)
+    np.testing.assert_allclose(array(second.renorm_stddev), deviation, rtol=1e-6)
+    np.testing.assert_array_equal(array(second.renorm_mean), array(second.moving_mean))
+    assert second.renorm is True
+
+
+def test_means_of_half_precision_do_not_stand_still():
+    layer = keras.layers.BatchNormalization(dtype="bfloat16")
+    model = keras.Sequential([keras.Input((1,), dtype="bfloat16"), layer])
+    x = np.array([[64.0]] + [[66.0]] * 15)  # rounded each time, they stop at 65.5
+    update_batch_norm(model, x, batch_size=1)
+    np.testing.assert_array_equal(array(layer.moving_mean), 66.0)
+
+
+def test_statistics_that_are_not_finite_are_replaced():
+    model = network()
+    first = model.layers[0].layers[0]
+    for variable in (first.moving_mean, first.moving_variance):
+        variable.assign([np.nan, np.inf, 1.0])
+    update_batch_norm(model, X, batch_size=5)
+    assert_statistics(first, [X[:5], X[5:]])
+
+
+def test_after_an_error_all_is_as_before():
+    model = network()
+    update_batch_norm(model, X)
+    before = [array(v) for v in model.variables]
+
+    def broken():
+        yield X + 1
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        update_batch_norm(model, broken())
+    for old, new in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, array(new))
+    assert all("call" not in vars(layer) for layer in model._flatten_layers())
+
+
+@pytest.mark.only("tensorflow")
+def test_synchronized_statistics_are_those_of_the_data():
+    layer = keras.layers.BatchNormalization(synchronized=True)
+    update_batch_norm(keras.Sequential([keras.Input((3,)), layer]), X, batch_size=5)
+    assert_statistics(layer, [X[:5], X[5:]])
+
+
 def test_several_inputs_are_a_dictionary():
     inputs = {name: keras.Input((3,), name=name) for name in "ab"}
     outputs = keras.layers.BatchNormalization()(inputs["a"] + inputs["b"])

@@ -1,14 +1,18 @@
 """The statistics of batch normalization, for weights that were averaged."""
 
+import inspect
+import math
 import operator
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_steps
+from tfx_extras._precision import wide
 from tfx_extras._typed import typechecked
 
 
@@ -20,10 +24,18 @@ def update_batch_norm(
 
     Averaged weights have never seen a batch, so the moving mean and variance, which
     belong to other weights, must be measured once more. They become the means of
-    those of all batches, weighed by their size: exact, and not moving.
+    those of all batches, weighted by their size: exact, and not moving.
+
+    A layer that is called several times in a pass, such as the encoder of a siamese
+    network, gets the mean over all of its calls. Where there is a mask, only what it
+    leaves counts.
 
     The model runs as in training, with dropout, but learns nothing. Layers that are
-    frozen, and models without batch normalization, are left as they are.
+    frozen or that the data does not reach, and models without batch normalization,
+    are left as they are. If an error occurs, so are all layers.
+
+    With `renorm`, outputs are normalized by their own batch meanwhile, and all moving
+    statistics of the layer are replaced.
 
     Args:
         model: A built model.
@@ -48,26 +60,81 @@ def update_batch_norm(
 
     Reference: Izmailov et al., 2018. https://arxiv.org/abs/1803.05407
     """
-    layers = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
-    momenta = [layer.momentum for layer in layers]
-    seen = 0
+    layers = model._flatten_layers()
+    normal = [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
+    measured = [_Measured(layer) for layer in normal if layer.trainable]
+    has_batch = is_done = False
     try:
         for x in _batches(data, batch_size):
-            size = len(keras.tree.flatten(x)[0])
-            for layer in layers:
-                layer.momentum = seen / (seen + size)
             with backend.without_gradients():
                 model(x, training=True)
-            seen += size
+            has_batch = True
+        is_done = True
     finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-    if not seen:
+        for statistics in measured:
+            statistics.finish(is_done)
+    if not has_batch:
         raise ValueError(f"Argument `data` has no batch. Received: data={data}")
+
+
+class _Measured:
+    """The statistics of a layer whose calls are measured, several in a pass or none.
+
+    With a momentum of 0 the layer has those of its last call. Their means are kept
+    here, in `float32` or wider: in half precision they would soon stand still.
+    """
+
+    def __init__(self, layer: keras.layers.BatchNormalization):
+        self.layer = layer
+        self.size = 0.0
+        self.variables = [layer.moving_mean, layer.moving_variance]
+        self.before = [ops.copy(variable) for variable in self.variables]
+        self.means = [ops.zeros(v.shape, wide(v.dtype)) for v in self.variables]
+        # Renormalization would bring in the statistics of other weights.
+        meanwhile = {"momentum": 0.0, "renorm": False}
+        self.settings = {k: getattr(layer, k) for k in meanwhile if hasattr(layer, k)}
+        for name in self.settings:
+            setattr(layer, name, meanwhile[name])
+        # As in a new layer: 0 times NaN would stay NaN.
+        layer.moving_mean.assign(self.means[0])
+        layer.moving_variance.assign(self.means[1] + 1)
+        self.call, self.signature = layer.call, inspect.signature(layer.call)
+        layer.call = self.measured_call
+
+    def measured_call(self, *args, **kwargs):
+        outputs = self.call(*args, **kwargs)
+        arguments = self.signature.bind(*args, **kwargs).arguments
+        if arguments.get("training"):
+            inputs, *_ = arguments.values()
+            size = self._size(inputs, arguments.get("mask"))
+            self.size += size
+            share = size / self.size if size else 0.0
+            for i, (mean, variable) in enumerate(
+                zip(self.means, self.variables, strict=True)
+            ):
+                self.means[i] = mean + share * (ops.cast(variable, mean.dtype) - mean)
+                variable.assign(self.means[i])
+        return outputs
+
+    def _size(self, inputs, mask) -> float:
+        """How many vectors are normalized: samples, pixels or tokens."""
+        if mask is not None:
+            return float(ops.sum(ops.cast(mask, "float32")))
+        return math.prod(inputs.shape) / inputs.shape[self.layer.axis]
+
+    def finish(self, is_done: bool) -> None:
+        """Leaves the layer with the means, or as it was if there are none."""
+        layer = self.layer
+        del layer.call
+        for name, value in self.settings.items():
+            setattr(layer, name, value)
+        if not (is_done and self.size):
+            for variable, value in zip(self.variables, self.before, strict=True):
+                variable.assign(value)
+        elif self.settings.get("renorm"):
+            layer.renorm_mean.assign(layer.moving_mean)
+            for deviation in (layer.moving_stddev, layer.renorm_stddev):
+                deviation.assign(ops.sqrt(layer.moving_variance + layer.epsilon))
 
 
 def _batches(data: Any, batch_size: Any) -> Iterator[Any]:
