@@ -537,6 +537,28 @@ FAULTS = [
         "evaluation",
     ),
     Fault(
+        "tfx_extras/callbacks/swap_average.py",
+        "if optimizer._is_lent:",
+        "if not optimizer._is_lent:",
+        AVERAGES,
+        "after_an_evaluation",
+    ),
+    Fault(
+        WRAPPERS + "_average.py",
+        "self._swapped.assign(LENT)",
+        "pass",
+        AVERAGES,
+        "that_failed",
+    ),
+    Fault(
+        WRAPPERS + "_average.py",
+        "backend.when(self._swapped != 0, self._exchange, (), changed)",
+        "pass",
+        AVERAGES,
+        "not_trained_on or left_in",
+        "jax",
+    ),
+    Fault(
         WRAPPERS + "parameter_groups.py",
         "*(copy for copy in copies.values() if copy not in originals),\n"
         "            *originals,",

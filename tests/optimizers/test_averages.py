@@ -160,3 +160,92 @@ def test_an_optimizer_without_average_is_refused_and_an_early_one_waits():
     assert not late.optimizer.is_swapped
     of_weights = late.evaluate(*data(), verbose=0)
     assert late.evaluate(*data(), verbose=0, callbacks=[SwapAverage()]) == of_weights
+
+
+class Failing(keras.callbacks.Callback):
+    """Interrupts an evaluation at its first batch."""
+
+    def on_test_batch_begin(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    on_predict_batch_begin = on_test_batch_begin
+
+
+FAILED = {
+    "evaluate": lambda model, callbacks: model.evaluate(
+        *data(), verbose=0, callbacks=callbacks
+    ),
+    "predict": lambda model, callbacks: model.predict(
+        data()[0], verbose=0, callbacks=callbacks
+    ),
+    "fit": lambda model, callbacks: fit(
+        model, callbacks, epochs=1, validation_data=data()
+    ),
+}
+
+
+def apply(model, times=1):
+    weights = model.trainable_variables
+    for _ in range(times):
+        model.optimizer.apply([ops.ones(v.shape, v.dtype) for v in weights], weights)
+
+
+def trained(make, dtype="float32"):
+    keras.utils.set_random_seed(0)
+    model = compiled(make(AdaBelief(0.01)), dtype, jit_compile=False)
+    apply(model, 3)
+    return model
+
+
+def assert_same(one, other):
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("failed", FAILED.values(), ids=FAILED)
+def test_the_weights_come_back_after_an_evaluation_that_failed(failed):
+    model, other = trained(KINDS["moving"]), trained(KINDS["moving"])
+    with pytest.raises(KeyboardInterrupt):
+        failed(model, [SwapAverage(), Failing()])
+    if failed is FAILED["fit"]:
+        fit(other, epochs=1)
+    before = state(other)
+    assert model.optimizer.is_swapped
+    of_average = other.evaluate(*data(), verbose=0, callbacks=[SwapAverage()])
+    assert model.evaluate(*data(), verbose=0, callbacks=[SwapAverage()]) == of_average
+    assert_same(before, state(model))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@each_kind
+def test_an_average_that_was_left_in_the_model_is_not_trained_on(make, dtype):
+    model, other = trained(make, dtype), trained(make, dtype)
+    model.optimizer.swap()
+    apply(model)
+    apply(other)
+    assert_same(state(other), state(model))
+
+
+@pytest.mark.parametrize("callbacks", [[], [SwapAverage()]], ids=["without", "with"])
+def test_fit_trains_the_weights_also_where_the_average_was_left_in(callbacks):
+    """Without the callback the first gradient, of four, is that of the average."""
+    model, other = trained(KINDS["moving"]), trained(KINDS["moving"])
+    model.optimizer.swap()
+    fit(model, callbacks, epochs=1)
+    fit(other, epochs=1)
+    if callbacks:
+        assert_same(state(other), state(model))
+    assert not model.optimizer.is_swapped
+    pairs = zip(other.get_weights(), model.get_weights(), strict=True)
+    for expected, weights in pairs:
+        np.testing.assert_allclose(weights, expected, atol=1e-3)
+
+
+def test_a_kept_average_is_there_after_an_evaluation_too():
+    model = trained(KINDS["moving"])
+    model.optimizer.swap()
+    kept = model.get_weights()
+    for _ in range(2):
+        model.evaluate(*data(), verbose=0, callbacks=[SwapAverage()])
+    assert model.optimizer.is_swapped
+    assert_same(kept, model.get_weights())

@@ -11,7 +11,9 @@ class SwapAverage(keras.callbacks.Callback):
 
     Before an evaluation, also that of `validation_data`, and before `predict`, the
     weights and their average change places, and after it they change back, bit for
-    bit. While there is no average yet, nothing happens.
+    bit. While there is no average yet, nothing happens. If one of them fails in
+    between, the weights come back after the next, when training goes on, or by
+    `optimizer.swap()`.
 
     With `swap_on_epoch`, they also change places when an epoch ends, and back before
     the next begins, so that the callbacks after this one in the list, such as
@@ -78,11 +80,14 @@ class SwapAverage(keras.callbacks.Callback):
         self._make(swapped=self.keep_average)
 
     def on_test_begin(self, logs=None):
-        self._before = self._average().is_swapped
-        self._make(swapped=True)
+        optimizer = self._average()
+        if optimizer.has_average and not optimizer.is_swapped:
+            optimizer._lend()
 
     def on_test_end(self, logs=None):
-        self._make(swapped=self._before)
+        optimizer = self._average()
+        if optimizer._is_lent:
+            optimizer.swap()
 
     on_predict_begin = on_test_begin
     on_predict_end = on_test_end
