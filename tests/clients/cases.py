@@ -1,0 +1,46 @@
+"""What users compile a model with: each optimizer, one of each kind, each wrapper.
+
+Taken from the registry, so that a new object is held to `tests/clients` without a test
+of its own. `make(learning_rate, **options)` is an optimizer; options are those of the
+inner one of a wrapper.
+"""
+
+import keras
+import pytest
+
+from tests.cases import KINDS
+from tests.cases import OPTIMIZERS
+from tests.cases import WRAPPERS
+from tfx_extras import optimizers
+
+
+def _named(cases):
+    """The first case of each class."""
+    return {case.cls.__name__: case for case in reversed(cases)}
+
+
+def _wrapped(case):
+    return lambda rate, **options: case.make(optimizers.RAdam(rate, **options))
+
+
+def multipliers(rate, **options):
+    rules = {"kernel|table": {"learning_rate_multiplier": 0.5}, ".*": {}}
+    return optimizers.ParameterGroups(optimizers.RAdam(rate, **options), rules)
+
+
+def others(rate, **options):
+    other = {"optimizer": keras.optimizers.SGD(rate), "learning_rate_multiplier": 2}
+    rules = {"bias": other, ".*": {}}
+    return optimizers.ParameterGroups(optimizers.RAdam(rate, **options), rules)
+
+
+NATIVE = {name: case.make for name, case in _named(OPTIMIZERS).items()}
+WRAPPED = {name: _wrapped(case) for name, case in _named(WRAPPERS).items()}
+GROUPED = {"ParameterGroups": multipliers, "ParameterGroups with others": others}
+KIND = {name: NATIVE[name] for name in KINDS}
+
+
+def each(*cases):
+    """Parametrizes a test by `make`."""
+    both = {name: make for some in cases for name, make in some.items()}
+    return pytest.mark.parametrize("make", both.values(), ids=both)
