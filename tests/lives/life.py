@@ -1,0 +1,405 @@
+"""Draws a life: an optimizer, the variables that it trains, and what comes upon them.
+
+A life is plain data, so that it can be printed, and be made smaller while it fails.
+"""
+
+import copy
+import json
+
+import keras
+import numpy as np
+
+from tests.lives.model import OF_KERAS
+
+BACKEND = keras.backend.backend()
+VARIABLES = {
+    "encoder/kernel": (4, 2),
+    "norm/bias": (3,),
+    "table/embeddings": (5, 2),
+    "head/kernel": (3,),
+}
+PATTERNS = ("kernel", "bias", "^encoder/", "table", "head|norm")
+HALF = ("bfloat16", "float16")
+WRAPPERS = ("Lookahead", "MovingAverage", "SWA", "ParameterGroups")
+MOMENTS = {"beta_1": (0.0, 0.5, 0.875), "beta_2": (0.5, 0.9375, 0.984375)}
+LARGE = (2.0**-10, 2.0**-3)  # of epsilon: what is small cancels in `float32`
+SHRINKING = {
+    "l1_regularization_strength": (0.0, 0.125),
+    "l2_regularization_strength": (0.0, 0.5),
+}
+# What is drawn of each: numbers that `float32` holds exactly.
+KINDS = {
+    "RAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
+    "AdaBelief": MOMENTS | {"epsilon": LARGE, "rectify": (False, True)},
+    "LAMB": MOMENTS | {"epsilon": LARGE, "max_trust_ratio": (None, 0.5)},
+    "Yogi": MOMENTS | {"epsilon": LARGE} | SHRINKING,
+    "NovoGrad": MOMENTS | {"epsilon": LARGE, "grad_averaging": (False, True)},
+    "ProximalAdagrad": {"initial_accumulator_value": (0.125, 1.0)} | SHRINKING,
+    "COCOB": {"alpha": (2.0, 100.0)},
+    "ConditionalGradient": {"radius": (0.5, 4.0)},
+    "LazyAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
+    "SGD": {"momentum": (0.0, 0.5), "nesterov": (False, True)},
+    "Adam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
+}
+
+
+def draw(seed):
+    """The life of a number."""
+    return _Draw(np.random.default_rng(seed)).life()
+
+
+class _Draw:
+    def __init__(self, random):
+        self.random = random
+
+    def chance(self, p):
+        return bool(self.random.random() < p)
+
+    def one(self, items):
+        return items[self.random.integers(len(items))]
+
+    def some(self, items):
+        return [item for item in items if self.chance(0.5)]
+
+    def number(self):
+        return int(self.random.integers(2**31))
+
+    def life(self):
+        half = self.chance(0.35)
+        names = self.some(VARIABLES) or ["encoder/kernel"]
+        variables = {}
+        for name in names:
+            dtype = self.one(["float32", "float32", "float64"])
+            if half and self.chance(0.7):
+                dtype = self.one(HALF)
+            variables[name] = {"dtype": dtype, "scale": self.one([0.25, 1.0, 4.0, 512])}
+        life = {
+            "variables": variables,
+            "optimizer": self.node(is_half=half),
+            "called": self.some(["bias", "encoder/"]) if self.chance(0.15) else [],
+            "sequential": self.chance(0.2),
+            "fast": self.chance(0.1 if BACKEND == "tensorflow" else 0.5),
+            "build_first": self.chance(0.5),
+        }
+        life["events"] = self.events(names)
+        return life
+
+    def node(self, is_half, depth=0, within=()):
+        if depth < 2 and self.chance(0.5):
+            kinds = [k for k in WRAPPERS if k != "ParameterGroups" or k not in within]
+            kind = self.one(kinds)
+            inner = self.node(is_half, depth + 1, (*within, kind))
+            node = {"kind": kind, "hyper": self.wrapping(kind), "inner": inner}
+            if kind == "ParameterGroups":
+                node["rules"] = self.rules(is_half, leaf_of(inner))
+            return node
+        return self.leaf(is_half, within)
+
+    def wrapping(self, kind):
+        if kind == "Lookahead":
+            return {
+                "sync_period": self.one([1, 2, 3]),
+                "slow_step_size": self.one([0.25, 0.5, 1.0]),
+            }
+        if kind == "MovingAverage":
+            return {
+                "decay": self.one([0.5, 0.875]),
+                "start_step": self.one([0, 0, 2]),
+                "warmup": self.chance(0.3),
+            }
+        if kind == "SWA":
+            return {"start": self.one([1, 2, 3]), "period": self.one([1, 2])}
+        return {}
+
+    def leaf(self, is_half, within, rate=None):
+        # Keras's alone are not ours, and of 16-bit weights they lose what they round.
+        kinds = [k for k in KINDS if k not in OF_KERAS or (within and not is_half)]
+        if within and not is_half:
+            kinds += OF_KERAS * 2
+        kind = self.one(kinds)
+        hyper = {
+            key: self.one(values)
+            for key, values in KINDS[kind].items()
+            if self.chance(0.6)
+        }
+        if kind in ("RAdam", "AdaBelief", "LAMB", "LazyAdam", "Adam", "Yogi"):
+            hyper.setdefault("epsilon", self.one(LARGE))
+            hyper.setdefault("beta_2", self.one(MOMENTS["beta_2"]))
+        if hyper.get("nesterov") and not hyper.get("momentum"):
+            hyper["momentum"] = 0.5
+        node = {
+            "kind": kind,
+            "hyper": hyper,
+            "rate": rate or self.rate(kind),
+            "options": self.options(kind),
+        }
+        if not rate and self.chance(0.1):
+            values = [node["rate"], node["rate"] / 2, node["rate"] / 8]
+            node["rate"] = {"boundaries": [2, 4], "values": values}
+        return node
+
+    def rate(self, kind):
+        if kind == "COCOB":
+            return self.one([1.0, 0.5])
+        return 2.0 ** -int(self.random.integers(2, 7))
+
+    def options(self, kind):
+        is_kerass, found = kind in OF_KERAS, {}
+        if self.chance(0.3):
+            found["weight_decay"] = self.one([2.0**-4, 0.5])
+            if not is_kerass and self.chance(0.4):
+                found["independent_decay"] = True
+                found["weight_decay"] /= 8
+            if not is_kerass and self.chance(0.4):
+                found["weight_decay_exclude"] = [self.one(PATTERNS)]
+        if self.chance(0.3):
+            name, values = self.one(
+                [
+                    ("clipnorm", (0.5, 2.0)),
+                    ("clipvalue", (0.5,)),
+                    ("global_clipnorm", (0.5, 2.0, 0.0)),
+                ]
+            )
+            found[name] = self.one(values)
+        if self.chance(0.25):
+            found["loss_scale_factor"] = 8.0
+        if self.chance(0.25):
+            found["gradient_accumulation_steps"] = self.one([2, 3])
+        if self.chance(0.3) and not (
+            is_kerass and "gradient_accumulation_steps" in found
+        ):
+            found["use_ema"] = True
+            found["ema_momentum"] = self.one([0.5, 0.9 if not is_kerass else 0.75])
+            if self.chance(0.5):
+                found["ema_overwrite_frequency"] = self.one([1, 2, 3])
+        if not is_kerass and self.chance(0.2):
+            found["skip_nonfinite"] = True
+        return found
+
+    def rules(self, is_half, inner):
+        rules = []
+        for _ in range(self.random.integers(1, 4)):
+            rule = {}
+            if self.chance(0.5):
+                rule["learning_rate_multiplier"] = self.one([0.0, 0.25, 0.5, 2.0])
+            if self.chance(0.4):
+                rule["weight_decay"] = self.one([None, 0.0, 0.25])
+            if self.chance(0.3) and not isinstance(inner["rate"], dict):
+                other = self.leaf(is_half, ("ParameterGroups",), rate=inner["rate"])
+                other["rate"] = inner["rate"] * self.one([0.25, 0.5, 1.0])
+                rule["optimizer"] = other
+            rules.append([self.one([*PATTERNS, ".*"]), rule])
+        return [list(pair) for pair in dict(reversed(rules)).items()]
+
+    def events(self, names):
+        return [self.event(names) for _ in range(self.random.integers(3, 15))]
+
+    def event(self, names):
+        if self.chance(0.62):
+            return self.train(names)
+        kinds = {
+            "freeze": 2,
+            "unfreeze": 1,
+            "rate": 1,
+            "pause": 0.5,
+            "plateau": 0.7,
+            "scheduler": 0.7,
+            "assign": 2,
+            "swap": 1,
+            "assign_average": 0.5,
+            "finalize": 2,
+            "compile": 0.7,
+            "save": 1,
+            "checkpoint": 1.2 if BACKEND == "tensorflow" else 0,
+            "recreate": 1.2,
+        }
+        weights = np.array(list(kinds.values()))
+        do = str(self.random.choice(list(kinds), p=weights / weights.sum()))
+        event = {"do": do}
+        if do in ("freeze", "assign"):
+            event["which"] = self.some(names) or [names[0]]
+        if do == "assign":
+            event |= {"data": self.number(), "scale": self.one([0, 0, 0.25, 4.0])}
+        if do == "finalize":
+            event["which"] = self.some(names) if self.chance(0.3) else list(names)
+        if do in ("rate", "pause", "scheduler"):
+            event["value"] = 2.0 ** -int(self.random.integers(2, 7))
+        if do == "pause":
+            event["data"] = self.number()
+        if do == "checkpoint":
+            event["after_build"] = self.chance(0.3)
+        if do == "recreate":
+            event["state"] = self.chance(0.6)
+        return event
+
+    def train(self, names):
+        kinds = {}
+        if self.chance(0.3):
+            for name in self.some(names):
+                kinds[name] = self.one(["missing", "missing", "sparse", "nonfinite"])
+        if "table/embeddings" in names and self.chance(0.6):
+            kinds["table/embeddings"] = "sparse"
+        how = "apply"
+        if BACKEND == "jax" and self.chance(0.3):
+            how = "stateless"
+        if self.chance(0.06):
+            how = "fit"
+        return {
+            "do": "train",
+            "data": self.number(),
+            "scale": self.one([0.25, 1.0, 4.0]),
+            "kinds": kinds,
+            "how": how,
+        }
+
+
+def settled(life):
+    """A life without what cannot be asked for."""
+    life = copy.deepcopy(life)
+    for node in nodes_of(life["optimizer"]):
+        if node["kind"] != "ParameterGroups":
+            continue
+        options = leaf_of(node["inner"])["options"]
+        window = options.get("gradient_accumulation_steps")
+        if window:
+            options.pop("global_clipnorm", None)
+        for _, rule in node["rules"]:
+            if "optimizer" in rule:  # what is said for all, the inner optimizer says
+                others = rule["optimizer"]["options"]
+                for name in ("loss_scale_factor", "skip_nonfinite", "global_clipnorm"):
+                    others.pop(name, None)
+                others["gradient_accumulation_steps"] = window
+    return life
+
+
+def leaf_of(node):
+    while "inner" in node:
+        node = node["inner"]
+    return node
+
+
+def nodes_of(node):
+    """A node, and all that it holds."""
+    yield node
+    if "inner" in node:
+        yield from nodes_of(node["inner"])
+    for _, rule in node.get("rules", ()):
+        if "optimizer" in rule:
+            yield from nodes_of(rule["optimizer"])
+
+
+def described(life):
+    """A life as lines to be read."""
+    lines = [f"{name}: {what}" for name, what in life["variables"].items()]
+    lines += _tree(life["optimizer"])
+    rest = {k: v for k, v in life.items() if k in ("called", "sequential", "fast")}
+    lines.append(json.dumps(rest | {"build_first": life["build_first"]}))
+    return [*lines, *(f"{i}. {_said(e)}" for i, e in enumerate(life["events"]))]
+
+
+def _tree(node, indent=""):
+    own = {**node.get("hyper", {}), **node.get("options", {})}
+    if "rate" in node:
+        own = {"learning_rate": node["rate"], **own}
+    arguments = ", ".join(f"{key}={value}" for key, value in own.items())
+    lines = [f"{indent}{node['kind']}({arguments})"]
+    for pattern, rule in node.get("rules", ()):
+        rule = dict(rule)
+        other = rule.pop("optimizer", None)
+        lines.append(f"{indent}  rule {pattern!r}: {rule}")
+        if other:
+            lines += _tree(other, indent + "    ")
+    if "inner" in node:
+        lines += _tree(node["inner"], indent + "  ")
+    return lines
+
+
+def _said(event):
+    rest = {key: value for key, value in event.items() if key != "do"}
+    return " ".join([event["do"], *(f"{key}={value}" for key, value in rest.items())])
+
+
+def smaller(life):
+    """Lives that are smaller than one, the smallest first: what might fail too."""
+    events = life["events"]
+    size = len(events)
+    while size >= 1:
+        for start in range(0, len(events), size):
+            yield life | {"events": events[:start] + events[start + size :]}
+        size //= 2
+    for name in life["variables"]:
+        if len(life["variables"]) > 1:
+            yield _without(life, name)
+    for optimizer in _simpler(life["optimizer"]):
+        if not (leaf_of(optimizer)["kind"] in OF_KERAS and "inner" not in optimizer):
+            yield life | {"optimizer": optimizer}
+    for key, value in {"called": [], "sequential": False, "fast": False}.items():
+        if life[key] != value:
+            yield life | {key: value}
+    if not life["build_first"]:
+        yield life | {"build_first": True}
+    for name, what in life["variables"].items():
+        for plain in ({"dtype": "float32"}, {"scale": 1.0}):
+            if what != what | plain:
+                yield life | {"variables": life["variables"] | {name: what | plain}}
+    for i, event in enumerate(events):
+        for simpler in _simpler_events(event):
+            yield life | {"events": [*events[:i], simpler, *events[i + 1 :]]}
+
+
+def _without(life, name):
+    life = copy.deepcopy(life)
+    del life["variables"][name]
+    left = list(life["variables"])
+    for event in life["events"]:
+        event.get("kinds", {}).pop(name, None)
+        if "which" in event:
+            event["which"] = [n for n in event["which"] if n != name] or left[:1]
+    return life
+
+
+def _simpler(node):
+    """The same optimizer with one thing less."""
+    if "inner" in node:
+        yield node["inner"]
+        for inner in _simpler(node["inner"]):
+            yield node | {"inner": inner}
+    for i, (pattern, rule) in enumerate(node.get("rules", ())):
+        before, after = node["rules"][:i], node["rules"][i + 1 :]
+        if len(node["rules"]) > 1:
+            yield node | {"rules": [*before, *after]}
+        for key in rule:
+            less = {k: v for k, v in rule.items() if k != key}
+            yield node | {"rules": [*before, [pattern, less], *after]}
+        if "optimizer" in rule:
+            for other in _simpler(rule["optimizer"]):
+                less = rule | {"optimizer": other}
+                yield node | {"rules": [*before, [pattern, less], *after]}
+    if "inner" not in node:
+        for name in node["options"]:
+            options = {k: v for k, v in node["options"].items() if k != name}
+            if "use_ema" not in options:
+                options.pop("ema_momentum", None)
+                options.pop("ema_overwrite_frequency", None)
+            yield node | {"options": options}
+        if node["hyper"]:
+            plain = {k: v for k, v in node["hyper"].items() if k in ("epsilon", "beta_2")}
+            if plain != node["hyper"]:
+                yield node | {"hyper": plain}
+        if isinstance(node["rate"], dict):
+            yield node | {"rate": node["rate"]["values"][0]}
+        if node["kind"] not in ("RAdam", "SGD", "LazyAdam"):
+            for kind in ("SGD",) if node["kind"] in OF_KERAS else ("RAdam",):
+                hyper = {"epsilon": LARGE[0]} if kind == "RAdam" else {}
+                yield node | {"kind": kind, "hyper": hyper}
+
+
+def _simpler_events(event):
+    if event["do"] != "train":
+        return
+    if event["how"] != "apply":
+        yield event | {"how": "apply"}
+    for name in event["kinds"]:
+        yield event | {"kinds": {k: v for k, v in event["kinds"].items() if k != name}}
+    if event["scale"] != 1.0:
+        yield event | {"scale": 1.0}

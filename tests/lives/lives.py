@@ -1,0 +1,353 @@
+"""Lives a life, and compares after each event what is with what should be."""
+
+import re
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from tests.lives.life import BACKEND
+from tests.lives.life import HALF
+from tests.lives.life import VARIABLES
+from tests.lives.life import described
+from tests.lives.life import leaf_of
+from tests.lives.life import settled
+from tests.lives.life import smaller
+from tests.lives.model import OF_KERAS
+from tests.lives.model import Gradient
+from tests.lives.model import Model
+from tests.lives.world import World
+from tests.lives.world import gradient
+from tests.lives.world import paths
+from tests.tools import array
+
+# Of what has moved, and of the magnitude, by the dtype of the variable.
+TOLERANCES = {
+    "float64": (1e-8, 1e-13),
+    "float32": (2e-4, 1e-6),
+    "float16": (2e-3, 1e-5),
+    "bfloat16": (2e-3, 1e-5),
+}
+MANTISSA = {"float16": 10, "bfloat16": 7}
+
+
+class Difference(Exception):
+    """Something is not what it should be."""
+
+    def __init__(self, step, what, text):
+        super().__init__(text)
+        self.step, self.what = step, what
+
+
+class Run:
+    """One life: what is, beside what should be."""
+
+    def __init__(self, life):
+        self.life = life = settled(life)
+        self.names = list(life["variables"])
+        values = [
+            start(name, what["scale"]) for name, what in life["variables"].items()
+        ]
+        self.world = World(life, values)
+        trained = [v.path for v in self.world.variables]
+        self.model = Model(life["optimizer"], life["called"], values, trained)
+        self.leaf = self.model.optimizer.leaf
+        self.is_kerass = leaf_of(life["optimizer"])["kind"] in OF_KERAS
+        self.all = list(range(len(self.names)))
+        self.frozen = set()
+        self.is_swapped = False
+        self.is_built = False
+        if life["build_first"]:
+            self.build()
+
+    def build(self):
+        self.world.build()
+        self.is_built = True
+
+    def go(self, event):
+        if self.is_swapped and event["do"] not in ("swap", "save", "checkpoint"):
+            self.swap()
+        getattr(self, event["do"])(event)
+
+    def which(self, event):
+        return [self.names.index(name) for name in event["which"]]
+
+    # Events
+
+    def train(self, event):
+        random = np.random.default_rng(event["data"])
+        how, kinds = event["how"], dict(event["kinds"])
+        learned = [i for i in self.all if i not in self.frozen] or self.all
+        # What Keras does not do, or otherwise on each backend.
+        is_whole = self.is_kerass and self.leaf.window > 1
+        if is_whole or not self.is_built or how == "stateless":
+            learned = self.all
+        if how == "fit" and (BACKEND == "jax" or self.is_kerass):
+            learned = self.all
+        if how == "fit":
+            if any(v["dtype"] == "float64" for v in self.life["variables"].values()):
+                how = "apply"
+            kinds = {}
+        values, grads, native = [], {}, []
+        for i, name in enumerate(self.names):
+            dtype = self.life["variables"][name]["dtype"]
+            value = drawn(random, VARIABLES[name], event["scale"])
+            kind, rows = kinds.get(name, "dense"), None
+            if kind == "sparse" and value.ndim > 1:
+                rows = random.random(len(value)) < 0.5
+                rows[random.integers(len(value))] = True
+                value = value * rows[:, None]
+            if kind == "nonfinite" and self.leaf.options.get("skip_nonfinite"):
+                value[..., 0] = random.choice([np.inf, -np.inf, np.nan])
+            values.append(value)
+            scale = self.leaf.options.get("loss_scale_factor") or 1.0
+            if i not in learned:
+                continue
+            if kind == "missing" and not is_whole:
+                native.append(None)
+                continue
+            native.append(gradient(value * scale, rows, dtype, random))
+            named = rows if BACKEND == "tensorflow" else None
+            grads[i] = Gradient(value * scale, named)
+        if not grads:
+            return
+        self.model.optimizer.apply(self.model.weights, grads)
+        if how == "stateless":
+            self.world.stateless(native)
+        elif how == "fit":
+            self.world.fit(values, learned)
+            self.model.optimizer.finalize(self.model.weights, learned)
+        else:
+            self.world.apply(native, learned, has_all=len(learned) == len(self.all))
+        self.is_built = True
+
+    def freeze(self, event):
+        self.frozen |= set(self.which(event))
+
+    def unfreeze(self, event):
+        self.frozen.clear()
+
+    def compile(self, event):
+        self.world.compile()
+
+    @property
+    def is_scheduled(self):
+        return isinstance(self.leaf.rate, dict)
+
+    def rate(self, event):
+        if not self.is_scheduled:
+            self.world.optimizer.learning_rate = event["value"]
+            self.model.optimizer.set_rate(event["value"])
+
+    def pause(self, event):
+        """A rate of 0 for one update."""
+        for value in (0.0, event["value"]):
+            self.rate({"value": value})
+            if value == 0:
+                rest = {"scale": 1.0, "kinds": {}, "how": "apply"}
+                self.train({"data": event["data"], **rest})
+
+    def plateau(self, event):
+        if not self.is_scheduled:
+            self.world.plateau()
+            self.model.optimizer.set_rate(self.leaf.rate / 2)
+
+    def scheduler(self, event):
+        if not self.is_scheduled:
+            self.world.scheduler(event["value"])
+            self.model.optimizer.set_rate(event["value"])
+
+    def assign(self, event):
+        random = np.random.default_rng(event["data"])
+        for i in self.which(event):
+            name, variable = self.names[i], self.world.variables[i]
+            dtype = self.life["variables"][name]["dtype"]
+            value = drawn(random, VARIABLES[name], event["scale"])
+            variable.assign(ops.convert_to_tensor(value, variable.dtype))
+            # A residual that would round to the same weight cannot be told apart.
+            slack = ulp(value, dtype) / 2 if dtype in HALF else 0.0
+            self.model.weights.restart(i, value, slack)
+
+    def swap(self, event=None):
+        average = self.model.average()
+        if average is not None and average.has_average:
+            self.world.average().swap()
+            self.is_swapped = not self.is_swapped
+
+    def assign_average(self, event):
+        average = self.model.average()
+        if average is not None and average.has_average:
+            self.world.average().assign_average()
+            for i in average.own:
+                self.model.weights[i] = average.kept[i]
+
+    def finalize(self, event):
+        if not self.is_built or (self.is_kerass and self.leaf.updates == 0):
+            return
+        which = self.all if self.is_kerass else self.which(event)
+        variables = [self.world.variables[i] for i in which]
+        self.world.optimizer.finalize_variable_values(variables)
+        self.model.optimizer.finalize(self.model.weights, which)
+
+    def save(self, event):
+        if not self.is_built:
+            self.build()
+        self.world.save()
+        self.forget_called()
+
+    def checkpoint(self, event):
+        if not self.is_built:
+            self.build()
+        self.world.checkpoint(event["after_build"])
+        self.forget_called()
+
+    def recreate(self, event):
+        if not self.is_built:
+            self.build()
+        self.world.recreate(event["state"])
+        self.forget_called()
+        if not event["state"]:
+            self.model.fresh()
+            for i, variable in enumerate(self.world.variables):
+                self.model.weights.restart(i, array(variable))
+            self.is_built = False
+
+    def forget_called(self):
+        """What Keras does not save."""
+        for leaf in self.model.optimizer.leaves():
+            if leaf.kind in OF_KERAS and leaf.called:
+                leaf.called = []
+                self.model.build()
+
+    # What is compared
+
+    def compare(self, step):
+        average = self.model.average()
+        for i, variable in enumerate(self.world.variables):
+            wanted = self.model.weights[i]
+            if self.is_swapped and i in average.own:
+                wanted = average.kept[i]
+            self.compare_one(step, "weights", i, variable, wanted)
+        if not self.is_built:
+            return
+        optimizer = self.world.optimizer
+        updates = int(ops.convert_to_numpy(optimizer.iterations))
+        if updates != self.model.optimizer.updates:
+            wanted = self.model.optimizer.updates
+            text = f"iterations are {updates} and should be {wanted}"
+            raise Difference(step, "iterations", text)
+        for name in ("skipped", "skipped_in_a_row"):
+            if self.leaf.options.get("skip_nonfinite"):
+                count = int(getattr(optimizer, name).numpy())
+                if count != getattr(self.leaf, name):
+                    text = f"{name} is {count} and should be {getattr(self.leaf, name)}"
+                    raise Difference(step, name, text)
+        if not self.is_scheduled:
+            rate = float(ops.convert_to_numpy(optimizer.learning_rate))
+            if abs(rate - self.leaf.rate) > 1e-6 * self.leaf.rate:
+                text = f"learning_rate is {rate} and should be {self.leaf.rate}"
+                raise Difference(step, "learning_rate", text)
+        self.compare_averages(step, optimizer, self.model.optimizer)
+
+    def compare_averages(self, step, optimizer, wanted):
+        """The averages of an optimizer and of those that it wraps."""
+        known = {id(v): i for i, v in enumerate(self.world.variables)}
+        trained = [known.get(id(v)) for v in optimizer._trainable_variables]
+        if getattr(wanted, "has_average", False) and not self.is_swapped:
+            for i, slots in zip(trained, optimizer._slots, strict=True):
+                if i in wanted.own:
+                    what = f"average of {wanted.kind}"
+                    self.compare_one(step, what, i, slots[0], wanted.kept[i])
+        if hasattr(wanted, "inner"):
+            self.compare_averages(step, optimizer.inner_optimizer, wanted.inner)
+        elif wanted.averages:
+            for i, kept in zip(
+                trained, optimizer._model_variables_moving_average, strict=True
+            ):
+                if i in wanted.averages:
+                    self.compare_one(step, "average", i, kept, wanted.averages[i])
+
+    def compare_one(self, step, what, i, variable, wanted):
+        found = array(variable)
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        of_moved, of_magnitude = TOLERANCES[dtype]
+        weights = self.model.weights
+        largest = np.max(np.abs(wanted), initial=0.0)
+        bound = of_moved * weights.moved[i] + of_magnitude * largest
+        slack = weights.slack[i]
+        if dtype in HALF:
+            bound = bound + 0.52 * ulp(np.maximum(np.abs(found), np.abs(wanted)), dtype)
+        if np.any(slack):
+            bound = bound + 2 * slack + 0.02 * weights.moved[i]
+        distance = np.abs(found - wanted)
+        if not np.all(distance <= bound):
+            worst = np.unravel_index(np.argmax(np.nan_to_num(distance / bound, nan=np.inf)), found.shape)
+            text = (
+                f"{what} of {self.names[i]} at {tuple(map(int, worst))}: "
+                f"{found[worst]:.9g} should be {wanted[worst]:.9g} "
+                f"(tolerance {np.broadcast_to(bound, found.shape)[worst]:.2g}, "
+                f"moved {weights.moved[i]:.2g})"
+            )
+            raise Difference(step, what.split(" of ")[0], text)
+
+
+def start(name, scale):
+    random = np.random.default_rng(list(VARIABLES).index(name))
+    return drawn(random, VARIABLES[name], 1.0) * scale
+
+
+def drawn(random, shape, scale):
+    """Numbers of 7 bits, which every dtype holds; some are 0."""
+    value = random.integers(-96, 97, shape) / 64
+    return value * scale if scale else np.zeros(shape)
+
+
+def ulp(value, dtype):
+    """The distance of numbers of 16 bits at `value`."""
+    exponent = np.floor(np.log2(np.maximum(np.abs(value), 2.0**-14)))
+    return 2.0 ** (exponent - MANTISSA[dtype])
+
+
+def live(life):
+    """Lives a life; returns the `Difference` that ends it, or `None`."""
+    step = -1
+    with warnings.catch_warnings(), paths(life["fast"]), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            run = Run(life)
+            run.compare(step)
+            for step, event in enumerate(life["events"]):
+                run.go(event)
+                run.compare(step)
+        except Difference as difference:
+            return difference
+        except Exception as error:  # what this is there to find
+            name = type(error).__name__
+            text = re.sub(r"0x[0-9a-f]+|id=\d+", "", f"{name}: {error}")
+            return Difference(step, f"{name}", text[:600])
+    return None
+
+
+def shrunk(life, difference, attempts=300):
+    """A smaller life that ends alike, and how."""
+    tried = 0
+    while True:
+        for candidate in smaller(life):
+            tried += 1
+            if tried > attempts:
+                return life, difference
+            found = live(candidate)
+            if found is not None and found.what == difference.what:
+                events = candidate["events"][: found.step + 1]
+                life, difference = candidate | {"events": events}, found
+                break
+        else:
+            return life, difference
+
+
+def report(seed, life, difference):
+    """What is to be read of a life that ended badly."""
+    at = f"after event {difference.step}" if difference.step >= 0 else "when it began"
+    lines = [f"Life {seed} on {BACKEND} differs {at}: {difference}"]
+    return "\n".join([*lines, *("    " + line for line in described(life))])

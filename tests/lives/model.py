@@ -1,0 +1,581 @@
+"""What weights should be: optimizers, options and wrappers in NumPy, `float64`.
+
+It imports nothing of ours. A weight is `exact`: what rounding took from a 16-bit weight
+is not lost in training, so this rounds nothing; `float32` differs by its own rounding.
+"""
+
+import re
+
+import numpy as np
+
+from tests.references.optimizers import rectification
+from tests.references.optimizers import shrunk
+
+
+class Weights:
+    """The weights of a life, by variable, and how far they have moved."""
+
+    def __init__(self, values, paths):
+        self.values = [np.array(value, "float64") for value in values]
+        self.paths = list(paths)  # those of the first build, which rules know
+        self.moved = [0.0 for _ in values]
+        # How far an assigned 16-bit weight may be from what was assigned.
+        self.slack = [np.zeros_like(value) for value in self.values]
+
+    def __getitem__(self, i):
+        return self.values[i]
+
+    def __setitem__(self, i, value):
+        self.moved[i] += np.max(np.abs(value - self.values[i]), initial=0.0)
+        self.values[i] = value
+
+    def __len__(self):
+        return len(self.values)
+
+    def restart(self, i, value, slack=0.0):
+        """Takes a value from outside."""
+        self.values[i] = np.array(value, "float64")
+        self.slack[i] = np.maximum(self.slack[i], slack)
+
+
+# Formulas: `function(w, g, lr, decay, t, state, ...)` returns new weights. `state` is a
+# dictionary of one variable, `t` the number of the update, `decay` what of the weight
+# decay belongs into the formula.
+
+
+def _moments(s, g, beta_1, beta_2):
+    s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * g
+    s["v"] = beta_2 * s.get("v", 0.0) + (1 - beta_2) * g**2
+    return s["m"], s["v"]
+
+
+def _largest(s, v, amsgrad):
+    s["max"] = np.maximum(s.get("max", 0.0), v)
+    return s["max"] if amsgrad else v
+
+
+def radam(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    amsgrad=False,
+    sma_threshold=5.0,
+):
+    m, v = _moments(s, g, beta_1, beta_2)
+    m_hat = m / (1 - beta_1**t)
+    v_hat = _largest(s, v, amsgrad) / (1 - beta_2**t)
+    r = rectification(t, beta_2, sma_threshold)
+    return w - lr * (m_hat if r is None else r * m_hat / (np.sqrt(v_hat) + epsilon))
+
+
+def adabelief(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-14,
+    rectify=True,
+    amsgrad=False,
+    sma_threshold=5.0,
+):
+    m = s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * g
+    v = s["v"] = beta_2 * s.get("v", 0.0) + (1 - beta_2) * (g - m) ** 2 + epsilon
+    m_hat = m / (1 - beta_1**t)
+    v_hat = _largest(s, v, amsgrad) / (1 - beta_2**t)
+    step = m_hat / (np.sqrt(v_hat) + epsilon)
+    if rectify:
+        r = rectification(t, beta_2, sma_threshold)
+        step = m_hat if r is None else r * step
+    return w - lr * step
+
+
+def lamb(
+    w, g, lr, decay, t, s, beta_1=0.9, beta_2=0.999, epsilon=1e-6, max_trust_ratio=None
+):
+    m, v = _moments(s, g, beta_1, beta_2)
+    m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
+    u = m_hat / (np.sqrt(v_hat) + epsilon) + decay * w
+    w_norm, u_norm = np.linalg.norm(w), np.linalg.norm(u)
+    ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0
+    return w - lr * min(ratio, max_trust_ratio or np.inf) * u
+
+
+def yogi(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-3,
+    initial_accumulator_value=1e-6,
+    l1_regularization_strength=0.0,
+    l2_regularization_strength=0.0,
+):
+    m = s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * g
+    v = s.get("v", np.full_like(w, initial_accumulator_value))
+    v = s["v"] = v - (1 - beta_2) * np.sign(v - g**2) * g**2
+    eta = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) / (np.sqrt(v) + epsilon)
+    l1, l2 = l1_regularization_strength, l2_regularization_strength
+    return shrunk(w - eta * m, eta, l1, l2)
+
+
+def novograd(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    grad_averaging=False,
+    amsgrad=False,
+):
+    square = np.sum(g**2)
+    is_first = s.get("v", 0.0) == 0
+    v = s["v"] = square if is_first else beta_2 * s["v"] + (1 - beta_2) * square
+    d = g / (np.sqrt(_largest(s, v, amsgrad)) + epsilon) + decay * w
+    gain = 1 if is_first or not grad_averaging else 1 - beta_1
+    s["m"] = beta_1 * s.get("m", 0.0) + gain * d
+    return w - lr * s["m"]
+
+
+def proximal_adagrad(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    initial_accumulator_value=0.1,
+    l1_regularization_strength=0.0,
+    l2_regularization_strength=0.0,
+):
+    a = s["a"] = s.get("a", initial_accumulator_value) + g**2
+    eta = lr / np.sqrt(a)
+    l1, l2 = l1_regularization_strength, l2_regularization_strength
+    return shrunk(w - eta * g, eta, l1, l2)
+
+
+def cocob(w, g, lr, decay, t, s, alpha=100.0):
+    g = -g
+    largest = s["largest"] = np.maximum(s.get("largest", 1e-8), np.abs(g))
+    magnitudes = s["magnitudes"] = s.get("magnitudes", 0.0) + np.abs(g)
+    before = s.get("bet", np.zeros_like(w))
+    reward = s["reward"] = np.maximum(s.get("reward", 0.0) + before * g, 0)
+    theta = s["theta"] = s.get("theta", 0.0) + g
+    fraction = theta / (largest * np.maximum(magnitudes + largest, alpha * largest))
+    s["bet"] = fraction * (largest + reward)
+    return w + lr * (s["bet"] - before)
+
+
+def conditional_gradient(w, g, lr, decay, t, s, radius=1.0, epsilon=1e-7):
+    return (1 - lr) * w - lr * radius * g / (np.linalg.norm(g) + epsilon)
+
+
+def adam(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-7,
+    amsgrad=False,
+):
+    m, v = _moments(s, g, beta_1, beta_2)
+    alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    return w - alpha * m / (np.sqrt(_largest(s, v, amsgrad)) + epsilon)
+
+
+def lazy_adam(w, g, lr, decay, t, s, rows=None, **hyper):
+    if rows is None:
+        return adam(w, g, lr, decay, t, s, **hyper)
+    part = {key: np.broadcast_to(x, w.shape)[rows] for key, x in s.items()}
+    new_w = w.copy()
+    new_w[rows] = adam(w[rows], g[rows], lr, decay, t, part, **hyper)
+    for key, x in part.items():
+        whole = np.array(np.broadcast_to(s.get(key, 0.0), w.shape))
+        whole[rows] = x
+        s[key] = whole
+    return new_w
+
+
+def sgd(w, g, lr, decay, t, s, momentum=0.0, nesterov=False):
+    m = s["m"] = momentum * s.get("m", 0.0) - lr * g
+    return w + (momentum * m - lr * g if nesterov else m)
+
+
+FORMULAS = {
+    "RAdam": radam,
+    "AdaBelief": adabelief,
+    "LAMB": lamb,
+    "Yogi": yogi,
+    "NovoGrad": novograd,
+    "ProximalAdagrad": proximal_adagrad,
+    "COCOB": cocob,
+    "ConditionalGradient": conditional_gradient,
+    "LazyAdam": lazy_adam,
+    "SGD": sgd,
+    "Adam": adam,
+}
+OF_KERAS = ("SGD", "Adam")
+DECAYS_INSIDE = ("LAMB", "NovoGrad")
+
+
+class Gradient:
+    """The gradient of one variable, and the rows that it names, if it is sparse."""
+
+    def __init__(self, value, rows=None):
+        self.value, self.rows = np.array(value, "float64"), rows
+
+    @property
+    def is_finite(self):
+        return bool(np.isfinite(self.value).all())
+
+
+class Leaf:
+    """An optimizer with a formula: all that is no wrapper."""
+
+    def __init__(self, node):
+        self.kind = node["kind"]
+        self.hyper = node.get("hyper", {})
+        self.options = node.get("options", {})
+        self.rate = self.first_rate = node["rate"]
+        # Patterns that were excluded by a call: not in a configuration of Keras's.
+        self.called = []
+        self.own = None
+        self.reset()
+
+    def reset(self):
+        """Makes all state that of an optimizer which is new."""
+        self.steps = 0  # gradients, and not updates
+        self.skipped = self.skipped_in_a_row = 0
+        self.state, self.sums, self.averages = {}, {}, {}
+
+    def build(self, own, factors, decays, weights):
+        self.own, self.factors, self.decays = own, factors, decays
+        for i in own:
+            excluded = [*self.options.get("weight_decay_exclude", ()), *self.called]
+            if any(re.search(p, weights.paths[i]) for p in excluded):
+                self.decays[i] = 0.0
+
+    def leaves(self):
+        return [self]
+
+    @property
+    def leaf(self):
+        return self
+
+    @property
+    def window(self):
+        return self.options.get("gradient_accumulation_steps") or 1
+
+    @property
+    def updates(self):
+        return self.steps // self.window
+
+    def current_rate(self):
+        if isinstance(self.rate, dict):
+            boundaries, values = self.rate["boundaries"], self.rate["values"]
+            return values[sum(self.steps > b for b in boundaries)]
+        return self.rate
+
+    def set_rate(self, rate):
+        self.rate = rate
+
+    def skips(self, grads):
+        """Whether these are passed over; counts it."""
+        if not self.options.get("skip_nonfinite"):
+            return False
+        if all(g.is_finite for g in grads.values()):
+            self.skipped_in_a_row = 0
+            return False
+        self.skipped += 1
+        self.skipped_in_a_row += 1
+        return True
+
+    def apply(self, weights, grads, in_group=False):
+        """Makes of gradients, by variable, an update; returns whether it is one."""
+        if not in_group and self.skips(grads):
+            return False
+        grads = {i: Gradient(g.value, g.rows) for i, g in grads.items()}
+        scale = self.options.get("loss_scale_factor")
+        if scale and not in_group:
+            for g in grads.values():
+                g.value /= scale
+        is_last = (self.steps + 1) % self.window == 0
+        for i, g in grads.items():
+            g.value = g.value + self.sums.get(i, 0.0)
+            self.sums[i] = 0.0 if is_last else g.value
+            if self.window > 1 and g.rows is not None:  # of all gradients of a window
+                axes = tuple(range(1, g.value.ndim))
+                g.rows = np.any(g.value != 0, axis=axes)
+        if is_last:
+            for g in grads.values():
+                g.value = g.value / self.window
+            self.update(weights, grads, in_group)
+        self.steps += 1
+        return is_last
+
+    def update(self, weights, grads, in_group):
+        options, t = self.options, self.updates + 1
+        clip(options, grads, in_group)
+        for i, g in grads.items():
+            lr, decay = self.current_rate() * self.factors[i], self.decays[i]
+            if callable(decay):
+                decay = decay(self.updates)
+            w, inside = weights[i], 0.0
+            if options.get("independent_decay"):
+                w = w - decay * w
+            elif self.kind in DECAYS_INSIDE:
+                inside = decay
+            else:
+                w = w - lr * decay * w
+            state = self.state.setdefault(i, {})
+            hyper = dict(self.hyper)
+            if self.kind == "LazyAdam":
+                hyper["rows"] = g.rows
+            weights[i] = FORMULAS[self.kind](w, g.value, lr, inside, t, state, **hyper)
+        if not options.get("use_ema"):
+            return
+        momentum = options.get("ema_momentum", 0.99)
+        every = options.get("ema_overwrite_frequency")
+        for i in self.own:
+            past = self.averages.get(i, weights[i])
+            self.averages[i] = momentum * past + (1 - momentum) * weights[i]
+            if every and t % every == 0:
+                weights[i] = self.averages[i]
+
+    def finalize(self, weights, only):
+        if self.options.get("use_ema"):
+            for i in self.own:
+                if i in only and i in self.averages:
+                    weights[i] = self.averages[i]
+
+
+def clip(options, grads, in_group):
+    if options.get("clipnorm"):
+        for g in grads.values():
+            g.value = g.value * _factor(np.linalg.norm(g.value), options["clipnorm"])
+    elif options.get("clipvalue"):
+        largest = options["clipvalue"]
+        for g in grads.values():
+            g.value = np.clip(g.value, -largest, largest)
+    elif options.get("global_clipnorm") and not in_group and grads:
+        clip_together(grads, options["global_clipnorm"])
+
+
+def clip_together(grads, largest):
+    norm = np.sqrt(sum(np.sum(g.value**2) for g in grads.values()))
+    for g in grads.values():
+        g.value = g.value * _factor(norm, largest)
+
+
+def _factor(norm, largest):
+    return largest / max(norm, largest)
+
+
+class Wrapper:
+    """What acts around each update of another."""
+
+    def __init__(self, node):
+        self.kind, self.hyper = node["kind"], node.get("hyper", {})
+        self.inner = make(node["inner"])
+        self.reset_own()
+
+    def reset_own(self):
+        self.own_updates = 0
+        self.kept = {}  # slow weights, or an average
+
+    def reset(self):
+        self.reset_own()
+        self.inner.reset()
+
+    def build(self, own, factors, decays, weights):
+        self.own = own
+        self.inner.build(own, factors, decays, weights)
+
+    def leaves(self):
+        return self.inner.leaves()
+
+    @property
+    def leaf(self):
+        return self.inner.leaf
+
+    @property
+    def updates(self):
+        return self.leaf.updates
+
+    def current_rate(self):
+        return self.inner.current_rate()
+
+    def set_rate(self, rate):
+        self.inner.set_rate(rate)
+
+    def finalize(self, weights, only):
+        self.inner.finalize(weights, only)
+
+    def apply(self, weights, grads, in_group=False):
+        if self.own_updates == 0 and self.kind != "SWA":
+            self.kept = {i: weights[i] for i in self.own}
+        is_update = self.inner.apply(weights, grads, in_group)
+        if is_update:
+            self.own_updates += 1
+            getattr(self, self.kind)(weights, grads, self.own_updates, **self.hyper)
+        return is_update
+
+    def Lookahead(self, weights, grads, t, sync_period=6, slow_step_size=0.5):  # noqa: N802
+        if t % sync_period == 0:
+            for i in grads:  # others are frozen
+                slow = self.kept[i]
+                self.kept[i] = slow + slow_step_size * (weights[i] - slow)
+                weights[i] = self.kept[i]
+
+    def MovingAverage(self, weights, grads, t, decay=0.99, start_step=0, warmup=False):  # noqa: N802
+        n = t - start_step
+        d = min(decay, n / (n + 9)) if warmup and n > 0 else decay
+        d = d if n > 0 else 0.0
+        for i in self.own:
+            self.kept[i] = d * self.kept[i] + (1 - d) * weights[i]
+
+    def SWA(self, weights, grads, t, start, period):  # noqa: N802
+        if t >= start and (t - start) % period == 0:
+            n = (t - start) // period + 1
+            for i in self.own:
+                past = self.kept.get(i, 0.0)
+                self.kept[i] = past + (weights[i] - past) / n
+
+    @property
+    def has_average(self):
+        """Whether the average is one: slow weights are none."""
+        least = {"MovingAverage": 1, "SWA": self.hyper.get("start", 1)}
+        return self.own_updates >= least.get(self.kind, np.inf)
+
+
+class Groups(Wrapper):
+    """`ParameterGroups`."""
+
+    def __init__(self, node):
+        self.rules = [(pattern, dict(rule)) for pattern, rule in node["rules"]]
+        self.others = []
+        for _, rule in self.rules:
+            if "optimizer" in rule:
+                rule["optimizer"] = make(rule["optimizer"])
+                self.others.append(rule["optimizer"])
+        super().__init__(node)
+        first = self.inner.leaf.rate
+        if not isinstance(first, dict):
+            self.ratios = [other.leaf.rate / first for other in self.others]
+
+    def reset(self):
+        super().reset()
+        for other in self.others:
+            other.reset()
+
+    def leaves(self):
+        return [leaf for child in self.children() for leaf in child.leaves()]
+
+    def children(self):
+        return [self.inner, *self.others]
+
+    def build(self, own, factors, decays, weights):
+        self.own, self.child_of = own, {}
+        factors, decays = dict(factors), dict(decays)
+        for i in own:
+            rules = [r for p, r in self.rules if re.search(p, weights.paths[i])]
+            found = [r["optimizer"] for r in rules if "optimizer" in r]
+            self.child_of[i] = found[0] if found else self.inner
+            for r in rules:
+                factors[i] *= r.get("learning_rate_multiplier", 1.0)
+            found = [r["weight_decay"] for r in rules if "weight_decay" in r]
+            default = self.child_of[i].leaf.options.get("weight_decay") or 0.0
+            decays[i] = (found[0] or 0.0) if found else default
+        for child in self.children():
+            mine = [i for i in own if self.child_of[i] is child]
+            child.build(mine, dict(factors), dict(decays), weights)
+
+    def set_rate(self, rate):
+        self.inner.set_rate(rate)
+        for other, ratio in zip(self.others, self.ratios, strict=True):
+            other.set_rate(rate * ratio)
+
+    def finalize(self, weights, only):
+        for child in self.children():
+            child.finalize(weights, only)
+
+    def apply(self, weights, grads, in_group=False):
+        inner = self.inner.leaf
+        if inner.skips(grads):
+            return False
+        scale = inner.options.get("loss_scale_factor") or 1.0
+        grads = {i: Gradient(g.value / scale, g.rows) for i, g in grads.items()}
+        if inner.options.get("global_clipnorm"):
+            clip_together(grads, inner.options["global_clipnorm"])
+        is_update = False
+        for child in self.children():
+            mine = {i: g for i, g in grads.items() if self.child_of[i] is child}
+            made = child.apply(weights, mine, in_group=True)
+            is_update |= made and child is self.inner
+        return is_update
+
+
+def make(node):
+    """The optimizer of a life."""
+    if "inner" not in node:
+        return Leaf(node)
+    return Groups(node) if node["kind"] == "ParameterGroups" else Wrapper(node)
+
+
+class Model:
+    """Weights and their optimizer."""
+
+    def __init__(self, node, called, values, paths):
+        self.weights = Weights(values, paths)
+        self.optimizer = make(node)
+        for leaf in self.optimizer.leaves():
+            leaf.called = list(called)
+        self.build()
+
+    def build(self):
+        everything = list(range(len(self.weights)))
+        decay = self.optimizer.leaf.options.get("weight_decay") or 0.0
+        self.optimizer.build(
+            everything,
+            dict.fromkeys(everything, 1.0),
+            dict.fromkeys(everything, decay),
+            self.weights,
+        )
+
+    def fresh(self):
+        """A new optimizer of the same configuration."""
+        for leaf in self.optimizer.leaves():
+            if leaf.kind in OF_KERAS:
+                leaf.called = []
+        self.optimizer.reset()
+        self.build()
+
+    def average(self):
+        """The outermost wrapper that keeps an average, or `None`."""
+        optimizer = self.optimizer
+        while isinstance(optimizer, Wrapper):
+            if optimizer.kind in ("MovingAverage", "SWA"):
+                return optimizer
+            optimizer = optimizer.inner
+        return None

@@ -1,0 +1,246 @@
+"""The model of a life as it is: variables, and the optimizer that trains them."""
+
+import tempfile
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+from keras import ops
+
+from tests.lives.life import BACKEND
+from tests.lives.life import VARIABLES
+from tests.tools import array
+from tfx_extras import optimizers
+
+SCHEDULE = keras.optimizers.schedules.PiecewiseConstantDecay
+
+
+@keras.saving.register_keras_serializable("lives")
+class Part(keras.Layer):
+    """A weight whose gradient is what comes in at its place of the input."""
+
+    def __init__(self, weight, shape, weight_dtype, start, name):
+        super().__init__(name=name)
+        self.weight, self.shape = weight, tuple(shape)
+        self.weight_dtype, self.start = weight_dtype, start
+
+    def build(self, input_shape=None):
+        self.w = self.add_weight(
+            shape=self.shape, dtype=self.weight_dtype, name=self.weight
+        )
+
+    def call(self, x):
+        stop = self.start + int(np.prod(self.shape))
+        total = ops.sum(x[:, self.start : stop] * ops.reshape(self.w, (1, -1)), axis=1)
+        return ops.concatenate([x[:, :-1], x[:, -1:] + total[:, None]], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            "weight": self.weight,
+            "shape": list(self.shape),
+            "weight_dtype": self.weight_dtype,
+            "start": self.start,
+            "name": self.name,
+        }
+
+
+@keras.saving.register_keras_serializable("lives")
+def last_column(y_true, y_pred):
+    return y_pred[:, -1]
+
+
+class World:
+    """Weights of a life, their layers, their model if it needs one, an optimizer."""
+
+    def __init__(self, life, values):
+        self.life = life
+        self.names = list(life["variables"])
+        self.width = 1 + sum(int(np.prod(VARIABLES[name])) for name in self.names)
+        self.model = None
+        self.make_layers()
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(ops.convert_to_tensor(value, variable.dtype))
+        self.optimizer = made(life["optimizer"])
+        if life["called"]:
+            self.optimizer.exclude_from_weight_decay(var_names=life["called"])
+
+    def make_layers(self):
+        self.layers, start = [], 0
+        for name in self.names:
+            layer, weight = name.split("/")
+            shape, dtype = VARIABLES[name], self.life["variables"][name]["dtype"]
+            self.layers.append(Part(weight, shape, dtype, start, layer))
+            start += int(np.prod(shape))
+        self.model = None
+        if self.life["sequential"]:
+            inputs = keras.Input((self.width,))
+            self.model = keras.Sequential([inputs, *self.layers], name="model")
+        else:
+            for layer in self.layers:
+                layer.build()
+                layer.built = True
+
+    @property
+    def variables(self):
+        return [layer.w for layer in self.layers]
+
+    def compile(self):
+        if self.model is None:
+            x = y = keras.Input((self.width,))
+            for layer in self.layers:
+                y = layer(y)
+            self.model = keras.Model(x, y, name="model")
+        self.model.compile(self.optimizer, last_column, run_eagerly=True)
+
+    def build(self):
+        self.optimizer.build(self.variables)
+
+    # What comes upon it
+
+    def apply(self, grads, which, has_all):
+        if has_all:
+            self.optimizer.apply(grads, self.variables)
+        else:
+            self.optimizer.apply(grads, [self.variables[i] for i in which])
+
+    def stateless(self, grads):
+        self.build()
+        weights = [v.value for v in self.variables]
+        state = [v.value for v in self.optimizer.variables]
+        new = self.optimizer.stateless_apply(state, grads, weights)
+        kept = self.variables, self.optimizer.variables
+        for variables, values in zip(kept, new, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def fit(self, values, which):
+        """Trains on one sample, whose loss has these gradients."""
+        for i, layer in enumerate(self.layers):
+            layer.trainable = i in which
+        self.compile()
+        row = [np.ravel(value) for value in values]
+        x = np.concatenate([*row, [0.0]]).astype("float32")[None]
+        try:
+            self.model.fit(x, x[:, -1:], verbose=0, shuffle=False)
+        finally:
+            for layer in self.layers:
+                layer.trainable = True
+
+    def callback(self, callback, losses):
+        callback.set_model(SimpleNamespace(optimizer=self.optimizer))
+        callback.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            callback.on_epoch_begin(epoch, {})
+            callback.on_epoch_end(epoch, {"loss": loss})
+
+    def plateau(self):
+        callback = keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1)
+        self.callback(callback, [1.0, 1.0])
+
+    def scheduler(self, rate):
+        self.callback(keras.callbacks.LearningRateScheduler(lambda _: rate), [1.0])
+
+    def save(self):
+        self.compile()
+        with tempfile.TemporaryDirectory() as folder:
+            self.model.save(f"{folder}/model.keras")
+            self.model = keras.models.load_model(f"{folder}/model.keras")
+        self.layers = [self.model.get_layer(layer.name) for layer in self.layers]
+        self.optimizer = self.model.optimizer
+
+    def renewed(self):
+        """Makes layers anew, with the weights that they had, and an optimizer."""
+        before = [array(variable) for variable in self.variables]
+        self.make_layers()
+        for variable, value in zip(self.variables, before, strict=True):
+            variable.assign(ops.convert_to_tensor(value, variable.dtype))
+        config = self.optimizer.get_config()
+        self.optimizer = type(self.optimizer).from_config(config)
+
+    def recreate(self, with_state):
+        state = [variable.numpy() for variable in self.optimizer.variables]
+        self.renewed()
+        if with_state:
+            self.build()
+            for variable, value in zip(self.optimizer.variables, state, strict=True):
+                variable.assign(value)
+
+    def checkpoint(self, after_build):
+        import tensorflow as tf
+
+        def contents():
+            raws = {str(i): v.value for i, v in enumerate(self.variables)}
+            return tf.train.Checkpoint(optimizer=self.optimizer, **raws)
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = contents().write(f"{folder}/checkpoint")
+            self.renewed()
+            if after_build:
+                self.build()
+            for variable in self.variables:
+                variable.assign(ops.zeros_like(variable))
+            contents().restore(path)
+            self.build()
+
+    def average(self):
+        """The outermost wrapper that keeps an average."""
+        optimizer = self.optimizer
+        while optimizer is not None and not hasattr(optimizer, "swap"):
+            optimizer = getattr(optimizer, "inner_optimizer", None)
+        return optimizer
+
+
+def gradient(value, rows, dtype, random):
+    """A gradient as the backend has it; one of rows names some of them twice."""
+    if rows is None or BACKEND != "tensorflow":
+        return ops.convert_to_tensor(value, dtype)
+    import tensorflow as tf
+
+    named = np.flatnonzero(rows)
+    # Halves of what the first row has, which 16 bits hold.
+    numbers = np.concatenate([named, named[:1]])
+    values = value[numbers]
+    values[0], values[-1] = values[0] / 2, values[-1] / 2
+    order = random.permutation(len(numbers))
+    return tf.IndexedSlices(
+        tf.constant(values[order], dtype), tf.constant(numbers[order]), value.shape
+    )
+
+
+def made(node):
+    """The optimizer of a node."""
+    kind = node["kind"]
+    own = {**node.get("hyper", {}), **node.get("options", {})}
+    cls = getattr(optimizers, kind, None) or getattr(keras.optimizers, kind)
+    if "inner" not in node:
+        rate = node["rate"]
+        if isinstance(rate, dict):
+            rate = SCHEDULE(rate["boundaries"], rate["values"])
+        return cls(rate, **own)
+    if kind == "ParameterGroups":
+        groups = {}
+        for pattern, rule in node["rules"]:
+            rule = dict(rule)
+            if "optimizer" in rule:
+                rule["optimizer"] = made(rule["optimizer"])
+            groups[pattern] = rule
+        own["groups"] = groups
+    return cls(made(node["inner"]), **own)
+
+
+@contextmanager
+def paths(fast):
+    """In this scope optimizers have fast paths, or not."""
+    wrapper = optimizers.Lookahead.__mro__[1]
+    before = {cls: cls.has_fast_paths for cls in (optimizers.Optimizer, wrapper)}
+    try:
+        for cls in before:
+            cls.has_fast_paths = fast
+        yield
+    finally:
+        for cls, value in before.items():
+            cls.has_fast_paths = value
