@@ -209,7 +209,7 @@ class _Draw:
             "assign_average": 0.5,
             "finalize": 2,
             "compile": 0.7,
-            "save": 1,
+            "save": 0.6,
             "checkpoint": 1.2 if BACKEND == "tensorflow" else 0,
             "recreate": 1.2,
         }

@@ -32,7 +32,8 @@ class Part(keras.Layer):
 
     def call(self, x):
         stop = self.start + int(np.prod(self.shape))
-        total = ops.sum(x[:, self.start : stop] * ops.reshape(self.w, (1, -1)), axis=1)
+        w = ops.cast(ops.reshape(self.w, (1, -1)), x.dtype)
+        total = ops.sum(x[:, self.start : stop] * w, axis=1)
         return ops.concatenate([x[:, :-1], x[:, -1:] + total[:, None]], axis=1)
 
     def compute_output_shape(self, input_shape):
@@ -207,7 +208,9 @@ def gradient(value, rows, dtype, random):
     values[0], values[-1] = values[0] / 2, values[-1] / 2
     order = random.permutation(len(numbers))
     return tf.IndexedSlices(
-        tf.constant(values[order], dtype), tf.constant(numbers[order]), value.shape
+        tf.constant(values[order], dtype),
+        tf.constant(numbers[order]),
+        tf.constant(value.shape),
     )
 
 
