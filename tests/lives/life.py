@@ -20,7 +20,7 @@ VARIABLES = {
 }
 PATTERNS = ("kernel", "bias", "^encoder/", "table", "head|norm")
 HALF = ("bfloat16", "float16")
-WRAPPERS = ("Lookahead", "MovingAverage", "SWA", "ParameterGroups")
+WRAPPERS = ("Lookahead", "MovingAverage", "SWA", "ParameterGroups", "ParameterGroups")
 MOMENTS = {"beta_1": (0.0, 0.5, 0.875), "beta_2": (0.5, 0.9375, 0.984375)}
 LARGE = (2.0**-10, 2.0**-3)  # of epsilon: what is small cancels in `float32`
 SHRINKING = {
@@ -76,7 +76,7 @@ class _Draw:
         life = {
             "variables": variables,
             "optimizer": self.node(is_half=half),
-            "called": self.some(["bias", "encoder/"]) if self.chance(0.15) else [],
+            "called": self.some(["bias", "encoder/"]) if self.chance(0.25) else [],
             "sequential": self.chance(0.2),
             "fast": self.chance(0.1 if BACKEND == "tensorflow" else 0.5),
             "build_first": self.chance(0.5),
@@ -114,6 +114,7 @@ class _Draw:
     def leaf(self, is_half, within, rate=None):
         # Keras's alone are not ours, and of 16-bit weights they lose what they round.
         kinds = [k for k in KINDS if k not in OF_KERAS or (within and not is_half)]
+        kinds += ["LazyAdam"]  # whose sparse gradients are peculiar
         if within and not is_half:
             kinds += OF_KERAS * 2
         kind = self.one(kinds)
@@ -145,7 +146,7 @@ class _Draw:
 
     def options(self, kind):
         is_kerass, found = kind in OF_KERAS, {}
-        if self.chance(0.3):
+        if self.chance(0.4):
             found["weight_decay"] = self.one([2.0**-4, 0.5])
             if not is_kerass and self.chance(0.4):
                 found["independent_decay"] = True
@@ -261,8 +262,8 @@ def settled(life):
             continue
         options = leaf_of(node["inner"])["options"]
         window = options.get("gradient_accumulation_steps")
-        if window:
-            options.pop("global_clipnorm", None)
+        if window and any("optimizer" in rule for _, rule in node["rules"]):
+            options.pop("global_clipnorm", None)  # which is refused
         for _, rule in node["rules"]:
             if "optimizer" in rule:  # what is said for all, the inner optimizer says
                 others = rule["optimizer"]["options"]

@@ -521,13 +521,16 @@ class Groups(Wrapper):
             child.finalize(weights, only)
 
     def apply(self, weights, grads, in_group=False):
+        if not self.others:
+            return self.inner.apply(weights, grads, in_group)
         inner = self.inner.leaf
         if inner.skips(grads):
             return False
         scale = inner.options.get("loss_scale_factor") or 1.0
         grads = {i: Gradient(g.value / scale, g.rows) for i, g in grads.items()}
-        if inner.options.get("global_clipnorm"):
-            clip_together(grads, inner.options["global_clipnorm"])
+        largest = inner.options.get("global_clipnorm")
+        if largest:
+            clip_together(grads, largest)
         is_update = False
         for child in self.children():
             mine = {i: g for i, g in grads.items() if self.child_of[i] is child}

@@ -1,0 +1,61 @@
+"""A few of the lives of `python -m tests.lives`, and the model that they are held to."""
+
+import numpy as np
+import pytest
+
+from tests.lives.life import BACKEND
+from tests.lives.life import described
+from tests.lives.life import draw
+from tests.lives.life import smaller
+from tests.lives.lives import live
+from tests.lives.lives import report
+from tests.lives.lives import shrunk
+from tests.lives.model import FORMULAS
+from tests.references import optimizers as references
+
+COUNT = {"tensorflow": 80, "jax": 40, "torch": 120}[BACKEND]
+
+
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_a_life_goes_as_the_plain_model_says(seed):
+    life = draw(seed)
+    difference = live(life)
+    if difference is not None:
+        pytest.fail(report(seed, *shrunk(life, difference, attempts=60)))
+
+
+def test_a_life_is_that_of_its_number():
+    assert draw(7) == draw(7)
+    assert described(draw(7)) != described(draw(8))
+
+
+def test_a_smaller_life_has_less():
+    life = draw(3)
+    size = len(str(life))
+    assert all(len(str(candidate)) <= size + 20 for candidate in smaller(life))
+
+
+NAMES = {
+    "RAdam": "radam",
+    "AdaBelief": "adabelief",
+    "LAMB": "lamb",
+    "Yogi": "yogi",
+    "NovoGrad": "novograd",
+    "ProximalAdagrad": "proximal_adagrad",
+    "COCOB": "cocob",
+    "ConditionalGradient": "conditional_gradient",
+    "LazyAdam": "adam",
+    "Adam": "adam",
+}
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_step_of_the_model_is_that_of_the_reference(kind):
+    random = np.random.default_rng(0)
+    start, gradients = random.normal(size=(4, 2)), random.normal(size=(6, 4, 2))
+    w, state = start, {}
+    for t, g in enumerate(gradients, 1):
+        w = FORMULAS[kind](w, g, 0.125, 0.0, t, state)
+    expected = getattr(references, NAMES[kind])(start, gradients, 0.125)
+    np.testing.assert_allclose(w, expected, rtol=1e-12)
