@@ -1362,26 +1362,31 @@ FAULTS = [
 ]
 
 
+def planted(fault: Fault, copy: Path) -> Path:
+    """Makes a copy of the project that has the fault, and returns its folder."""
+    for name in (
+        "tfx_extras",
+        "tests",
+        "pyproject.toml",
+        "examples",
+        "docs",
+    ):
+        source = ROOT / name
+        copied = copy / name
+        copied.parent.mkdir(exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copied)
+    target = copy / fault.path
+    text = target.read_text()
+    if fault.right not in text:
+        raise SystemExit(f"{fault.path} no longer holds {fault.right!r}")
+    target.write_text(text.replace(fault.right, fault.wrong))
+    return copy
+
+
 def is_seen(fault: Fault) -> bool:
     """Whether the selected tests pass on a copy, and fail once it has the fault."""
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        for name in (
-            "tfx_extras",
-            "tests",
-            "pyproject.toml",
-            "examples",
-            "docs",
-        ):
-            source = ROOT / name
-            copied = copy / name
-            copied.parent.mkdir(exist_ok=True)
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, copied)
-        target = copy / fault.path
-        text = target.read_text()
-        if fault.right not in text:
-            raise SystemExit(f"{fault.path} no longer holds {fault.right!r}")
-        target.write_text(text.replace(fault.right, fault.wrong))
+        copy = planted(fault, Path(folder) / "copy")
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         result = subprocess.run(
             [*command, fault.tests, "-k", fault.select],

@@ -3,15 +3,18 @@
     python -m tests.lives [--lives N] [--seed S] [--life SEED] [--keep] [--planted]
 
 Each life is the number of its seed: the first of N is S. One that differs from the
-plain model in `model.py` is made smaller, and printed. `--life` lives one, and
-`--keep` does not make it smaller. `KERAS_BACKEND` chooses the backend. Exits with 1 if
-a life ends badly.
+plain model in `model.py` is made smaller, and printed. `--life` lives one, and `--keep`
+does not make it smaller. `--planted` makes faults in copies of the package, one at a
+time, and says how many lives it took to find each. `KERAS_BACKEND` chooses the backend.
+Exits with 1 if a life ends badly, or a fault is not found.
 """
 
 import argparse
 import os
 import sys
 import time
+
+from tests.lives import planted
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,7 +28,10 @@ def main():
     parser.add_argument("--life", type=int)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--most", type=int, default=20)
+    parser.add_argument("--planted", nargs="?", const="", metavar="PATTERN")
     options = parser.parse_args()
+    if options.planted is not None:
+        return planted.main(options.planted)
 
     from tests.lives.life import described
     from tests.lives.life import draw
@@ -36,9 +42,10 @@ def main():
     seeds = range(options.seed, options.seed + options.lives)
     if options.life is not None:
         seeds = [options.life]
-    failed, since = 0, time.monotonic()
-    for count, seed in enumerate(seeds, 1):
+    lived, failed, since = 0, 0, time.monotonic()
+    for seed in seeds:
         life = draw(seed)
+        lived += 1
         if options.life is not None:
             print("\n".join(described(life)))
         difference = live(life)
@@ -50,7 +57,7 @@ def main():
             if failed == options.most:
                 break
     seconds = time.monotonic() - since
-    print(f"{count} lives, {failed} ended badly, {seconds:.0f} s")
+    print(f"{lived} lives, {failed} ended badly, {seconds:.0f} s")
     return failed > 0
 
 

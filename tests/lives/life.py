@@ -257,6 +257,11 @@ class _Draw:
 def settled(life):
     """A life without what cannot be asked for."""
     life = copy.deepcopy(life)
+    dtypes = {variable["dtype"] for variable in life["variables"].values()}
+    # Keras cannot stack the norms of both on TensorFlow.
+    if BACKEND == "tensorflow" and len(dtypes) > 1 and "float64" in dtypes:
+        for node in nodes_of(life["optimizer"]):
+            node.get("options", {}).pop("global_clipnorm", None)
     for node in nodes_of(life["optimizer"]):
         if node["kind"] != "ParameterGroups":
             continue
@@ -384,7 +389,9 @@ def _simpler(node):
                 options.pop("ema_overwrite_frequency", None)
             yield node | {"options": options}
         if node["hyper"]:
-            plain = {k: v for k, v in node["hyper"].items() if k in ("epsilon", "beta_2")}
+            plain = {
+                k: v for k, v in node["hyper"].items() if k in ("epsilon", "beta_2")
+            }
             if plain != node["hyper"]:
                 yield node | {"hyper": plain}
         if isinstance(node["rate"], dict):

@@ -34,7 +34,7 @@ OF_KERAS_FLOAT64 = (1e-6, 1e-7)
 MANTISSA = {"float16": 10, "bfloat16": 7}
 
 
-class Difference(Exception):
+class DifferenceError(Exception):
     """Something is not what it should be."""
 
     def __init__(self, step, what, text):
@@ -242,18 +242,18 @@ class Run:
         if updates != self.model.optimizer.updates:
             wanted = self.model.optimizer.updates
             text = f"iterations are {updates} and should be {wanted}"
-            raise Difference(step, "iterations", text)
+            raise DifferenceError(step, "iterations", text)
         for name in ("skipped", "skipped_in_a_row"):
             if self.leaf.options.get("skip_nonfinite"):
                 count = int(getattr(optimizer, name).numpy())
                 if count != getattr(self.leaf, name):
                     text = f"{name} is {count} and should be {getattr(self.leaf, name)}"
-                    raise Difference(step, name, text)
+                    raise DifferenceError(step, name, text)
         if not self.is_scheduled:
             rate = float(ops.convert_to_numpy(optimizer.learning_rate))
             if abs(rate - self.leaf.rate) > 1e-6 * self.leaf.rate:
                 text = f"learning_rate is {rate} and should be {self.leaf.rate}"
-                raise Difference(step, "learning_rate", text)
+                raise DifferenceError(step, "learning_rate", text)
         self.compare_averages(step, optimizer, self.model.optimizer)
 
     def compare_averages(self, step, optimizer, wanted):
@@ -300,7 +300,7 @@ class Run:
                 f"(tolerance {np.broadcast_to(bound, found.shape)[worst]:.2g}, "
                 f"moved {weights.moved[i]:.2g})"
             )
-            raise Difference(step, what.split(" of ")[0], text)
+            raise DifferenceError(step, what.split(" of ")[0], text)
 
 
 def start(name, scale):
@@ -321,7 +321,7 @@ def ulp(value, dtype):
 
 
 def live(life):
-    """Lives a life; returns the `Difference` that ends it, or `None`."""
+    """Lives a life; returns the `DifferenceError` that ends it, or `None`."""
     step = -1
     with warnings.catch_warnings(), paths(life["fast"]), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -331,12 +331,12 @@ def live(life):
             for step, event in enumerate(life["events"]):
                 run.go(event)
                 run.compare(step)
-        except Difference as difference:
+        except DifferenceError as difference:
             return difference
         except Exception as error:  # what this is there to find
             name = type(error).__name__
             text = re.sub(r"0x[0-9a-f]+|id=\d+", "", f"{name}: {error}")
-            return Difference(step, f"{name}", text[:600])
+            return DifferenceError(step, f"{name}", text[:600])
     return None
 
 

@@ -1,8 +1,9 @@
-"""A few of the lives of `python -m tests.lives`, and the model that they are held to."""
+"""A few of the lives of `python -m tests.lives`, and the model they are held to."""
 
 import numpy as np
 import pytest
 
+from tests.faults import ROOT
 from tests.lives.life import BACKEND
 from tests.lives.life import described
 from tests.lives.life import draw
@@ -11,6 +12,7 @@ from tests.lives.lives import live
 from tests.lives.lives import report
 from tests.lives.lives import shrunk
 from tests.lives.model import FORMULAS
+from tests.lives.planted import PLANTED
 from tests.references import optimizers as references
 
 COUNT = {"tensorflow": 80, "jax": 40, "torch": 120}[BACKEND]
@@ -33,6 +35,15 @@ def test_a_smaller_life_has_less():
     life = draw(3)
     size = len(str(life))
     assert all(len(str(candidate)) <= size + 20 for candidate in smaller(life))
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_fault_can_still_be_planted(name):
+    fault = PLANTED[name]
+    text = (ROOT / fault.path).read_text()
+    assert fault.right in text
+    compile(text.replace(fault.right, fault.wrong), fault.path, "exec")
 
 
 NAMES = {
