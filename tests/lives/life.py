@@ -76,7 +76,8 @@ class _Draw:
         life = {
             "variables": variables,
             "optimizer": self.node(is_half=half),
-            "called": self.some(["bias", "encoder/"]) if self.chance(0.25) else [],
+            # Excluded from weight decay by a call: by names, and as variables.
+            "called": self.some(["bias", *names]) if self.chance(0.25) else [],
             "sequential": self.chance(0.2),
             "fast": self.chance(0.1 if BACKEND == "tensorflow" else 0.5),
             "build_first": self.chance(0.5),
@@ -148,9 +149,11 @@ class _Draw:
         is_kerass, found = kind in OF_KERAS, {}
         if self.chance(0.4):
             found["weight_decay"] = self.one([2.0**-4, 0.5])
+            if not is_kerass and self.chance(0.15):
+                found["weight_decay"] = {"boundaries": [1, 3], "values": [0.5, 0, 0.25]}
             if not is_kerass and self.chance(0.4):
                 found["independent_decay"] = True
-                found["weight_decay"] /= 8
+                found["weight_decay"] = 2.0**-6
             if not is_kerass and self.chance(0.4):
                 found["weight_decay_exclude"] = [self.one(PATTERNS)]
         if self.chance(0.3):
@@ -184,7 +187,8 @@ class _Draw:
             if self.chance(0.5):
                 rule["learning_rate_multiplier"] = self.one([0.0, 0.25, 0.5, 2.0])
             if self.chance(0.4):
-                rule["weight_decay"] = self.one([None, 0.0, 0.25])
+                scheduled = {"boundaries": [2], "values": [0.25, 0.0]}
+                rule["weight_decay"] = self.one([None, 0.0, 0.25, scheduled])
             if self.chance(0.3) and not isinstance(inner["rate"], dict):
                 other = self.leaf(is_half, ("ParameterGroups",), rate=inner["rate"])
                 other["rate"] = inner["rate"] * self.one([0.25, 0.5, 1.0])
@@ -245,6 +249,8 @@ class _Draw:
             how = "stateless"
         if self.chance(0.06):
             how = "fit"
+        if BACKEND != "torch" and self.chance(0.01):
+            how = self.one(["fit_compiled", "compiled"])
         return {
             "do": "train",
             "data": self.number(),
@@ -257,9 +263,12 @@ class _Draw:
 def settled(life):
     """A life without what cannot be asked for."""
     life = copy.deepcopy(life)
-    dtypes = {variable["dtype"] for variable in life["variables"].values()}
+    kinds = {node["kind"] for node in nodes_of(life["optimizer"])}
+    if kinds & {*OF_KERAS} and BACKEND == "torch":
+        life["called"] = []  # where Keras fails if nothing is left to decay
     # Keras cannot stack the norms of both on TensorFlow.
-    if BACKEND == "tensorflow" and len(dtypes) > 1 and "float64" in dtypes:
+    dtypes = {variable["dtype"] for variable in life["variables"].values()}
+    if kinds & {*OF_KERAS} and BACKEND == "tensorflow" and "float64" in dtypes:
         for node in nodes_of(life["optimizer"]):
             node.get("options", {}).pop("global_clipnorm", None)
     for node in nodes_of(life["optimizer"]):
@@ -269,7 +278,10 @@ def settled(life):
         window = options.get("gradient_accumulation_steps")
         if window and any("optimizer" in rule for _, rule in node["rules"]):
             options.pop("global_clipnorm", None)  # which is refused
+        has_kerass = any(each["kind"] in OF_KERAS for each in nodes_of(node))
         for _, rule in node["rules"]:
+            if has_kerass and isinstance(rule.get("weight_decay"), dict):
+                rule["weight_decay"] = 0.25
             if "optimizer" in rule:  # what is said for all, the inner optimizer says
                 others = rule["optimizer"]["options"]
                 for name in ("loss_scale_factor", "skip_nonfinite", "global_clipnorm"):

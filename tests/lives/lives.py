@@ -29,7 +29,7 @@ TOLERANCES = {
     "float16": (2e-3, 1e-5),
     "bfloat16": (2e-3, 1e-5),
 }
-# Where Keras computes, it may be in `float32`: its optimizers, and norms of gradients.
+# Keras's optimizers compute in `float32` what is the same for all variables.
 OF_KERAS_FLOAT64 = (1e-6, 1e-7)
 MANTISSA = {"float16": 10, "bfloat16": 7}
 
@@ -53,12 +53,17 @@ class Run:
         ]
         self.world = World(life, values)
         trained = [v.path for v in self.world.variables]
-        self.model = Model(life["optimizer"], life["called"], values, trained)
+        called = [
+            f"^{re.escape(path)}$"
+            for name, path in zip(self.names, trained, strict=True)
+            if name in life["called"]
+        ]
+        called += [name for name in life["called"] if name not in self.names]
+        self.model = Model(life["optimizer"], called, values, trained)
         self.leaf = self.model.optimizer.leaf
         self.is_kerass = leaf_of(life["optimizer"])["kind"] in OF_KERAS
         self.is_narrow = any(
-            leaf.kind in OF_KERAS or {"clipnorm", "global_clipnorm"} & {*leaf.options}
-            for leaf in self.model.optimizer.leaves()
+            leaf.kind in OF_KERAS for leaf in self.model.optimizer.leaves()
         )
         self.all = list(range(len(self.names)))
         self.frozen = set()
@@ -87,13 +92,12 @@ class Run:
         learned = [i for i in self.all if i not in self.frozen] or self.all
         # What Keras does not do, or otherwise on each backend.
         is_whole = self.is_kerass and self.leaf.window > 1
-        if is_whole or not self.is_built or how == "stateless":
+        is_fit = how in ("fit", "fit_compiled")
+        if is_whole or not self.is_built or how in ("stateless", "compiled"):
             learned = self.all
-        if how == "fit" and (BACKEND == "jax" or self.is_kerass):
+        if is_fit and (BACKEND == "jax" or self.is_kerass):
             learned = self.all
-        if how == "fit":
-            if any(v["dtype"] == "float64" for v in self.life["variables"].values()):
-                how = "apply"
+        if is_fit:
             kinds = {}
         values, grads, native = [], {}, []
         for i, name in enumerate(self.names):
@@ -121,8 +125,10 @@ class Run:
         self.model.optimizer.apply(self.model.weights, grads)
         if how == "stateless":
             self.world.stateless(native)
-        elif how == "fit":
-            self.world.fit(values, learned)
+        elif how == "compiled":
+            self.world.compiled(native)
+        elif is_fit:
+            self.world.fit(values, learned, run_eagerly=how == "fit")
             self.model.optimizer.finalize(self.model.weights, learned)
         else:
             self.world.apply(native, learned, has_all=len(learned) == len(self.all))

@@ -239,6 +239,13 @@ OF_KERAS = ("SGD", "Adam")
 DECAYS_INSIDE = ("LAMB", "NovoGrad")
 
 
+def at(number, step):
+    """A number, or what a schedule of it says."""
+    if isinstance(number, dict):
+        return number["values"][sum(step > b for b in number["boundaries"])]
+    return number
+
+
 class Gradient:
     """The gradient of one variable, and the rows that it names, if it is sparse."""
 
@@ -292,10 +299,7 @@ class Leaf:
         return self.steps // self.window
 
     def current_rate(self):
-        if isinstance(self.rate, dict):
-            boundaries, values = self.rate["boundaries"], self.rate["values"]
-            return values[sum(self.steps > b for b in boundaries)]
-        return self.rate
+        return at(self.rate, self.steps)
 
     def set_rate(self, rate):
         self.rate = rate
@@ -339,8 +343,7 @@ class Leaf:
         clip(options, grads, in_group)
         for i, g in grads.items():
             lr, decay = self.current_rate() * self.factors[i], self.decays[i]
-            if callable(decay):
-                decay = decay(self.updates)
+            decay = at(decay, self.updates)
             w, inside = weights[i], 0.0
             if options.get("independent_decay"):
                 w = w - decay * w

@@ -67,7 +67,13 @@ class World:
             variable.assign(ops.convert_to_tensor(value, variable.dtype))
         self.optimizer = made(life["optimizer"])
         if life["called"]:
-            self.optimizer.exclude_from_weight_decay(var_names=life["called"])
+            named = [
+                v
+                for name, v in zip(self.names, self.variables, strict=True)
+                if name in life["called"]
+            ]
+            others = [name for name in life["called"] if name not in self.names]
+            self.optimizer.exclude_from_weight_decay(named, others)
 
     def make_layers(self):
         self.layers, start = [], 0
@@ -89,13 +95,13 @@ class World:
     def variables(self):
         return [layer.w for layer in self.layers]
 
-    def compile(self):
+    def compile(self, run_eagerly=True):
         if self.model is None:
             x = y = keras.Input((self.width,))
             for layer in self.layers:
                 y = layer(y)
             self.model = keras.Model(x, y, name="model")
-        self.model.compile(self.optimizer, last_column, run_eagerly=True)
+        self.model.compile(self.optimizer, last_column, run_eagerly=run_eagerly)
 
     def build(self):
         self.optimizer.build(self.variables)
@@ -108,21 +114,35 @@ class World:
         else:
             self.optimizer.apply(grads, [self.variables[i] for i in which])
 
-    def stateless(self, grads):
+    def stateless(self, grads, apply=None):
         self.build()
+        apply = apply or self.optimizer.stateless_apply
         weights = [v.value for v in self.variables]
         state = [v.value for v in self.optimizer.variables]
-        new = self.optimizer.stateless_apply(state, grads, weights)
+        new = apply(state, grads, weights)
         kept = self.variables, self.optimizer.variables
         for variables, values in zip(kept, new, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
-    def fit(self, values, which):
+    def compiled(self, grads):
+        """As `apply` and `stateless`, in a program of the backend's."""
+        self.build()
+        if BACKEND == "jax":
+            import jax
+
+            self.stateless(grads, jax.jit(self.optimizer.stateless_apply))
+        else:
+            import tensorflow as tf
+
+            apply, variables = self.optimizer.apply, self.variables
+            tf.function(lambda: apply(grads, variables))()
+
+    def fit(self, values, which, run_eagerly=True):
         """Trains on one sample, whose loss has these gradients."""
         for i, layer in enumerate(self.layers):
             layer.trainable = i in which
-        self.compile()
+        self.compile(run_eagerly)
         row = [np.ravel(value) for value in values]
         x = np.concatenate([*row, [0.0]]).astype("float32")[None]
         try:
@@ -214,20 +234,25 @@ def gradient(value, rows, dtype, random):
     )
 
 
+def scheduled(value):
+    """A value, or the schedule of it."""
+    if isinstance(value, dict) and "boundaries" in value:
+        return SCHEDULE(value["boundaries"], value["values"])
+    return value
+
+
 def made(node):
     """The optimizer of a node."""
     kind = node["kind"]
     own = {**node.get("hyper", {}), **node.get("options", {})}
     cls = getattr(optimizers, kind, None) or getattr(keras.optimizers, kind)
     if "inner" not in node:
-        rate = node["rate"]
-        if isinstance(rate, dict):
-            rate = SCHEDULE(rate["boundaries"], rate["values"])
-        return cls(rate, **own)
+        own = {key: scheduled(value) for key, value in own.items()}
+        return cls(scheduled(node["rate"]), **own)
     if kind == "ParameterGroups":
         groups = {}
         for pattern, rule in node["rules"]:
-            rule = dict(rule)
+            rule = {key: scheduled(value) for key, value in rule.items()}
             if "optimizer" in rule:
                 rule["optimizer"] = made(rule["optimizer"])
             groups[pattern] = rule
