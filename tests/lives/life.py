@@ -150,7 +150,10 @@ class _Draw:
         if self.chance(0.4):
             found["weight_decay"] = self.one([2.0**-4, 0.5])
             if not is_kerass and self.chance(0.15):
-                found["weight_decay"] = {"boundaries": [1, 3], "values": [0.5, 0, 0.25]}
+                found["weight_decay"] = {
+                    "boundaries": [1, 3],
+                    "values": [0.5, 0.0, 0.25],
+                }
             if not is_kerass and self.chance(0.4):
                 found["independent_decay"] = True
                 found["weight_decay"] = 2.0**-6

@@ -11,7 +11,6 @@ from tests.lives.life import BACKEND
 from tests.lives.life import HALF
 from tests.lives.life import VARIABLES
 from tests.lives.life import described
-from tests.lives.life import leaf_of
 from tests.lives.life import settled
 from tests.lives.life import smaller
 from tests.lives.model import OF_KERAS
@@ -61,8 +60,7 @@ class Run:
         called += [name for name in life["called"] if name not in self.names]
         self.model = Model(life["optimizer"], called, values, trained)
         self.leaf = self.model.optimizer.leaf
-        self.is_kerass = leaf_of(life["optimizer"])["kind"] in OF_KERAS
-        self.is_narrow = any(
+        self.is_kerass = any(
             leaf.kind in OF_KERAS for leaf in self.model.optimizer.leaves()
         )
         self.all = list(range(len(self.names)))
@@ -286,7 +284,7 @@ class Run:
         if BACKEND == "jax" and dtype == "float64":  # as JAX calls it
             dtype = "float32"
         of_moved, of_magnitude = TOLERANCES[dtype]
-        if dtype == "float64" and self.is_narrow:
+        if dtype == "float64" and self.is_kerass:
             of_moved, of_magnitude = OF_KERAS_FLOAT64
         weights = self.model.weights
         largest = np.max(np.abs(wanted), initial=0.0)
