@@ -65,7 +65,7 @@ PLANTED = {
     ),
     "what rounding took outlives an assignment": Fault(
         ROUNDING,
-        "is_its_own = ops.absolute(lost) <= half * ops.absolute(value) + tiny",
+        "is_its_own = ops.absolute(lost) < half * ops.absolute(value) + tiny",
         "is_its_own = ops.isfinite(lost)",
         LIVES,
     ),
