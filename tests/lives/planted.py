@@ -77,7 +77,7 @@ PLANTED = {
     ),
     "a group without gradients does not begin its average": Fault(
         GROUPS,
-        "            else:\n                _pass_by(optimizer)",
+        "            else:\n                pass_by(optimizer)",
         "            else:\n"
         "                innermost(optimizer)._iterations.assign_add(1)",
         LIVES,
