@@ -1318,20 +1318,6 @@ FAULTS = [
     ),
     # Schedules at the ends of their intervals
     Fault(
-        "tfx_extras/schedules/warmup_cosine.py",
-        "        if start >= LAST:",
-        "        if False:",
-        "tests/schedules/test_extremes.py",
-        "thousand",
-    ),
-    Fault(
-        "tfx_extras/schedules/_base.py",
-        "step, period = _standard(step), min(period, LAST)",
-        "step = _standard(step)",
-        "tests/schedules/test_extremes.py",
-        "ends_of_all",
-    ),
-    Fault(
         "tfx_extras/schedules/_base.py",
         ' and step.dtype != "uint64"',
         "",
