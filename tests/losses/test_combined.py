@@ -47,6 +47,20 @@ def test_losses_of_keras_are_parts_on_either_side():
         np.testing.assert_allclose(value(loss), expected, rtol=1e-6)
 
 
+def test_sums_differences_and_quotients_are_weighted_sums():
+    for loss, weights in (
+        (sum([HUBER, SMOOTH]), [1.0, 1.0]),
+        (sum([HUBER, SMOOTH]) / 2, [0.5, 0.5]),
+        ((HUBER + SMOOTH) / np.float32(4), [0.25, 0.25]),
+        (HUBER - SMOOTH / 2, [1.0, -0.5]),
+        (-HUBER - 2 * SMOOTH, [-1.0, -2.0]),
+        (HUBER - (SMOOTH - HUBER), [1.0, -1.0, 1.0]),
+        (keras.losses.MeanSquaredError() - HUBER, [1.0, -1.0]),
+    ):
+        assert loss.weights == weights
+    assert sum([HUBER]) is HUBER
+
+
 def test_labels_reach_each_part_as_they_are():
     labels = np.array([257, 256])
     logits = np.zeros((2, 300), "float32")
@@ -93,6 +107,14 @@ def test_what_is_no_sum_of_losses_is_rejected():
         HUBER * SMOOTH
     with pytest.raises(TypeError):
         True * HUBER
+    with pytest.raises(TypeError):
+        1 + HUBER
+    with pytest.raises(TypeError):
+        HUBER / SMOOTH
+    with pytest.raises(TypeError):
+        1 / HUBER
+    with pytest.raises(ZeroDivisionError):
+        HUBER / 0
     with pytest.raises(ValueError, match=r"`losses` must be one or more"):
         losses.CombinedLoss([])
     with pytest.raises(ValueError, match=r"`losses` must .* one reduction"):

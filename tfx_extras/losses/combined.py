@@ -16,13 +16,23 @@ from tfx_extras._typed import typechecked
 
 
 class Combinable:
-    """A loss that adds to other losses, and takes a weight: `a + 0.5 * b`."""
+    """A loss that adds to other losses, and takes a weight: `a + 0.5 * b - c / 4`."""
 
     def __add__(self, other: Any) -> "CombinedLoss":
         return _sum(self, other)
 
-    def __radd__(self, other: Any) -> "CombinedLoss":
-        return _sum(other, self)
+    def __radd__(self, other: Any) -> Any:
+        is_zero = isinstance(other, int) and other == 0  # with which `sum` begins
+        return self if is_zero else _sum(other, self)
+
+    def __sub__(self, other: Any) -> "CombinedLoss":
+        return _sum(self, other, -1)
+
+    def __rsub__(self, other: Any) -> "CombinedLoss":
+        return _sum(other, self, -1)
+
+    def __neg__(self) -> "CombinedLoss":
+        return self * -1
 
     def __mul__(self, weight: Any) -> "CombinedLoss":
         if isinstance(weight, bool) or not isinstance(weight, int | float | np.number):
@@ -31,6 +41,14 @@ class Combinable:
         return CombinedLoss(losses, [weight * each for each in weights])
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> "CombinedLoss":
+        if isinstance(divisor, bool) or not isinstance(
+            divisor, int | float | np.number
+        ):
+            return NotImplemented
+        losses, weights = _parts(self)
+        return CombinedLoss(losses, [each / divisor for each in weights])
 
 
 @register
@@ -117,8 +135,9 @@ def _parts(loss: Any) -> tuple[list, list]:
     return [loss], [1.0]
 
 
-def _sum(left: Any, right: Any) -> CombinedLoss:
+def _sum(left: Any, right: Any, sign: int = 1) -> CombinedLoss:
     if not all(isinstance(loss, keras.losses.Loss) for loss in (left, right)):
         return NotImplemented
     (losses, weights), (others, other_weights) = _parts(left), _parts(right)
+    other_weights = [sign * weight for weight in other_weights]
     return CombinedLoss([*losses, *others], [*weights, *other_weights])
