@@ -18,8 +18,8 @@ from tfx_extras.losses._base import mean
 def huber(y_true, y_pred, delta: Number = 1.0):
     r"""Half the squared error up to `delta`, and linear from there.
 
-    $$ L = \frac1n \sum_{i=1}^n q_i \left( |e_i| - \tfrac12 q_i \right), \quad
-        q_i = \min(|e_i|, \delta), \quad e = y - \hat y $$
+    $$ L = \frac1n \sum_{i=1}^n q_i \left( e_i - \tfrac12 q_i \right), \quad
+        q_i = \max(-\delta, \min(e_i, \delta)), \quad e = y - \hat y $$
 
     Equals `keras.losses.huber`, and `torch.nn.functional.huber_loss` of each sample.
 
@@ -44,8 +44,8 @@ def huber(y_true, y_pred, delta: Number = 1.0):
     Reference: Huber, 1964. https://doi.org/10.1214/aoms/1177703732
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    error = ops.abs(y_true - y_pred)
-    q = _at_most(error, delta)
+    error = y_true - y_pred
+    q = _within(error, delta)
     return mean(q * (error - q / 2))
 
 
@@ -84,8 +84,8 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
     r"""The absolute error, rounded off where it is less than `beta`.
 
     $$ L = \frac1n \sum_{i=1}^n \frac{q_i}{\beta}
-        \left( |e_i| - \tfrac12 q_i \right), \quad
-        q_i = \min(|e_i|, \beta), \quad e = y - \hat y $$
+        \left( e_i - \tfrac12 q_i \right), \quad
+        q_i = \max(-\beta, \min(e_i, \beta)), \quad e = y - \hat y $$
 
     It is `huber` divided by its `delta`, so its slope is at most 1 whatever
     `beta`. With `beta` 0 it is the absolute error. Equals
@@ -115,8 +115,7 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
     error = y_true - y_pred
     if beta == 0:
         return mean(error * ops.sign(error))  # not abs: in JAX, its slope at 0 is 1
-    error = ops.abs(error)
-    q = _at_most(error, beta)
+    q = _within(error, beta)
     return mean(q / beta * (error - q / 2))
 
 
@@ -182,14 +181,16 @@ def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
     Reference: Charbonnier et al., 1997. https://doi.org/10.1109/83.551699
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    error = ops.abs(y_true - y_pred)
+    error = y_true - y_pred
+    size = ops.abs(error)
     delta_ = ops.convert_to_tensor(delta, error.dtype)
     # delta error**2 / (hypot(error, delta) + delta), divided by the larger of the two.
-    is_large = error > delta_
-    larger = ops.where(is_large, error, delta_)
+    # Small errors keep their sign: the second derivative of their size is lost at 0.
+    is_large = size > delta_
+    larger = ops.where(is_large, size, delta_)
     ratio = ops.where(is_large, delta_, error) / larger
     one = ops.ones_like(ratio)
-    error_part = ops.where(is_large, one, ratio)
+    error_part = ops.where(is_large, ops.sign(error), ratio)
     delta_part = ops.where(is_large, ratio, one)
     hypotenuse = ops.sqrt(1 + ops.square(ratio))
     return mean(delta * error * error_part / (hypotenuse + delta_part))
@@ -225,7 +226,12 @@ class PseudoHuber(FunctionLoss):
         self.delta = require("delta", delta, "(0, inf)")
 
 
-def _at_most(error, bound):
-    """The smaller one. `ops.minimum` makes `float64` narrow, on PyTorch."""
+def _within(error, bound):
+    """The error, or the bound with its sign; NaN stays.
+
+    Not the smaller of the bound and the absolute error: at 0, that has a second
+    derivative of 0.
+    """
     bound = ops.convert_to_tensor(bound, error.dtype)
-    return ops.where(error < bound, error, bound)
+    error = ops.where(error > bound, bound, error)
+    return ops.where(error < -bound, -bound, error)
