@@ -15,7 +15,7 @@ from figures._style import figure
 from tfx_extras import losses
 
 # Four samples of two classes on a circle, of which the first one moves.
-ANGLES = tf.constant([20.0, 90.0, 160.0])
+ANGLES = tf.constant([20.0, 90.0, 165.0])
 CLASSES = np.array([0, 0, 1, 1])
 
 
