@@ -47,6 +47,14 @@ def test_large_logits_are_no_different(shift):
     np.testing.assert_array_equal(slopes, expected - y)
 
 
+def test_masked_classes_with_logits_of_minus_infinity_are_left_out():
+    z = np.float32([[0, -np.inf, 0], [2, -np.inf, 1], [-np.inf, -np.inf, 0]])
+    y = np.float32([[0, 0, 1]] * 3)
+    np.testing.assert_array_equal(array(losses.sparsemax_loss(y, z)), [0.25, 1, 0])
+    slopes = gradient(fused(lambda z: losses.sparsemax_loss(y, z)), z)
+    np.testing.assert_array_equal(slopes, array(losses.sparsemax(z)) - y)
+
+
 def test_what_is_hardly_in_the_support_is_in_it():
     """The threshold of 0 and a is (a - 1) / 2; sums of `float32` know it less well."""
     a = -np.linspace(0.1, 0.9, 9)[:, None]

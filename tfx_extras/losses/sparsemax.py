@@ -99,6 +99,7 @@ def sparsemax_loss(y_true, y_pred, axis: int = -1):
     y, above = labels.shares, _above_threshold(z)
     p = ops.relu(above)
     missed = p - above  # and not relu(-above), of which the slope at 0 would be 0
+    missed = ops.where(y == 0, ops.zeros_like(y), missed)  # of logits of -inf, infinite
     return ops.sum(ops.square(p - y) / 2 + y * missed, axis=-1)
 
 
