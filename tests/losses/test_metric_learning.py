@@ -12,6 +12,7 @@ from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
+from tfx_extras.losses._distances import pairwise
 
 # Those that find pairs in a batch of labelled embeddings.
 LABELLED = [
@@ -202,3 +203,46 @@ def test_python_lists_hold_labels_of_any_size():
     actual = array(losses.triplet_hard_loss(labels, EMBEDDINGS[:3]))
     expected = array(losses.triplet_hard_loss([0, 1, 0], EMBEDDINGS[:3]))
     np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("far", [3000.0, 1e6])
+def test_an_outlier_spoils_no_other_distance_wherever_it_is(place, far):
+    rng = np.random.default_rng(0)
+    x = np.insert(rng.integers(-8, 9, (5, 3)) / 8, place, far, axis=0)
+    x = x.astype("float32")
+    expected = np.linalg.norm(x[:, None] - x[None].astype("float64"), axis=-1)
+    x = ops.convert_to_tensor(x)
+    np.testing.assert_allclose(array(pairwise("L2", x, x)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["L2", "squared-L2"])
+@pytest.mark.parametrize("size", [2e19, 3e38])
+def test_distances_of_large_embeddings_are_never_0(metric, size):
+    x = np.float32([[0, 1], [size, 0], [-size, 0], [1, 1]])
+    x = ops.convert_to_tensor(x)
+    d = array(pairwise(metric, x, x))
+    apart = ~np.eye(4, dtype=bool)
+    assert (d[apart] >= 1).all()
+    assert d[0, 3] == 1
+    assert (d[1:3, [0, 3]] == np.inf).all()
+    labels = np.array([0, 0, 1, 1])
+    assert not array(losses.TripletHardLoss()(labels, x)) < 1
+    slopes = gradient(
+        lambda x: pairwise(metric, x, x)[0, 3], array(x).astype("float32")
+    )
+    assert np.isfinite(slopes).all()
+
+
+def test_a_negative_that_is_infinitely_far_is_no_positive():
+    x = np.float32([[0.0], [1.0], [1e30]])
+    values = losses.triplet_semi_hard_loss(np.array([0, 0, 1]), x)
+    np.testing.assert_array_equal(array(values), 0)
+
+
+@each_class(LABELLED)
+def test_a_label_that_is_nan_is_nan_in_the_loss(case):
+    x = np.float32([[0, 1], [1, 0], [1, 1], [2, 1]])
+    for dtype in ("float32", "float64"):
+        labels = np.array([0, 0, float("nan"), 1], dtype)
+        assert np.isnan(array(ops.mean(case.compute(labels, x))))

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._register import require_registered
 
+ROWS = 8  # about as many stand for all
 Distance = str | Callable[[Any, Any], Any]  # a name, or a registered function
 
 
@@ -47,18 +50,48 @@ def unit(x):
 
 def root(square):
     """The square root, with a gradient of 0 at 0, where it has none."""
-    is_apart = square > 0
-    length = ops.sqrt(ops.where(is_apart, square, ops.ones_like(square)))
-    return ops.where(is_apart, length, ops.zeros_like(length))
+    is_zero = square <= 0
+    length = ops.sqrt(ops.where(is_zero, ops.ones_like(square), square))
+    return ops.where(is_zero, ops.zeros_like(length), length)
 
 
 def _squared(x, y):
-    # x**2 + y**2 - 2 x y cancels least where the embeddings lie around 0: the first
-    # one's place does, and differences of numbers on a grid stay exact.
-    center = ops.stop_gradient(ops.sum(y[:1], axis=0))
-    x, y = x - center, y - center
-    lengths = ops.sum(x * x, axis=-1)[:, None] + ops.sum(y * y, axis=-1)[None, :]
-    return _positive(lengths - 2 * backend.products(x, y))
+    # x**2 + y**2 - 2 x y cancels least where the embeddings lie around 0.
+    center = _center(y)
+    rows, of_rows = _finite(x - center)
+    columns, of_columns = (rows, of_rows) if y is x else _finite(y - center)
+    lengths = of_rows[:, None] + of_columns[None, :]
+    return _positive(lengths - 2 * backend.products(rows, columns))
+
+
+def _center(x):
+    """A point near most rows, also if some lie far away.
+
+    It is the median of each feature over some rows, since sorting all of them takes
+    longer than the product of matrices. The median is the feature of a row, so that
+    differences of numbers on a grid stay exact.
+    """
+    x = ops.stop_gradient(x)
+    rows, features = ops.shape(x)
+    some = ops.reshape(x[:: rows // ROWS + 1], (-1, features))  # TensorFlow forgets it
+    some = ops.transpose(some)
+    middle = ops.shape(some)[-1] // 2
+    middle = ops.sort(some, axis=-1)[:, middle : middle + 1]
+    return ops.sum(middle, axis=-1)  # 0 for an empty batch
+
+
+def _finite(x):
+    """Returns rows and their squared lengths.
+
+    A row becomes 0, and its length infinite, if the square is too large: infinity less
+    infinity would be NaN.
+    """
+    square = ops.sum(x * x, axis=-1)
+    most = np.finfo(keras.backend.standardize_dtype(x.dtype)).max / 4
+    is_huge = square > float(most)
+    infinity = ops.full_like(square, float("inf"))
+    rows = ops.where(is_huge[:, None], ops.zeros_like(x), x)
+    return rows, ops.where(is_huge, infinity, square)
 
 
 def _squared_by_row(x, y):
@@ -66,7 +99,7 @@ def _squared_by_row(x, y):
 
 
 def _positive(x):
-    return ops.where(x > 0, x, ops.zeros_like(x))
+    return ops.where(x <= 0, ops.zeros_like(x), x)
 
 
 _KNOWN = {
