@@ -431,6 +431,7 @@ def test_trains_and_is_saved_with_a_model(case, tmp_path):
             keras.layers.Flatten(),
             keras.layers.Dense(math.prod(shape)),
             keras.layers.Reshape(shape),
+            keras.layers.Activation(case.activation),
         ]
     )
     loss = case.make()

@@ -6,7 +6,11 @@ from keras import ops
 
 from tests.tools import array
 from tests.tools import compiled
+from tests.tools import fused
+from tests.tools import gradient
 from tests.tools import wide
+from tfx_extras import losses
+from tfx_extras._backend import backend
 from tfx_extras.losses._probabilities import probabilities
 from tfx_extras.losses._probabilities import sum_of_others
 
@@ -49,3 +53,66 @@ def test_small_terms_keep_their_digits():
     p = probabilities(ops.convert_to_tensor([[0.0, 30.0, -10.0]]), from_logits=True)
     expected = np.exp(-30.0) + np.exp(-40.0)
     np.testing.assert_allclose(array(p.rest), [[expected]], rtol=1e-6)
+
+
+LOGITS = np.float32([[2.0, -1.0, 0.5], [-3.0, 1.0, 4.0], [-1.0, -2.0, -3.0]])
+OF_PROBABILITIES = [
+    losses.SigmoidFocalCrossentropy(),
+    losses.CategoricalFocalCrossentropy(),
+    losses.SparseCategoricalFocalCrossentropy(),
+    losses.SmoothedCategoricalCrossentropy(),
+    losses.SmoothedSparseCategoricalCrossentropy(),
+    losses.SemiSupervisedCrossentropy("entropy", ignore_label=1),
+    losses.WeightedKappaLoss(),
+]
+each_loss = pytest.mark.parametrize(
+    "loss", OF_PROBABILITIES, ids=[loss.name for loss in OF_PROBABILITIES]
+)
+
+
+def labels_for(loss):
+    """Those of three samples, one of each class."""
+    is_dense = "categorical" in loss.name and "sparse" not in loss.name
+    return (
+        np.eye(3, dtype="float32") if is_dense or "sigmoid" in loss.name else [0, 1, 2]
+    )
+
+
+@each_loss
+def test_logits_given_for_probabilities_are_an_error_that_says_so(loss):
+    with pytest.raises(
+        ValueError, match=r"probabilities.*Did you mean from_logits=True"
+    ):
+        loss(labels_for(loss), LOGITS)
+
+
+@pytest.mark.only("tensorflow")
+@each_loss
+def test_logits_given_for_probabilities_are_an_error_in_a_graph(loss):
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="from_logits=True"):
+        tf.function(lambda x: loss(labels_for(loss), x))(tf.constant(LOGITS))
+
+
+@each_loss
+def test_logits_given_for_probabilities_stay_harmless_where_none_looks(
+    loss, monkeypatch
+):
+    monkeypatch.setattr(backend, "check", lambda condition, message: None)
+    compute = fused(lambda x: loss(labels_for(loss), x))
+    for scale in (1, 1e4):
+        value = array(compute(ops.convert_to_tensor(scale * LOGITS)))
+        assert np.isfinite(value)
+        assert value < 20  # nats: no probability is less than epsilon
+        assert value >= 0 or "kappa" in loss.name
+        slopes = gradient(compute, scale * LOGITS)
+        assert np.isfinite(slopes).all()
+        assert slopes.any() or scale > 1  # it still learns
+
+
+@each_loss
+def test_rounding_makes_no_logits_of_probabilities(loss):
+    p = np.float32([[1 + 1e-6, -1e-6, 0], [0, 1.0078, 0], [-1e-3, 0.25, 0.75]])
+    expected = array(loss(labels_for(loss), np.clip(p, 0, 1)))
+    np.testing.assert_allclose(array(loss(labels_for(loss), p)), expected, 1e-6, 1e-12)

@@ -4,14 +4,17 @@ Both forms say, of values of the last axis, how surprising the class is, how lik
 it is, and how likely it is missed.
 """
 
+import math
 from typing import Any
 from typing import NamedTuple
 
 import keras
 from keras import ops
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 
+SLACK = 0.01  # what rounding, also to `bfloat16`, adds to a probability
 TINY = 1e-37  # smallest power of ten that is no subnormal number in `float32`
 
 
@@ -59,10 +62,33 @@ class Probabilities(NamedTuple):
 
 def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
     """Returns what the last axis of `y_pred` says about the classes."""
-    if not from_logits:
-        total = ops.sum(y_pred, axis=-1, keepdims=True)
-        return Probabilities(y_pred / at_least(total, keras.config.epsilon()))
-    return of_logits(y_pred)
+    if from_logits:
+        return of_logits(y_pred)
+    message = "`y_pred` must hold probabilities, none of which is negative."
+    y_pred = within(y_pred, 0.0, math.inf, message)
+    total = ops.sum(y_pred, axis=-1, keepdims=True)
+    return Probabilities(y_pred / at_least(total, keras.config.epsilon()))
+
+
+def in_unit_interval(p):
+    """Returns probabilities, within [0, 1], which need not add up to anything."""
+    return within(p, 0.0, 1.0, "`y_pred` must hold probabilities, in [0, 1].")
+
+
+def within(
+    x, low: float, high: float, message: str, cure="Did you mean from_logits=True?"
+):
+    """Returns `x` with what rounding took out of [low, high] put back on its ends.
+
+    Raises where looking is free if a value is farther outside. NaN stays.
+    """
+    least, most = ops.min(x, initial=low), ops.max(x, initial=high)
+    is_nan = ops.isnan(least) | ops.isnan(most)
+    is_inside = (least >= low - SLACK) & (most <= high + SLACK)
+    backend.check(is_nan | is_inside, f"{message} {cure}")
+    start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
+    x = ops.where(x < start, start, x)  # at the start itself, its slope stays
+    return x if high == math.inf else ops.where(x > end, end, x)
 
 
 def of_logits(y_pred) -> Logits:
@@ -96,9 +122,9 @@ def power(miss, gamma: Number):
 
 
 def at_least(x, bound: float):
-    """The larger one. `ops.maximum` makes `float64` narrow, on PyTorch."""
+    """The larger one; NaN stays. `ops.maximum` makes `float64` narrow, on PyTorch."""
     bound = ops.convert_to_tensor(bound, x.dtype)
-    return ops.where(x > bound, x, bound)
+    return ops.where(x <= bound, bound, x)
 
 
 def log_add_exp(a, b):

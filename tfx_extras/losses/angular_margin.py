@@ -15,6 +15,7 @@ from tfx_extras.losses._distances import root
 from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._pairs import log_sum_exp
 from tfx_extras.losses._probabilities import softplus
+from tfx_extras.losses._probabilities import within
 
 
 @register
@@ -177,10 +178,14 @@ class CosFaceLoss(FunctionLoss):
 def _crossentropy(y_true, y_pred, asked, scale):
     """Cross-entropy of scaled cosines, of which the own class's is `asked` of it."""
     labels, cosines = sparse_labels(y_true, y_pred, None, -1)
-    one = ops.ones_like(cosines)
-    cosines = ops.where(cosines > one, one, ops.where(cosines < -one, -one, cosines))
+    message = "`y_pred` must hold cosines, in [-1, 1], and no other logits."
+    cure = (
+        "Embeddings and the columns of the kernel must have length 1: see the example "
+        "of ArcFaceLoss."
+    )
+    cosines = within(cosines, -1.0, 1.0, message, cure)
     own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)[..., 0]
     logit = scale * asked(own)
-    classes = ops.arange(cosines.shape[-1], dtype=labels.classes.dtype)
+    classes = ops.arange(ops.shape(cosines)[-1], dtype=labels.classes.dtype)
     others = log_sum_exp(scale * cosines, labels.classes[..., None] != classes)
     return labels.settle(softplus(others - logit))

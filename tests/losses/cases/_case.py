@@ -25,7 +25,7 @@ class LossCase:
     that are constants to the gradient, which its reference makes of `held`.
     `weighs_within` says that the function takes `sample_weight`, so that its mean is
     always one by weight, and `last_is_known` that it must see the size of the last
-    axis of predictions.
+    axis of predictions. `activation` ends a model that gives such predictions.
     """
 
     function: Callable[..., Any]
@@ -42,6 +42,7 @@ class LossCase:
     held: bool = False
     weighs_within: bool = False
     last_is_known: bool = False
+    activation: str = "linear"
 
     @property
     def hyperparameters(self):

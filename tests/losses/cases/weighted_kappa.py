@@ -53,6 +53,7 @@ CASES = [
         changes={"num_classes": 6, "weightage": "linear", "epsilon": 0.5},
         invalid=({"num_classes": 1}, {"weightage": "cubic"}, {"epsilon": 0.0}),
         unequal=SHAPES,
+        activation="softmax",
         **OPTIONS,
     ),
     LossCase(
