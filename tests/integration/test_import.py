@@ -22,7 +22,7 @@ def python(code, **environment):
     )
 
 
-def test_import_is_quiet_and_needs_no_other_backend():
+def test_import_is_quiet_changes_nothing_and_needs_no_other_backend():
     others = {"tensorflow", "jax", "torch"} - {BACKEND}
     code = f"""
 import sys, keras
@@ -32,6 +32,9 @@ print("MARK")
 import tfx_extras
 new = {{name.split('.')[0] for name in set(sys.modules) - before}}
 assert not new & {others | {"libcst", "optax", "sklearn"}!r}, new
+import tfx_extras.tfa
+keras.config.set_floatx("float64")
+assert keras.config.dtype_policy().name == "float64"
 """
     result = python(code)
     assert result.returncode == 0, result.stderr

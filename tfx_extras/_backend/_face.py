@@ -162,6 +162,10 @@ class Backend:
         for row in zip(variables, *columns, strict=True):
             function(*row)
 
+    def is_ragged(self, x: Any) -> bool:
+        """Whether `x` has rows of different lengths."""
+        return False
+
     def same_shape(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Returns both, of one shape also where that is known only when they run."""
         return a, b

@@ -201,6 +201,9 @@ class TensorFlow(Backend):
             *columns,
         )
 
+    def is_ragged(self, x):
+        return isinstance(x, tf.RaggedTensor)
+
     def same_shape(self, a, b):
         if a.shape.is_fully_defined() and b.shape.is_fully_defined():
             return a, b

@@ -1,5 +1,6 @@
 """What every loss shares, so that each file holds only its formula."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 from typing import ClassVar
@@ -70,6 +71,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         return {name: getattr(self, name) for name in names if name != WEIGHTS}
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        require_numbers("y_pred", y_pred)  # which Keras makes a tensor of
         reduction, weights = self.reduction, {}
         if WEIGHTS in parameters(self.function, 2):
             sample_weight = _Ones(dtype=wide(self.dtype))(0.0, y_pred, sample_weight)
@@ -128,7 +130,8 @@ class _Mask(keras.layers.Layer):
     """
 
     def __init__(self):
-        super().__init__(autocast=False, name="loss_mask")
+        # Without a type of its own it would fix the default of all layers.
+        super().__init__(autocast=False, dtype="float32", name="loss_mask")
 
     def call(self, inputs):
         return inputs[0]
@@ -137,18 +140,45 @@ class _Mask(keras.layers.Layer):
         return inputs[1]
 
 
-_mask = _Mask()
+_mask = functools.cache(_Mask)  # made when it is first needed, not by the import
 
 
 def masked(values, valid):
     """Returns `values`, 0 where not `valid`, with a mask that keeps them from means."""
-    return _mask([ops.where(valid, values, ops.zeros_like(values)), valid])
+    return _mask()([ops.where(valid, values, ops.zeros_like(values)), valid])
 
 
 def predictions(y_pred):
     """Returns predictions as a tensor in `float32` or wider."""
+    require_numbers("y_pred", y_pred)
     y_pred = ops.convert_to_tensor(y_pred)
     return ops.cast(y_pred, wide(y_pred.dtype))
+
+
+def numbers(y_true, dtype):
+    """Returns labels that are numbers as a tensor of `dtype`."""
+    require_numbers("y_true", y_true)
+    return ops.convert_to_tensor(y_true, dtype)
+
+
+def require_numbers(name: str, values) -> None:
+    """Raises for strings, and for rows of different lengths."""
+    if backend.is_ragged(values):
+        raise ValueError(
+            f"`{name}` must not be a RaggedTensor: give `{name}.to_tensor()`, and leave"
+            " out what it fills rows up with by a mask, by `sample_weight`, or by "
+            f"`ignore_class`. Received: {name}={values!r}"
+        )
+    while isinstance(values, list | tuple) and values:
+        values = values[0]
+    dtype = getattr(values, "dtype", None)
+    kind = getattr(dtype, "kind", "")  # of NumPy, which TensorFlow's has not
+    is_text = kind in ("U", "S", "O") or getattr(dtype, "name", "") == "string"
+    if is_text or isinstance(values, str | bytes):
+        raise ValueError(
+            f"`{name}` must hold numbers: `keras.layers.StringLookup` makes integers of"
+            f" names of classes. Received: {values!r}"
+        )
 
 
 def aligned(y_true, y_pred) -> tuple[Any, Any]:
@@ -158,7 +188,7 @@ def aligned(y_true, y_pred) -> tuple[Any, Any]:
     other difference in shape is an error, never a broadcast.
     """
     y_pred = predictions(y_pred)
-    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+    y_true = numbers(y_true, y_pred.dtype)
     ranks = len(y_true.shape), len(y_pred.shape)
     if max(ranks) == 1 or ranks[0] == ranks[1] - 1:
         y_true = ops.expand_dims(y_true, -1)
@@ -166,6 +196,16 @@ def aligned(y_true, y_pred) -> tuple[Any, Any]:
         y_pred = ops.expand_dims(y_pred, -1)
     require_one_shape(y_true, y_pred)
     return backend.same_shape(y_true, y_pred)
+
+
+def without_last(x):
+    """Returns `x` without its last axis, of size 1 also where that is seen later."""
+    return ops.reshape(x, ops.shape(x)[:-1])
+
+
+def with_last(x, size: int):
+    """Returns `x` with a last axis of that size, where it was not known."""
+    return ops.reshape(x, (*ops.shape(x)[:-1], size)) if x.shape[-1] is None else x
 
 
 def mean(values, keepdims: bool = False):
