@@ -34,6 +34,10 @@ LONG_ROWS = "tests/losses/test_long_rows.py"
 METRIC = "tests/losses/test_metric_learning.py"
 PAIRS = "tfx_extras/losses/_pairs.py"
 INFO_NCE = "tfx_extras/losses/info_nce.py"
+PROBABILITIES = "tfx_extras/losses/_probabilities.py"
+DISTANCES = "tfx_extras/losses/_distances.py"
+LABELS = "tests/losses/test_labels.py"
+CLIENTS = "tests/clients/test_losses.py"
 GRAPHS = "tfx_extras/_backend/_graphs.py"
 TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
@@ -641,7 +645,7 @@ FAULTS = [
     ),
     Fault(
         PAIRS,
-        "labels = ops.convert_to_tensor(np.unique(y_true, return_inverse=True)[1])",
+        "labels = ops.convert_to_tensor(places)",
         "pass",
         METRIC,
         "large_labels",
@@ -649,15 +653,15 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/_distances.py",
-        "ops.sqrt(ops.where(is_apart, square, ops.ones_like(square)))",
+        "ops.sqrt(ops.where(is_zero, ops.ones_like(square), square))",
         "ops.sqrt(square)",
         LOSSES,
         "gradient and Contrastive",
     ),
     Fault(
         "tfx_extras/losses/_distances.py",
-        "x, y = x - center, y - center",
-        "pass",
+        "rows, of_rows = _finite(x - center)",
+        "rows, of_rows = _finite(x)",
         METRIC,
         "far_away",
     ),
@@ -713,7 +717,7 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/n_pairs.py",
-        "loss = ops.where(has_labels, loss, ops.zeros_like(loss))",
+        "loss = ops.where(has_none, ops.zeros_like(loss), loss)",
         "pass",
         LOSSES,
         "its_reference and Multilabel",
@@ -734,8 +738,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/multi_similarity.py",
-        "s + epsilon > farthest",
-        "s > farthest",
+        "s + epsilon <= farthest",
+        "s <= farthest",
         LOSSES,
         "its_reference and MultiSim",
     ),
@@ -771,8 +775,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/focal.py",
-        "axis, as_given=True",
-        "axis",
+        "as_given=True",
+        "as_given=False",
         LONG_ROWS,
         "copied",
         "torch",
@@ -934,6 +938,151 @@ FAULTS = [
         "(tau, -tau)",
         LOSSES,
         "its_reference and Pinball",
+    ),
+    # What users put around losses
+    Fault(
+        PROBABILITIES,
+        "ops.where(x <= bound, bound, x)",
+        "ops.where(x > bound, x, bound)",
+        CLIENTS,
+        "nan_in_predictions and Focal",
+    ),
+    Fault(
+        DISTANCES,
+        "is_zero = square <= 0",
+        "is_zero = ~(square > 0)",
+        CLIENTS,
+        "nan_in_predictions and Contrastive",
+    ),
+    Fault(
+        DISTANCES,
+        "ops.where(x <= 0, ops.zeros_like(x), x)",
+        "ops.where(x > 0, x, ops.zeros_like(x))",
+        CLIENTS,
+        "nan_in_predictions and Triplet",
+    ),
+    Fault(
+        "tfx_extras/losses/triplet.py",
+        'd_an = ops.where(is_nan, ops.full_like(d_an, float("nan")), d_an)',
+        "pass",
+        CLIENTS,
+        "nan_in_predictions and SemiHard",
+    ),
+    Fault(
+        "tfx_extras/losses/iou.py",
+        'ops.where(is_nan, ops.full_like(loss, float("nan")), loss)',
+        "loss",
+        CLIENTS,
+        "nan_in_predictions and GIoU",
+    ),
+    Fault(
+        "tfx_extras/losses/semi_supervised.py",
+        "ops.where(confidence < method.threshold, ops.zeros_like(loss), loss)",
+        "ops.where(confidence >= method.threshold, loss, ops.zeros_like(loss))",
+        CLIENTS,
+        "nan_in_predictions and SemiSupervised",
+    ),
+    Fault(
+        PAIRS,
+        'rows = ops.where(is_nan, ops.full_like(rows, float("nan")), rows)',
+        "pass",
+        METRIC,
+        "label_that_is_nan",
+    ),
+    Fault(
+        DISTANCES,
+        "ops.sort(some, axis=-1)[:, middle : middle + 1]",
+        "some[:, :1]",
+        METRIC,
+        "outlier_spoils",
+    ),
+    Fault(
+        DISTANCES,
+        "is_huge = square > float(most)",
+        "is_huge = square < 0",
+        METRIC,
+        "large_embeddings",
+    ),
+    Fault(
+        "tfx_extras/losses/robust.py",
+        "q = _within(error, delta)",
+        "error = ops.abs(error); q = _within(error, delta)",
+        "tests/losses/test_robust.py",
+        "curvature",
+    ),
+    Fault(
+        "tfx_extras/losses/sparsemax.py",
+        "missed = ops.where(y == 0, ops.zeros_like(y), missed)",
+        "pass",
+        "tests/losses/test_sparsemax.py",
+        "minus_infinity",
+    ),
+    Fault(
+        PROBABILITIES,
+        "is_inside = (least >= low - SLACK) & (most <= high + SLACK)",
+        "is_inside = least == least",
+        "tests/losses/test_probabilities.py",
+        "logits_given",
+    ),
+    Fault(
+        PROBABILITIES,
+        "x = ops.where(x < start, start, x)",
+        "pass",
+        "tests/losses/test_probabilities.py",
+        "logits_given",
+    ),
+    Fault(
+        "tfx_extras/losses/_labels.py",
+        'ops.ones_like(labels, dtype="bool") if is_signed else labels >= 0',
+        'ops.ones_like(labels, dtype="bool")',
+        LABELS,
+        "wrap_neither",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/losses/_labels.py",
+        "fits = (y_true >= -(2**31)) & (y_true < 2**31)",
+        "fits = y_true == y_true",
+        LABELS,
+        "wrap_neither",
+        "jax",
+    ),
+    Fault(
+        "tfx_extras/losses/_labels.py",
+        "y_true, y_pred[..., 0], ops.shape(y_pred)[-1], ignore_class",
+        "y_true, y_pred[..., 0], y_pred.shape[-1], ignore_class",
+        LABELS,
+        "may_be_unknown",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/losses/_base.py",
+        "if backend.is_ragged(values):",
+        "if False:",
+        LABELS,
+        "ragged",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/losses/_base.py",
+        "if is_text or isinstance(values, str | bytes):",
+        "if False:",
+        LABELS,
+        "strings",
+    ),
+    Fault(
+        "tfx_extras/losses/_base.py",
+        "_mask = functools.cache(_Mask)",
+        "_mask = (lambda mask: lambda: mask)(keras.layers.Layer() and _Mask())",
+        "tests/integration/test_import.py",
+        "quiet",
+    ),
+    Fault(
+        "tfx_extras/losses/combined.py",
+        "return self if is_zero else _sum(other, self)",
+        "return _sum(other, self)",
+        "tests/losses/test_combined.py",
+        "quotients",
     ),
     Fault(
         "tfx_extras/losses/sparsemax.py",

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.cases import each_class as first_of_each
+from tests.losses.cases import LOSSES
 from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import compiled
@@ -33,6 +35,7 @@ each_class = pytest.mark.parametrize(
         losses.SmoothedSparseCategoricalCrossentropy,
     ],
 )
+each_class_of_losses = first_of_each(LOSSES)
 TYPES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64"]
 FLOATS = ["float16", "bfloat16", "float32"]
 
@@ -246,3 +249,121 @@ def test_padding_that_an_embedding_masks_is_left_out(cls):
     expected = loss(labels[seen], array(model(tokens)).astype("float32")[seen])
     history = model.fit(tokens, labels, batch_size=2, verbose=0)
     np.testing.assert_allclose(history.history["loss"], array(expected), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint32", "uint64"])
+@pytest.mark.parametrize("ignore_class", [None, -1])
+def test_large_labels_wrap_neither_into_classes_nor_into_what_is_ignored(
+    dtype, ignore_class, monkeypatch
+):
+    monkeypatch.setattr(backend, "check", lambda condition, message: None)
+    large = {"int64": [2**32, -(2**32) - 1], "uint32": [2**32 - 1, 2**31]}
+    labels = np.array([*large.get(dtype, [2**64 - 1, 2**32]), 1, 0], dtype)
+    given = [labels]
+    with wide():
+        try:
+            given.append(ops.convert_to_tensor(labels))
+        except (RuntimeError, TypeError, ValueError):
+            assert BACKEND == "torch"  # which does not have it
+        for y in given:
+            values = losses.sparse_categorical_focal_crossentropy(
+                y, LOGITS, ignore_class=ignore_class, from_logits=True
+            )
+            nan = np.isnan(array(values))
+            np.testing.assert_array_equal(nan, [True, True, False, False])
+    if dtype == "int64":
+        values = losses.smoothed_sparse_categorical_crossentropy(
+            labels.tolist(), LOGITS, ignore_class=ignore_class, from_logits=True
+        )
+        np.testing.assert_array_equal(np.isnan(array(values)), nan)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint32", "uint64"])
+def test_large_labels_of_embeddings_stay_apart(dtype):
+    x = np.float32([[0, 1], [1, 0], [3, 1], [2, 1]])
+    large = np.array([2**32 - 1, 2**32 - 2] * 2, "uint64")
+    large = large + (2**32 if dtype == "uint64" else 0)
+    labels = large.astype(dtype)
+    expected = array(losses.triplet_hard_loss(np.array([0, 1, 0, 1]), x))
+    np.testing.assert_array_equal(array(losses.triplet_hard_loss(labels, x)), expected)
+
+
+@pytest.mark.only("tensorflow")
+@first_of_each([case for case in LOSSES if not case.square])
+def test_the_size_of_every_axis_may_be_unknown_in_a_graph(case):
+    assert_works_where_sizes_are_unknown(case)
+
+
+@pytest.mark.only("tensorflow")
+@first_of_each([c for c in LOSSES if c.kwargs.get("axis") == 1 or "tau" in c.kwargs])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_number_of_classes_may_be_unknown_wherever_it_is(case, jit_compile):
+    assert_works_where_sizes_are_unknown(case, jit_compile)
+
+
+def assert_works_where_sizes_are_unknown(case, jit_compile=False):
+    import tensorflow as tf
+
+    y_true, y_pred = case.inputs()
+    signature = [tf.TensorSpec([None] * a.ndim, a.dtype) for a in (y_true, y_pred)]
+    function = tf.function(
+        case.compute, input_signature=signature, jit_compile=jit_compile
+    )
+    actual = array(function(tf.constant(y_true), tf.constant(y_pred)))
+    expected = array(case.compute(y_true, y_pred))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.only("tensorflow")
+@each_class_of_losses
+def test_ragged_targets_are_an_error_that_names_the_cure(case):
+    import tensorflow as tf
+
+    y_true, y_pred = case.inputs()
+    ragged = tf.RaggedTensor.from_row_lengths(tf.zeros(3), [2, 1])
+    for arguments in ((ragged, y_pred), (y_true, ragged)):
+        if arguments[0] is ragged and case.cls is losses.TripletLoss:
+            continue  # it looks at no labels
+        for loss in (case.compute, case.make()):
+            with pytest.raises(ValueError, match=r"`y_\w+\.to_tensor\(\)`"):
+                loss(*arguments)
+
+
+@each_class_of_losses
+def test_labels_that_are_strings_are_an_error_that_names_the_cure(case):
+    y_true, y_pred = case.inputs()
+    if case.cls is losses.TripletLoss:
+        return  # it looks at no labels
+    names = np.full(y_true.shape, "cat")
+    for labels in (names, names.tolist(), names.astype(object)):
+        with pytest.raises(ValueError, match="StringLookup"):
+            case.compute(labels, y_pred)
+
+
+ONE_HOT = np.eye(3, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels", "cure"),
+    [
+        (losses.SparseCategoricalFocalCrossentropy, ONE_HOT, "`CategoricalFocalCross"),
+        (losses.SmoothedSparseCategoricalCrossentropy, ONE_HOT, "`SmoothedCategorical"),
+        (losses.CategoricalFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
+        (losses.SmoothedCategoricalCrossentropy, [[0], [1], [2]], "`SmoothedSparseCat"),
+        (losses.SparsemaxLoss, [0, 1, 2], "one_hot"),
+        (losses.ArcFaceLoss, ONE_HOT, "argmax"),
+    ],
+)
+def test_labels_of_the_other_form_are_an_error_that_names_their_loss(
+    loss, labels, cure
+):
+    for y_true in (labels, np.asarray(labels).tolist()):
+        with pytest.raises(ValueError, match=f"use {cure}|use `keras.ops.{cure}"):
+            loss()(y_true, ONE_HOT)
+
+
+@pytest.mark.parametrize("loss", [losses.ArcFaceLoss(), losses.CosFaceLoss()])
+def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
+    with pytest.raises(ValueError, match=r"must hold cosines, in \[-1, 1\].*length 1"):
+        loss([2, 0, 1, 1], LOGITS)
+    loss([0], np.float32([[1 + 1e-6, -1.001]]))  # rounding

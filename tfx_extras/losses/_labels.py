@@ -16,9 +16,15 @@ from tfx_extras._checks import require_each
 from tfx_extras._precision import wide
 from tfx_extras.losses._base import masked
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._base import numbers
 from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
+from tfx_extras.losses._base import without_last
 
+# What takes other labels, where no loss does.
+ARGMAX = "`keras.ops.argmax(y_true, axis=-1)`"
+ONE_HOT = "`keras.ops.one_hot(y_true, classes)`"
 ClassWeights = Sequence[Number] | np.ndarray  # one per class
 
 
@@ -51,12 +57,13 @@ def require_class_axis(axis: int) -> int:
     return axis
 
 
-def per_class(name: str, weights: Any, classes: int, dtype: Any) -> Any:
+def per_class(name: str, weights: Any, classes: int | None, dtype: Any) -> Any:
     """Returns weights of `dtype`: one number, or one for each of the classes."""
     if weights is None:
         return 1.0
     weights = ops.convert_to_tensor(weights, dtype)
-    if len(weights.shape) > 0 and tuple(weights.shape) != (classes,):
+    expected = weights.shape if classes is None else (classes,)
+    if len(weights.shape) > 1 or (len(weights.shape) > 0 and weights.shape != expected):
         raise ValueError(
             f"Argument `{name}` must have one weight for each of the {classes} "
             f"classes. Received: {name}.shape={tuple(weights.shape)}"
@@ -72,13 +79,25 @@ class DenseLabels(NamedTuple):
 
     def expected(self, term: Callable, values, weights, label_smoothing: Number):
         """The mean of `weights * term(values)` over smoothed labels."""
-        classes = values.shape[-1]
-        shares = (1 - label_smoothing) * self.shares + label_smoothing / classes
-        return ops.sum(weights * shares * term(values), axis=-1)
+        shares = (1 - label_smoothing) * self.shares
+        if label_smoothing > 0:
+            classes = ops.cast(ops.shape(values)[-1], values.dtype)
+            shares = shares + label_smoothing / classes
+        return ops.sum(product(weights * shares, term(values)), axis=-1)
 
     def settle(self, loss):
         """The loss without the samples that do not count."""
         return loss if self.valid is None else masked(loss, self.valid)
+
+
+def product(shares, surprise):
+    """The product, 0 where a class is impossible, by a logit of -inf, and has no share.
+
+    NaN stays.
+    """
+    is_left_out = (shares == 0) & (surprise == float("inf"))
+    nothing = ops.convert_to_tensor(0.0, surprise.dtype)
+    return ops.where(is_left_out, nothing, shares * surprise)
 
 
 class SparseLabels(NamedTuple):
@@ -108,16 +127,27 @@ class SparseLabels(NamedTuple):
         return loss if self.valid is None else masked(loss, self.valid)
 
 
-def dense_labels(y_true, y_pred, ignore_class, axis) -> tuple[DenseLabels, Any]:
-    """Returns the labels, and `y_pred` in `float32` or wider with the classes last."""
+def dense_labels(
+    y_true,
+    y_pred,
+    ignore_class,
+    axis,
+    sparse=ONE_HOT,
+) -> tuple[DenseLabels, Any]:
+    """Returns the labels, and `y_pred` in `float32` or wider with the classes last.
+
+    `sparse` is what to use if the labels are integers, for an error.
+    """
     y_pred = predictions(y_pred)
-    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+    y_true = numbers(y_true, y_pred.dtype)
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    is_sparse = len(shapes[0]) < len(shapes[1]) or shapes[0][-1:] == (1,)
     require_one_shape(
         y_true,
         y_pred,
-        "`y_true` and `y_pred` must have one shape, with an axis for the classes. "
-        f"Received: y_true.shape={tuple(y_true.shape)}, "
-        f"y_pred.shape={tuple(y_pred.shape)}",
+        "`y_true` and `y_pred` must have one shape, with an axis for the classes."
+        + (f" For integer labels use {sparse}." if is_sparse else "")
+        + f" Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}",
     )
     y_true, y_pred = backend.same_shape(y_true, y_pred)
     y_true, y_pred = (classes_last(tensor, axis) for tensor in (y_true, y_pred))
@@ -128,49 +158,69 @@ def dense_labels(y_true, y_pred, ignore_class, axis) -> tuple[DenseLabels, Any]:
 
 
 def sparse_labels(
-    y_true, y_pred, ignore_class, axis, as_given=False
+    y_true,
+    y_pred,
+    ignore_class,
+    axis,
+    dense=ARGMAX,
+    as_given=False,
 ) -> tuple[SparseLabels, Any]:
     """Returns the labels, and `y_pred` in `float32` or wider with the classes last.
 
+    `dense` is what to use if the labels have a number for each class, for an error.
     With `as_given`, `y_pred` is not made wide, which would copy it.
     """
-    y_pred = ops.convert_to_tensor(y_pred) if as_given else predictions(y_pred)
+    if as_given:
+        require_numbers("y_pred", y_pred)
+        y_pred = ops.convert_to_tensor(y_pred)
+    else:
+        y_pred = predictions(y_pred)
     y_pred = classes_last(y_pred, axis)
     received = f"y_pred.shape={tuple(y_pred.shape)}, with the classes last"
     like = "`y_pred` without the axis of the classes", received
-    classes = y_pred.shape[-1]
-    return class_of_each(y_true, y_pred[..., 0], classes, ignore_class, like), y_pred
+    labels = class_of_each(
+        y_true, y_pred[..., 0], ops.shape(y_pred)[-1], ignore_class, like, dense
+    )
+    return labels, y_pred
 
 
-def class_of_each(y_true, samples, classes, ignore_class, like) -> SparseLabels:
+def class_of_each(
+    y_true, samples, classes, ignore_class, like, dense=ARGMAX
+) -> SparseLabels:
     """Returns the labels of `samples`, one for each of their elements.
 
     Args:
         y_true: Labels, of the shape of `samples`, or with a last axis of size 1.
         samples: A tensor whose shape is meant.
-        classes: How many there are.
+        classes: How many there are; a tensor, if it is not known.
         ignore_class: The label of samples that do not count, or `None`.
         like: What the shape is that of, and what was received, for an error.
+        dense: What to use if the labels have a number for each class, for an error.
     """
     labels, whole = integers(y_true)
     shape = tuple(labels.shape)
-    if len(shape) == len(samples.shape) + 1 and shape[-1] in (1, None):
-        labels, whole = ops.squeeze(labels, -1), ops.squeeze(whole, -1)
+    is_longer = len(shape) == len(samples.shape) + 1
+    cure = f" For labels with a number for each class use {dense}." * is_longer
+    if is_longer and shape[-1] in (1, None):
+        labels, whole = without_last(labels), without_last(whole)
     require_one_shape(
         labels,
         samples,
-        f"`y_true` must have the shape of {like[0]}, up to a last axis of size 1. "
-        f"Received: y_true.shape={shape}, {like[1]}",
+        f"`y_true` must have the shape of {like[0]}, up to a last axis of size 1."
+        f"{cure} Received: y_true.shape={shape}, {like[1]}",
     )
     labels, _ = backend.same_shape(labels, samples)
-    known = whole & (labels >= 0) & (labels < classes)
+    is_seen = isinstance(classes, int)
+    most = classes if is_seen else ops.cast(classes, labels.dtype)
+    known = whole & (labels >= 0) & (labels < most)
     valid = None
     also = ""
     if ignore_class is not None:
         valid = (labels != ignore_class) | ~whole
         also = f", or {ignore_class}"
     allowed = known if valid is None else known | ~valid
-    backend.check(allowed, f"`y_true` must hold classes in [0, {classes}){also}.")
+    end = classes if is_seen else "classes"
+    backend.check(allowed, f"`y_true` must hold classes in [0, {end}){also}.")
     inside = ops.where(known, labels, ops.zeros_like(labels))
     return SparseLabels(inside, allowed, valid)
 
@@ -189,15 +239,35 @@ def classes_last(y_pred, axis: int):
 
 
 def integers(y_true) -> tuple[Any, Any]:
-    """Returns labels as signed integers of 32 bits or more, and where they were whole.
+    """Returns labels as signed integers of 32 bits or more, and where they are that.
 
-    Never through a float: there, labels above 2**24 would fall together.
+    Never through a float: there, labels above 2**24 would fall together. A label that
+    is no whole number, or that the type cannot hold, is none that could be a class.
     """
+    require_numbers("y_true", y_true)
+    if isinstance(y_true, np.ndarray | list | tuple):
+        y_true, fits = _narrow(np.asarray(y_true))
+    else:
+        fits = True
     y_true = ops.convert_to_tensor(y_true)
     dtype = keras.backend.standardize_dtype(y_true.dtype)
     if "float" not in dtype:
-        labels = ops.cast(y_true, "int64" if dtype in ("int64", "uint64") else "int32")
-        return labels, ops.ones_like(labels, dtype="bool")
+        labels = ops.cast(y_true, "int64" if "64" in dtype else "int32")
+        is_signed = dtype.startswith("int") or dtype == "bool"
+        # What is too large for a signed type is negative in it.
+        whole = ops.ones_like(labels, dtype="bool") if is_signed else labels >= 0
+        return labels, whole if fits is True else whole & ops.convert_to_tensor(fits)
     y_true = ops.cast(y_true, wide(dtype))
     labels = ops.cast(y_true, "int32")
     return labels, ops.cast(labels, y_true.dtype) == y_true
+
+
+def _narrow(y_true: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Returns integers as 32 bits hold them, and where they do; others as they are.
+
+    JAX takes only the last 32 bits of an integer, and is not alone in that.
+    """
+    if y_true.dtype.kind not in "iu" or y_true.dtype.itemsize < 4:
+        return y_true, True
+    fits = (y_true >= -(2**31)) & (y_true < 2**31)
+    return np.where(fits, y_true, 0).astype("int32"), bool(fits.all()) or fits

@@ -14,7 +14,9 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
+from tfx_extras.losses._base import without_last
 from tfx_extras.losses._distances import Distance
 from tfx_extras.losses._distances import pairwise
 from tfx_extras.losses._probabilities import TINY
@@ -37,8 +39,7 @@ class Pairs(NamedTuple):
 
 def pairs(y_true, y_pred, gather: bool) -> Pairs:
     """Returns the pairs of embeddings `(batch, features)` with one label each."""
-    anchors = embeddings(y_pred)
-    labels = one_per_sample(y_true, anchors)
+    labels, anchors = labelled(y_true, embeddings(y_pred))
     samples, before = collected(anchors, gather)
     same, own = equal_labels(labels, gather, before)
     return Pairs(anchors, samples, same & ~own, ~same)
@@ -88,18 +89,35 @@ def square(y_pred):
     return backend.same_shape(y_pred, ops.transpose(y_pred))[0]
 
 
-def one_per_sample(y_true, y_pred):
+def labelled(y_true, rows) -> tuple[Any, Any]:
+    """Returns labels as a tensor of shape `(batch,)`, and the rows of their samples.
+
+    Rows whose label is NaN are NaN, since nothing is known of their pairs.
+    """
+    labels = _one_per_sample(y_true, rows)
+    if "float" in keras.backend.standardize_dtype(labels.dtype):
+        is_nan = ops.isnan(labels)[:, None]
+        rows = ops.where(is_nan, ops.full_like(rows, float("nan")), rows)
+    return labels, rows
+
+
+def _one_per_sample(y_true, y_pred):
     """Returns labels as a tensor of shape `(batch,)`, of the dtype that they have."""
+    require_numbers("y_true", y_true)
     if not ops.is_tensor(y_true):
         y_true = np.asarray(y_true)
+        if y_true.dtype.kind == "u":  # of which PyTorch knows little
+            y_true = y_true.astype("int64")
     labels = ops.convert_to_tensor(y_true)
     if isinstance(y_true, np.ndarray) and _bytes(labels) < y_true.itemsize:
         # JAX cuts integers to 32 bits, where two might fall together.
-        labels = ops.convert_to_tensor(np.unique(y_true, return_inverse=True)[1])
-        labels = ops.reshape(labels, y_true.shape)
+        places = np.unique(y_true, return_inverse=True)[1].reshape(y_true.shape)
+        if y_true.dtype.kind == "f":
+            places = np.where(np.isnan(y_true), np.nan, places).astype("float32")
+        labels = ops.convert_to_tensor(places)
     shape = tuple(labels.shape)
     if len(shape) == 2 and shape[1] in (1, None):
-        labels = ops.squeeze(labels, -1)
+        labels = without_last(labels)
     samples = ops.sum(y_pred, axis=-1)  # for its shape
     require_one_shape(
         labels,

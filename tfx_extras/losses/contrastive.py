@@ -11,6 +11,7 @@ from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
+from tfx_extras.losses._base import without_last
 from tfx_extras.losses._distances import by_row
 from tfx_extras.losses._pairs import views
 
@@ -68,7 +69,7 @@ def contrastive_loss(
             "`y_true` and the distances must be of shape `(batch,)` or `(batch, 1)`. "
             f"Received: y_true.shape={tuple(y.shape)}, y_pred.shape={tuple(d.shape)}"
         )
-    y, d = ops.squeeze(y, -1), ops.squeeze(d, -1)
+    y, d = without_last(y), without_last(d)
     pull = ops.square(ops.relu(d - positive_margin))
     push = ops.square(ops.relu(margin - d))
     return (y * pull + (1 - y) * push) * (0.5 if half else 1.0)

@@ -31,6 +31,7 @@ from tfx_extras.losses._long_rows import at
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
+from tfx_extras.losses._probabilities import in_unit_interval
 from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
@@ -103,6 +104,7 @@ def sigmoid_focal_crossentropy(
 
 def _logarithms(q):
     """Returns log(q), log(1 - q), q and 1 - q, of at least epsilon each."""
+    q = in_unit_interval(q)
     epsilon = keras.config.epsilon()
     is_certain = 1 - q < epsilon
     uncertain = ops.where(is_certain, ops.zeros_like(q), q)
@@ -207,7 +209,9 @@ def categorical_focal_crossentropy(
 
     Reference: Lin et al., 2017. https://arxiv.org/abs/1708.02002
     """
-    labels, y_pred = dense_labels(y_true, y_pred, ignore_class, axis)
+    labels, y_pred = dense_labels(
+        y_true, y_pred, ignore_class, axis, "`SparseCategoricalFocalCrossentropy`"
+    )
     loss = _focal(labels, y_pred, alpha, gamma, label_smoothing, from_logits)
     return labels.settle(loss)
 
@@ -317,7 +321,14 @@ def sparse_categorical_focal_crossentropy(
 
     Reference: Lin et al., 2017. https://arxiv.org/abs/1708.02002
     """
-    labels, y_pred = sparse_labels(y_true, y_pred, ignore_class, axis, as_given=True)
+    labels, y_pred = sparse_labels(
+        y_true,
+        y_pred,
+        ignore_class,
+        axis,
+        "`CategoricalFocalCrossentropy`",
+        as_given=True,
+    )
     loss = _focal(labels, y_pred, alpha, gamma, label_smoothing, from_logits)
     return labels.settle(loss)
 

@@ -19,8 +19,8 @@ from tfx_extras.losses._pairs import averaged
 from tfx_extras.losses._pairs import collected
 from tfx_extras.losses._pairs import count
 from tfx_extras.losses._pairs import equal_labels
+from tfx_extras.losses._pairs import labelled
 from tfx_extras.losses._pairs import log_sum_exp
-from tfx_extras.losses._pairs import one_per_sample
 from tfx_extras.losses._pairs import own
 from tfx_extras.losses._pairs import pairs
 from tfx_extras.losses._pairs import square
@@ -155,6 +155,7 @@ def nt_xent_loss(y_true, y_pred, temperature: Number = 0.5, gather: bool = False
     Reference: Chen et al., 2020, eq. 1. https://arxiv.org/abs/2002.05709
     """
     a, b = (unit(view) for view in views(y_pred, 2))
+    y_true, a = _labelled(y_true, a)
     all_a, before = collected(a, gather)
     all_b, _ = collected(b, gather)
     others, is_own = _others(y_true, a, all_a, gather, before)
@@ -420,14 +421,19 @@ def _two_sides(y_true, y_pred, temperature, from_logits, gather):
     """Returns logits of one side against the other, the reverse, and which count."""
     _require_embeddings(from_logits, gather)
     if from_logits:
-        logits = square(y_pred)
+        y_true, logits = _labelled(y_true, square(y_pred))
         reverse, rows, columns, before = ops.transpose(logits), logits, logits, 0
     else:
         rows, other = (unit(side) for side in views(y_pred, 2))
+        y_true, rows = _labelled(y_true, rows)
         columns, before = collected(rows, gather)
         logits = backend.products(rows, collected(other, gather)[0]) / temperature
         reverse = backend.products(other, columns) / temperature
     return logits, reverse, *_others(y_true, rows, columns, gather, before)
+
+
+def _labelled(y_true, rows):
+    return (None, rows) if y_true is None else labelled(y_true, rows)
 
 
 def _others(y_true, rows, columns, gather, before):
@@ -435,7 +441,7 @@ def _others(y_true, rows, columns, gather, before):
     if y_true is None:
         is_own = own(rows, columns, before)
         return ~is_own, is_own
-    same, is_own = equal_labels(one_per_sample(y_true, rows), gather, before)
+    same, is_own = equal_labels(y_true, gather, before)
     return ~same, is_own
 
 

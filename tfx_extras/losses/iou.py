@@ -12,8 +12,10 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._base import numbers
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_one_shape
+from tfx_extras.losses._base import with_last
 
 MODES = ("iou", "giou", "diou", "ciou")
 
@@ -72,39 +74,10 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
     """
     require_one_of("mode", mode, MODES)
     y_true, y_pred = _boxes(y_true, y_pred)
-    (true_low, true_high), (low, high) = _corners(y_true), _corners(y_pred)
-    # Lengths along both axes. None is a difference of others, so nothing cancels.
-    overlap = _smaller(high, true_high) - _larger(low, true_low)
-    shared = ops.where(overlap >= 0, overlap, ops.zeros_like(overlap))
-    gap = shared - overlap
-    only = _outside(low, high, true_low, true_high)
-    only_true = _outside(true_low, true_high, low, high)
-    whole = shared + only + only_true + gap
-    # No ratio of areas depends on the unit of an axis, so none is too large or small.
-    unit = _constant_unit(whole)
-    i, j = _unstack(shared / unit)
-    a, c = _unstack(only / unit)
-    b, d = _unstack(only_true / unit)
-    difference = a * (j + c) + b * (j + d) + i * (c + d)
-    union = i * j + difference
-    iou_loss = _ratio(difference, union, 1.0)
-    if mode == "iou":
-        return iou_loss
-    if mode == "giou":
-        g, e = _unstack(gap / unit)
-        width, height = _unstack(whole / unit)
-        empty = a * d + b * c + g * height + e * (i + a + b)
-        return iou_loss + _ratio(empty, width * height, 0.0)
-    unit = _constant_unit(ops.max(whole, axis=-1, keepdims=True, initial=0.0))
-    centers = ((low - true_low) + (high - true_high)) / 2
-    distance = ops.sum(ops.square(centers / unit), axis=-1)
-    diagonal = ops.sum(ops.square(whole / unit), axis=-1)
-    diou_loss = iou_loss + _ratio(distance, diagonal, 0.0)
-    if mode == "diou":
-        return diou_loss
-    v = ops.square(2 / math.pi * _angle(high - low, true_high - true_low))
-    alpha = ops.stop_gradient(_ratio(v, iou_loss + v, 0.0))
-    return diou_loss + alpha * v
+    loss = _loss(y_true, y_pred, mode)
+    # Comparisons of corners would lose it.
+    is_nan = ops.any(ops.isnan(y_true) | ops.isnan(y_pred), axis=-1)
+    return ops.where(is_nan, ops.full_like(loss, float("nan")), loss)
 
 
 @register
@@ -140,18 +113,55 @@ class GIoULoss(FunctionLoss):
         self.mode = require_one_of("mode", mode, MODES)
 
 
+def _loss(y_true, y_pred, mode):
+    (true_low, true_high), (low, high) = _corners(y_true), _corners(y_pred)
+    # Lengths along both axes. None is a difference of others, so nothing cancels.
+    overlap = _smaller(high, true_high) - _larger(low, true_low)
+    shared = ops.where(overlap >= 0, overlap, ops.zeros_like(overlap))
+    gap = shared - overlap
+    only = _outside(low, high, true_low, true_high)
+    only_true = _outside(true_low, true_high, low, high)
+    whole = shared + only + only_true + gap
+    # No ratio of areas depends on the unit of an axis, so none is too large or small.
+    unit = _constant_unit(whole)
+    i, j = _unstack(shared / unit)
+    a, c = _unstack(only / unit)
+    b, d = _unstack(only_true / unit)
+    difference = a * (j + c) + b * (j + d) + i * (c + d)
+    union = i * j + difference
+    iou_loss = _ratio(difference, union, 1.0)
+    if mode == "iou":
+        return iou_loss
+    if mode == "giou":
+        g, e = _unstack(gap / unit)
+        width, height = _unstack(whole / unit)
+        empty = a * d + b * c + g * height + e * (i + a + b)
+        return iou_loss + _ratio(empty, width * height, 0.0)
+    unit = _constant_unit(ops.max(whole, axis=-1, keepdims=True, initial=0.0))
+    centers = ((low - true_low) + (high - true_high)) / 2
+    distance = ops.sum(ops.square(centers / unit), axis=-1)
+    diagonal = ops.sum(ops.square(whole / unit), axis=-1)
+    diou_loss = iou_loss + _ratio(distance, diagonal, 0.0)
+    if mode == "diou":
+        return diou_loss
+    v = ops.square(2 / math.pi * _angle(high - low, true_high - true_low))
+    alpha = ops.stop_gradient(_ratio(v, iou_loss + v, 0.0))
+    return diou_loss + alpha * v
+
+
 def _boxes(y_true, y_pred) -> tuple[Any, Any]:
     """Returns both in `float32` or wider, of one shape `(batch, ..., 4)`."""
     y_pred = predictions(y_pred)
-    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+    y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     message = (
         "`y_true` and `y_pred` must have one shape `(batch, ..., 4)`. "
         f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
     )
-    if len(shapes[1]) < 2 or shapes[1][-1] != 4:
+    if len(shapes[1]) < 2 or shapes[1][-1] not in (4, None):
         raise ValueError(message)
     require_one_shape(y_true, y_pred, message)
+    y_pred = with_last(y_pred, 4)
     return backend.same_shape(y_true, y_pred)
 
 

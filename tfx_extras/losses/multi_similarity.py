@@ -2,6 +2,8 @@
 
 from typing import Unpack
 
+from keras import ops
+
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
@@ -69,8 +71,10 @@ def multi_similarity_loss(
     s = backend.products(unit(batch.anchors), unit(batch.samples))
     nearest = highest(s, batch.negatives)[:, None]
     farthest = lowest(s, batch.positives)[:, None]
-    positives = batch.positives & (s - epsilon < nearest)
-    negatives = batch.negatives & (s + epsilon > farthest)
+    # The easy ones are left out, which NaN is not, as it is not among the hard ones.
+    nobody = ops.zeros_like(batch.positives)
+    positives = ops.where(s - epsilon >= nearest, nobody, batch.positives)
+    negatives = ops.where(s + epsilon <= farthest, nobody, batch.negatives)
     pull = softplus(log_sum_exp(-alpha * (s - base), positives)) / alpha
     push = softplus(log_sum_exp(beta * (s - base), negatives)) / beta
     return pull + push

@@ -10,11 +10,12 @@ from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._pairs import averaged
 from tfx_extras.losses._pairs import collected
 from tfx_extras.losses._pairs import equal_labels
-from tfx_extras.losses._pairs import one_per_sample
+from tfx_extras.losses._pairs import labelled
 from tfx_extras.losses._pairs import square
 from tfx_extras.losses._pairs import views
 
@@ -59,7 +60,7 @@ def n_pairs_loss(y_true, y_pred, from_embeddings: bool = False, gather: bool = F
     https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9
     """
     s, before = _similarities(y_pred, from_embeddings, gather)
-    labels = one_per_sample(y_true, s)
+    labels, s = labelled(y_true, s)
     same, _ = equal_labels(labels, gather, before)
     return _crossentropy(ops.cast(same, s.dtype), s)
 
@@ -149,6 +150,7 @@ def n_pairs_multilabel_loss(
     https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9
     """
     s, _ = _similarities(y_pred, from_embeddings, gather)
+    require_numbers("y_true", y_true)
     y = predictions(ops.convert_to_tensor(y_true, sparse=False))
     message = (
         "`y_true` must have a number for each sample and class, of shape "
@@ -161,10 +163,10 @@ def n_pairs_multilabel_loss(
     y = ops.cast(y, s.dtype)
     columns, _ = collected(y, gather)
     shared = backend.products(y, columns)
-    has_labels = ops.sum(shared, axis=-1) > 0
+    has_none = ops.sum(shared, axis=-1) <= 0
     loss = _crossentropy(shared, s)
-    loss = ops.where(has_labels, loss, ops.zeros_like(loss))
-    return averaged(loss, ops.cast(has_labels, s.dtype), gather)
+    loss = ops.where(has_none, ops.zeros_like(loss), loss)
+    return averaged(loss, ops.cast(~has_none, s.dtype), gather)
 
 
 @register
@@ -231,7 +233,7 @@ def _require_embeddings(from_embeddings, gather) -> None:
 def _crossentropy(shares, logits):
     """Cross-entropy of logits with shares of any sum; 0 if they have none."""
     total = ops.sum(shares, axis=-1, keepdims=True)
-    shares = shares / ops.where(total > 0, total, ops.ones_like(total))
+    shares = shares / ops.where(total <= 0, ops.ones_like(total), total)
     largest = ops.max(logits, axis=-1, keepdims=True, initial=float("-inf"))
     logits = logits - ops.stop_gradient(largest)
     partition = ops.log(ops.sum(ops.exp(logits), axis=-1))

@@ -17,8 +17,10 @@ from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._base import numbers
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_one_shape
+from tfx_extras.losses._base import with_last
 
 Quantiles = Sequence[Number] | np.ndarray  # one per value of the last axis
 
@@ -64,6 +66,8 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
     tau = np.asarray(tau, "float64")  # 1 - tau, too, is rounded once
     align = aligned if tau.ndim == 0 else _aligned_with_quantiles
     y_true, y_pred = align(y_true, y_pred)
+    if tau.ndim > 0:
+        y_pred = with_last(y_pred, len(tau))
     if tau.ndim > 0 and tau.shape != (y_pred.shape[-1],):
         raise ValueError(
             "Argument `tau` must be a number, or hold one for each of the "
@@ -79,7 +83,7 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
 def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
     """Returns both, of one shape or `y_true` with a last axis of size 1."""
     y_pred = predictions(y_pred)
-    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+    y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     if len(shapes[0]) == len(shapes[1]) - 1:
         y_true = ops.expand_dims(y_true, -1)

@@ -16,6 +16,7 @@ from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import mean
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._labels import SparseLabels
+from tfx_extras.losses._labels import product
 from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import probabilities
@@ -261,7 +262,7 @@ def _disagreement(consistency, q, p, method: _Method):
     if consistency is None:
         return ops.zeros_like(p.values[:, 0])
     if consistency == "entropy":
-        return ops.sum(p.share(p.values) * p.surprise(p.values), axis=-1)
+        return ops.sum(product(p.share(p.values), p.surprise(p.values)), axis=-1)
     if consistency == "mse":
         return mean(ops.square(p.share(p.values) - q.share(q.values)))
     best = SparseLabels(ops.argmax(q.values, axis=-1), known=None, valid=None)
@@ -269,6 +270,6 @@ def _disagreement(consistency, q, p, method: _Method):
         loss = best.expected(p.surprise, p.values, 1.0, 0.0)
     else:
         q_ = probabilities(-q.surprise(q.values) / method.temperature, True)
-        loss = ops.sum(q_.share(q_.values) * p.surprise(p.values), axis=-1)
+        loss = ops.sum(product(q_.share(q_.values), p.surprise(p.values)), axis=-1)
     confidence = best.expected(q.share, q.values, 1.0, 0.0)
-    return ops.where(confidence >= method.threshold, loss, ops.zeros_like(loss))
+    return ops.where(confidence < method.threshold, ops.zeros_like(loss), loss)

@@ -85,7 +85,9 @@ def smoothed_categorical_crossentropy(
         Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
         Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
-    labels, y_pred = dense_labels(y_true, y_pred, ignore_class, axis)
+    labels, y_pred = dense_labels(
+        y_true, y_pred, ignore_class, axis, "`SmoothedSparseCategoricalCrossentropy`"
+    )
     return labels.settle(
         _smoothed(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
     )
@@ -205,7 +207,14 @@ def smoothed_sparse_categorical_crossentropy(
         Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
         Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
-    labels, y_pred = sparse_labels(y_true, y_pred, ignore_class, axis, as_given=True)
+    labels, y_pred = sparse_labels(
+        y_true,
+        y_pred,
+        ignore_class,
+        axis,
+        "`SmoothedCategoricalCrossentropy`",
+        as_given=True,
+    )
     return labels.settle(
         _smoothed(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
     )

@@ -2,6 +2,8 @@
 
 from typing import Unpack
 
+import keras
+import numpy as np
 from keras import ops
 
 from tfx_extras._backend import backend
@@ -73,8 +75,9 @@ def triplet_semi_hard_loss(
     """
     batch = pairs(y_true, y_pred, gather)
     d = batch.distances(distance_metric)
-    column = _semi_hard(ops.stop_gradient(d), batch.negatives)
+    column, is_nan = _semi_hard(ops.stop_gradient(d), batch.negatives)
     d_an = ops.take_along_axis(d, column, axis=-1)
+    d_an = ops.where(is_nan, ops.full_like(d_an, float("nan")), d_an)
     terms = batch.positives & ops.any(batch.negatives, axis=-1, keepdims=True)
     loss = sum_where(terms, ops.relu(margin + d - d_an))
     return averaged(loss, count(terms, d.dtype), gather)
@@ -326,12 +329,18 @@ class TripletLoss(FunctionLoss):
 
 
 def _semi_hard(d, negatives):
-    """Returns the column of the semi-hard negative of each pair; any, if none is."""
+    """Returns the column of the semi-hard negative of each pair; any, if none is.
+
+    Also returns in which rows a negative is NaN, which may be sorted to any place.
+    """
     infinity = ops.full_like(d, float("inf"))
-    d_an = ops.where(negatives, d, infinity)
+    largest = ops.full_like(d, np.finfo(keras.backend.standardize_dtype(d.dtype)).max)
+    d_an = ops.where(d > largest, largest, d)  # before what is no negative
+    d_an = ops.where(negatives, d_an, infinity)
+    is_nan = ops.isnan(ops.sum(d_an, axis=-1, keepdims=True))
     order = ops.argsort(d_an, axis=-1)
     d_an = ops.take_along_axis(d_an, order, axis=-1)
     nearer = ops.cast(backend.count_up_to(d_an, d), "int32")
     last = ops.sum(ops.cast(negatives, "int32"), axis=-1, keepdims=True) - 1
     chosen = ops.relu(ops.where(nearer < last, nearer, last))
-    return ops.take_along_axis(order, chosen, axis=-1)
+    return ops.take_along_axis(order, chosen, axis=-1), is_nan

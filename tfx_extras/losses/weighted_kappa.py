@@ -14,10 +14,12 @@ from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._labels import dense_labels
 from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import TINY
+from tfx_extras.losses._probabilities import in_unit_interval
 
 WEIGHTAGES = {"linear": 1, "quadratic": 2}  # powers of the distance
 
@@ -59,8 +61,7 @@ def weighted_kappa_loss(
         y_true: Classes, integers in [0, classes), of shape `(batch,)` or
             `(batch, 1)`, or labels $y$ in [0, 1], of the shape of `y_pred`.
         y_pred: Predictions, of shape `(batch, classes)`: probabilities $p$, which sum
-            to 1, or, with `from_logits`, any real numbers. A negative probability
-            counts as 0.
+            to 1, or, with `from_logits`, any real numbers.
         num_classes: The number of classes, in [2, inf), by default that of `y_pred`.
         weightage: `"quadratic"` or `"linear"`.
         epsilon: $\epsilon$, in (0, inf), bounds the loss from below, by its logarithm.
@@ -89,14 +90,14 @@ def weighted_kappa_loss(
     """
     power = WEIGHTAGES[require_one_of("weightage", weightage, list(WEIGHTAGES))]
     p = _class_predictions(y_pred, num_classes)
-    index = ops.arange(p.shape[-1], dtype=p.dtype)
+    index = ops.arange(ops.shape(p)[-1], dtype=p.dtype)
     omega = ops.abs(ops.expand_dims(index, -1) - index) ** power
     cost = _costs(y_true, p, omega)
     s = _weights(sample_weight, p)
     # Not a factor of 0: that would keep NaN, and what is infinite in a gradient.
     counts = s > 0
     p, cost = (ops.where(counts, x, ops.zeros_like(x)) for x in (p, cost))
-    p = ops.softmax(p) if from_logits else ops.where(p < 0, ops.zeros_like(p), p)
+    p = ops.softmax(p) if from_logits else in_unit_interval(p)
     n = ops.sum(s * cost * p)
     d = ops.sum(ops.sum(s * cost, axis=0) * ops.sum(s * p, axis=0))
     is_settled = d <= TINY
@@ -161,8 +162,7 @@ def _class_predictions(y_pred, num_classes: int | None):
     """Returns predictions in `float32` or wider, of as many classes as are said."""
     y_pred = predictions(y_pred)
     shape = tuple(y_pred.shape)
-    classes = shape[-1] if num_classes is None and shape else num_classes
-    if len(shape) != 2 or classes is None or shape[-1] != classes:
+    if len(shape) != 2 or (num_classes and shape[-1] not in (num_classes, None)):
         raise ValueError(
             "`y_pred` must be of shape `(batch, num_classes)`. "
             f"Received: num_classes={num_classes}, y_pred.shape={shape}"
@@ -172,8 +172,9 @@ def _class_predictions(y_pred, num_classes: int | None):
 
 def _costs(y_true, y_pred, omega) -> Any:
     """What each class would cost as a prediction of each sample."""
-    y_true = ops.convert_to_tensor(y_true)
-    if len(y_true.shape) == 2 and y_true.shape[-1] != 1:
+    require_numbers("y_true", y_true)
+    shape = np.shape(y_true) if isinstance(y_true, list | tuple) else y_true.shape
+    if len(shape) == 2 and shape[-1] != 1:
         labels, _ = dense_labels(y_true, y_pred, None, -1)
         # Not a product of matrices: a GPU would round the labels to a few digits.
         return ops.sum(ops.expand_dims(labels.shares, -1) * omega, axis=1)
