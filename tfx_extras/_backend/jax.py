@@ -4,6 +4,7 @@ import functools
 
 import jax
 import keras
+from jax import core
 from jax import numpy as jnp
 from jax.core import Tracer
 
@@ -71,11 +72,30 @@ class Jax(Backend):
         known.defvjp(forward, backward)
         return known(tuple(inputs), constants)
 
-    # Nothing to gather: a program over several devices sees the whole batch.
+    def gather(self, x):
+        # Nothing to gather: a program over several devices sees the whole batch, but
+        # for one that is written for each of them.
+        axes = _bound_axes()
+        if axes:
+            raise ValueError(
+                "Argument `gather` must be False within `jax.shard_map` and "
+                f"`jax.pmap`, where each device sees only its samples (axes {axes}). "
+                "Either let `jax.jit` or `keras.distribution` divide the batch, which "
+                "needs no more, or join the samples before the loss: "
+                "`jax.lax.all_gather(x, axis, tiled=True)`. Received: gather=True"
+            )
+        return x, 0
 
     def check(self, condition, message):
         if not isinstance(condition, Tracer) and not bool(condition.all()):
             raise ValueError(message)
+
+
+def _bound_axes():
+    """Names of the axes over which a function is mapped that runs now."""
+    names = vars(core).get("unsafe_get_axis_names_DO_NOT_USE")  # until JAX 0.10
+    found = names() if names else jax.sharding.get_abstract_mesh().manual_axes
+    return list(found)
 
 
 def _fail(message):
