@@ -249,9 +249,34 @@ class Backend:
         """
         return x, 0
 
+    def mean_of_all(self, mean: Any, count: Any) -> Any:
+        """Joins the means that the replicas of a data-parallel run have taken.
+
+        Each gets the same number, that of one device which has the whole batch. Its
+        gradient is right once the gradients of the replicas are summed where means
+        are divided by the number of replicas (TensorFlow), or averaged (PyTorch).
+
+        Args:
+            mean: The mean of what this replica has.
+            count: What its sum was divided by.
+        """
+        return mean
+
+    def full_precision(self, x: Any) -> AbstractContextManager:
+        """A scope in which the user's choice of less precise products is void.
+
+        Args:
+            x: A tensor, on whose device that is.
+        """
+        return nullcontext()
+
     def arctan2(self, y: Any, x: Any) -> Any:
         """The angle of vectors, in their precision, where Keras makes it narrow."""
         return ops.arctan2(y, x)
+
+    def moveaxis(self, x: Any, source: int, destination: int) -> Any:
+        """The same tensor with one of its axes in another place."""
+        return ops.moveaxis(x, source, destination)
 
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, where looking is free."""

@@ -1,11 +1,18 @@
 """PyTorch."""
 
+import functools
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+from typing import NamedTuple
+
 import keras
 import torch
 from torch import distributed
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 from torch._utils import _flatten_dense_tensors
 from torch._utils import _unflatten_dense_tensors
+from torch.amp.autocast_mode import is_autocast_available
 
 from tfx_extras._backend._face import Backend
 
@@ -18,38 +25,116 @@ _LONG = 4096
 _PART = 128
 
 
-class _Known(torch.autograd.Function):
+class _Products(torch.autograd.Function):
+    """`x @ y.T` in full precision, and so its gradients."""
+
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx, value, slope, once, *inputs):
-        result, ctx.found = value(*inputs)
-        ctx.value, ctx.slope, ctx.once = value, slope, once
+    def forward(x, y):
+        with _full_precision(x):
+            return x @ y.T
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
         ctx.save_for_backward(*inputs)
-        return result
 
     @staticmethod
     def backward(ctx, *upstream):
-        found, inputs = ctx.found, ctx.saved_tensors
-        if torch.is_grad_enabled():  # it would take what was found for a constant
-            if ctx.once:
-                raise NotImplementedError("This gradient has no gradient of its own.")
-            _, found = ctx.value(*inputs)
-        return None, None, None, *ctx.slope(*upstream, found, *inputs)
+        (upstream,), (x, y) = upstream, ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        return (
+            _Products.apply(upstream, y.T) if wanted[0] else None,
+            _Products.apply(upstream.T, x.T) if wanted[1] else None,
+        )
+
+
+class _Known(torch.autograd.Function):
+    """What `known.value` returns, with `known.slope` as its gradient."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(known, *tensors):
+        with _full_precision(tensors[0]):
+            result, found = known.value(*tensors)
+        return result, *found
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.known, *tensors = inputs
+        ctx.count = len(tensors)
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*tensors, *output[1:])
+
+    @staticmethod
+    def backward(ctx, *upstream):
+        upstream = upstream[0]  # that of the value: what was found has none
+        known, count, saved = ctx.known, ctx.count, ctx.saved_tensors
+        tensors, found = saved[:count], saved[count:]
+        is_recorded = torch.is_grad_enabled()
+        with _full_precision(upstream), torch.set_grad_enabled(not known.once):
+            if is_recorded and not known.once:  # else what was found is a constant
+                _, found = known.value(*tensors)
+            slopes = known.slope(upstream, found, *tensors)
+        if is_recorded and known.once:
+            given = upstream, *tensors[: known.inputs]
+            slopes = [s if s is None else _Once.apply(s, *given) for s in slopes]
+        return None, *slopes, *[None] * (count - known.inputs)
+
+
+class _Once(torch.autograd.Function):
+    """The gradient of `others`, which has no gradient of its own in them."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(gradient, *others):
+        return gradient.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise NotImplementedError("This gradient has no gradient of its own.")
 
 
 class _Gathered(torch.autograd.Function):
     """What each process has, all of one size; that of PyTorch is to be removed."""
 
     @staticmethod
-    def forward(ctx, x):
+    def forward(x):
         parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(parts, x)
-        return tuple(parts)
+        distributed.all_gather(parts, x.contiguous())
+        return torch.stack(parts)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
 
     @staticmethod
     def backward(ctx, *upstream):
-        total = torch.stack(upstream)
+        return _Summed.apply(*upstream)[distributed.get_rank()]
+
+
+class _Summed(torch.autograd.Function):
+    """The sum of what the processes have, whose gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(x):
+        total = x.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(total)
-        return total[distributed.get_rank()]
+        return total
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, *upstream):
+        return _Summed.apply(*upstream)
 
 
 class Torch(Backend):
@@ -74,6 +159,10 @@ class Torch(Backend):
         if bool(condition):
             raise FloatingPointError(message)
         return condition
+
+    def as_one(self, optimizer, apply, grads, variables):
+        with _full_precision(_raw(variables[0])):
+            apply(grads, variables)
 
     def update_all(self, optimizer, updates):
         if torch.compiler.is_compiling():  # which itself joins what it can
@@ -106,6 +195,9 @@ class Torch(Backend):
     def arctan2(self, y, x):
         return torch.arctan2(y, x)
 
+    def moveaxis(self, x, source, destination):
+        return torch.movedim(x, source, destination)  # `torch.vmap` has no `moveaxis`
+
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
 
@@ -123,15 +215,19 @@ class Torch(Backend):
         is_plain = not torch.compiler.is_compiling() and not _is_transformed(x)
         return x.shape[-1] >= _LONG and x.device.type == "cpu" and is_plain
 
+    def products(self, x, y):
+        # The gradient too is taken in an autocast, if that is within its scope.
+        return _Products.apply(x, y) if _is_autocast(x) else x @ y.T
+
     def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
-        return _Known.apply(
-            lambda *inputs: value(*inputs, *constants, **settings),
-            lambda upstream, found, *inputs: slope(
-                upstream, found, *inputs, *constants, **settings
-            ),
+        known = _Slope(
+            functools.partial(value, **settings),
+            functools.partial(slope, **settings),
+            len(inputs),
             once,
-            *inputs,
         )
+        constants = [torch.as_tensor(constant) for constant in constants]
+        return _Known.apply(known, *inputs, *constants)[0]
 
     def repeat(self, times, step, carried):
         # Keras's `fori_loop` leaves a cycle that holds what it begins with: gradients
@@ -144,28 +240,64 @@ class Torch(Backend):
         return x[..., start : start + size]  # `ops.slice` of Keras 3.12 warns
 
     def with_columns(self, x, columns, start):
-        x[..., start : start + columns.shape[-1]] = columns
+        end = start + columns.shape[-1]
+        if _is_transformed(columns):  # `x` may lack the axis of a `torch.vmap`
+            return torch.cat([x[..., :start], columns, x[..., end:]], dim=-1)
+        x[..., start:end] = columns
         return x
 
     def gather(self, x):
-        if not (distributed.is_available() and distributed.is_initialized()):
+        if not _has_processes():
             return x, 0
-        replicas = distributed.get_world_size()
-        sizes = [torch.empty(1, dtype=torch.int64, device=x.device)] * replicas
-        sizes = [size.clone() for size in sizes]
-        distributed.all_gather(sizes, torch.tensor([len(x)], device=x.device))
+        # Not in all types can processes talk to each other.
+        is_float = x.is_floating_point()
+        wide = torch.promote_types(x.dtype, torch.float32) if is_float else torch.int64
+        sizes = _Gathered.apply(torch.tensor([len(x)], device=x.device))[:, 0].tolist()
         # What is gathered must be of one size: the shorter parts are filled up.
-        missing = int(max(sizes)) - len(x)
-        filled = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
-        parts = _Gathered.apply(filled)
-        parts = [part[: int(size)] for part, size in zip(parts, sizes, strict=True)]
+        missing = x.new_zeros(max(sizes) - len(x), *x.shape[1:], dtype=wide)
+        parts = _Gathered.apply(torch.cat([x.to(wide), missing]))
+        parts = [part[:size] for part, size in zip(parts, sizes, strict=True)]
         before = sum(sizes[: distributed.get_rank()])
-        return torch.cat(parts), int(before)
+        return torch.cat(parts).to(x.dtype), before
+
+    def mean_of_all(self, mean, count):
+        if not _has_processes():
+            return mean
+        total, counts = _Summed.apply(torch.stack([mean * count, count]))
+        return total / torch.where(counts == 0, 1, counts)
+
+    def full_precision(self, x):
+        return _full_precision(x)
 
     def check(self, condition, message):
         is_free = condition.device.type == "cpu" and not torch.compiler.is_compiling()
-        if is_free and not bool(condition.all()):
+        # What is behind a transform of `torch.func` is known, all of it.
+        if is_free and not bool(torch.func.debug_unwrap(condition).all()):
             raise ValueError(message)
+
+
+class _Slope(NamedTuple):
+    """Of a function with a known gradient: itself, that, and in how many tensors."""
+
+    value: Callable[..., Any]
+    slope: Callable[..., Any]
+    inputs: int
+    once: bool
+
+
+def _full_precision(x):
+    """A scope in which `torch.autocast` is off, on the device of `x`."""
+    is_on = _is_autocast(x)
+    return torch.autocast(x.device.type, enabled=False) if is_on else nullcontext()
+
+
+def _is_autocast(x):
+    kind = x.device.type
+    return is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+def _has_processes():
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def _update_by_blocks(optimizer, update):

@@ -26,15 +26,14 @@ def pairwise(distance_metric: Distance, x, y):
     """Returns the distances of all rows of `x` from all of `y`: `(rows, columns)`."""
     if isinstance(distance_metric, str):
         return _known(distance_metric)[0](x, y)
-    distances = ops.cast(distance_metric(x, y), x.dtype)
-    return _of_shape(distances, (x.shape[0], y.shape[0]))
+    return _given(distance_metric, x, y, (x.shape[0], y.shape[0]))
 
 
 def by_row(distance_metric: Distance, x, y):
     """Returns the distance of each row of `x` from the same row of `y`: `(rows,)`."""
     if isinstance(distance_metric, str):
         return _known(distance_metric)[1](x, y)
-    return _of_shape(ops.cast(distance_metric(x, y), x.dtype), (x.shape[0],))
+    return _given(distance_metric, x, y, (x.shape[0],))
 
 
 def unit(x):
@@ -124,7 +123,9 @@ def _known(name: str) -> tuple[Callable, Callable]:
     return _KNOWN[name]
 
 
-def _of_shape(distances, shape):
+def _given(distance_metric, x, y, shape):
+    with backend.full_precision(x):
+        distances = ops.cast(distance_metric(x, y), x.dtype)
     got = tuple(distances.shape)
     if len(got) != len(shape) or any(
         None not in pair and pair[0] != pair[1] for pair in zip(got, shape, strict=True)

@@ -235,7 +235,7 @@ def classes_last(y_pred, axis: int):
             f"y_pred.shape={tuple(y_pred.shape)}"
         )
     is_last = axis in (-1, rank - 1)  # TensorFlow's would copy
-    return y_pred if is_last else ops.moveaxis(y_pred, axis, -1)
+    return y_pred if is_last else backend.moveaxis(y_pred, axis, -1)
 
 
 def integers(y_true) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from typing import Unpack
 import keras
 from keras import ops
 
+from tfx_extras._backend import backend
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
@@ -52,8 +53,8 @@ def sparsemax(x, axis: int = -1):
             f"Received: axis={axis}, x.shape={tuple(x.shape)}"
         )
     dtype = keras.backend.standardize_dtype(x.dtype)
-    z = ops.moveaxis(predictions(x), axis, -1)
-    p = ops.moveaxis(ops.relu(_above_threshold(z)), -1, axis)
+    z = backend.moveaxis(predictions(x), axis, -1)
+    p = backend.moveaxis(ops.relu(_above_threshold(z)), -1, axis)
     return ops.cast(p, dtype) if "float" in dtype else p
 
 
