@@ -108,8 +108,10 @@ def faults(way, one, several):
     wrong += [f"{key} is missing" for key in missing]
     for key in one.keys() & several[0].keys():
         found = [result[key] for result in several]
-        if "gather" in key:  # each process has a part
-            found = [np.concatenate(found) if "slope" in key else sum(found)]
+        if "slope" in key:  # each process has a part
+            found = [np.concatenate(found)]
+        elif "sum" in key:
+            found = [sum(found)]
         furthest = max(
             error(f, one[key], 1e-2 if "bfloat16" in key else 1e-5) for f in found
         )

@@ -71,7 +71,7 @@ def check_layouts(model, optimizer, is_split):
             assert where.is_fully_replicated != is_split, v.path
 
 
-def compute(distributed, name, gather):
+def compute(distributed, name, *options):
     batch = work.embeddings(name)
     if distributed is not None:
         mesh = distributed.device_mesh.backend_mesh
@@ -79,7 +79,7 @@ def compute(distributed, name, gather):
         split = jax.sharding.NamedSharding(mesh, split)
         batch = [jax.device_put(array, split) for array in batch]
         assert batch[0].sharding.num_devices == 8
-    loss = work.gathering(name, gather)
+    loss = work.gathering(name, *options)
     return jax.jit(jax.value_and_grad(loss, argnums=1))(*batch)
 
 

@@ -48,6 +48,7 @@ def main(way, path, rank=0, *ports):
             found |= fit(strategy, name, work)
     for key, arguments in work.each_loss():
         found[key], found[f"{key}, slope"] = compute(strategy, *arguments, work)
+    found["labels"] = gathered(strategy, work)
     np.savez(path, **found)
 
 
@@ -84,19 +85,29 @@ def fit(strategy, name, work):
     return {f"{name}, fit": work.results(name, model, optimizer)[name]}
 
 
-def compute(strategy, name, gather, work):
-    loss = work.gathering(name, gather)
+def compute(strategy, name, gather, reduction, work):
+    loss = work.gathering(name, gather, reduction)
 
-    def run(labels, embeddings):
+    def run(labels, embeddings, weights):
         with tf.GradientTape() as tape:
             tape.watch(embeddings)
-            value = loss(labels, embeddings)
+            value = loss(labels, embeddings, weights)
         return value, tape.gradient(value, embeddings)
 
     batch = [split(strategy, array, work) for array in work.embeddings(name)]
     found = tf.function(lambda *batch: strategy.run(run, batch))(*batch)
     values, slopes = map(strategy.experimental_local_results, found)
-    return sum(values), np.concatenate(slopes)
+    # Keras divides means by the number of replicas, since gradients are summed.
+    is_mean = reduction != "sum"
+    value = np.array(values) * strategy.num_replicas_in_sync if is_mean else sum(values)
+    return value, np.concatenate(slopes)
+
+
+def gathered(strategy, work):
+    labels = split(strategy, work.embeddings(work.LOSSES[0])[0], work)
+    gather = tf.function(lambda x: strategy.run(work.gathered, (x, tf.cast)))
+    found = gather(labels)
+    return np.stack(strategy.experimental_local_results(found))
 
 
 if __name__ == "__main__":

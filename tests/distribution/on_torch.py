@@ -19,11 +19,14 @@ def main(way, path, rank=0, *ports):
             "gloo", store, rank=int(rank), world_size=len(ports)
         )
     parts = work.parts(max(len(ports), 1))
-    found = {}
+    part, found = parts[int(rank)], {}
     for name in work.TRAINED:
         found |= train(name, parts, int(rank))
     for key, arguments in work.each_loss():
-        found[key], found[f"{key}, slope"] = compute(*arguments, parts[int(rank)])
+        found[key], found[f"{key}, slope"] = compute(*arguments, part, len(parts))
+    found["second slope"] = second("SupervisedContrastiveLoss", part)
+    labels = torch.tensor(work.embeddings(work.LOSSES[0])[0][part])
+    found["labels"] = work.gathered(labels, _cast).numpy()
     np.savez(path, **found)
     if ports:
         distributed.destroy_process_group()
@@ -43,12 +46,27 @@ def train(name, parts, rank):
     return work.results(name, model, optimizer)
 
 
-def compute(name, gather, part):
-    labels, embeddings = (torch.tensor(a[part]) for a in work.embeddings(name))
-    embeddings.requires_grad_()
-    value = work.gathering(name, gather)(labels, embeddings)
+def compute(name, gather, reduction, part, replicas):
+    batch = [torch.tensor(array[part]) for array in work.embeddings(name)]
+    embeddings = batch[1].requires_grad_()
+    value = work.gathering(name, gather, reduction)(*batch)
     value.backward()
-    return value.item(), embeddings.grad.numpy()
+    # Gradients of means are averaged.
+    scale = 1 if reduction == "sum" else replicas
+    return value.item(), embeddings.grad.numpy() / scale
+
+
+def _cast(tensor, dtype):  # where Keras makes other types of some
+    return tensor.to(getattr(torch, dtype))
+
+
+def second(name, part):
+    """The gradient of the square of the gradient."""
+    batch = [torch.tensor(array[part]) for array in work.embeddings(name)]
+    embeddings = batch[1].requires_grad_()
+    value = work.gathering(name, True, "sum")(*batch)
+    (slope,) = torch.autograd.grad(value, embeddings, create_graph=True)
+    return torch.autograd.grad((slope**2).sum(), embeddings)[0].numpy()
 
 
 if __name__ == "__main__":

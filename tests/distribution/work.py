@@ -6,9 +6,11 @@ Each loss that finds pairs in a batch is computed, with its gradient.
 
 import keras
 import numpy as np
+from keras import ops
 
 from tfx_extras import losses
 from tfx_extras import optimizers
+from tfx_extras._backend import backend
 
 BATCH = 8
 RATE = 0.01
@@ -93,6 +95,23 @@ LOSSES = (
 )
 
 
+LEFT_OUT = 0.5
+# Of the labels of each loss, and those that replicas must be able to tell each other.
+LABELS = {
+    "LiftedStructuredLoss": "int16",
+    "MultiSimilarityLoss": "bool",
+    "SupervisedContrastiveLoss": "uint8",
+    "TripletHardLoss": "int32",
+    "TripletSemiHardLoss": "int64",
+    "CLIPLoss": "uint16",
+    "NPairsLoss": "int8",
+    "NPairsMultilabelLoss": "float32",
+    "NTXentLoss": "uint32",
+    "SigLIPLoss": "float16",
+}
+DTYPES = [*LABELS.values(), "bfloat16", "float64"]
+
+
 def start(name):
     """A model, the same each time, and the optimizer of that name."""
     keras.utils.set_random_seed(0)
@@ -115,7 +134,7 @@ def data(name):
     x = rng.integers(0, 8, size=(4 * BATCH, 3)).astype("int32")
     y = rng.normal(size=(4 * BATCH, 4)).astype("float32")
     if name in SPOILED:  # on the first replica, and on the last
-        y[1], y[3 * BATCH + 6] = np.nan, np.inf
+        y[1], y[3 * BATCH + 7] = np.nan, np.inf
     return x, y
 
 
@@ -149,31 +168,60 @@ def _flat(model):
 
 def parts(replicas):
     """The samples of a batch that each replica has: not as many on each."""
-    ends = {1: [8], 2: [5, 8], 4: [3, 4, 6, 8]}[replicas]
+    ends = {1: [8], 2: [7, 8], 4: [3, 4, 6, 8]}[replicas]
     return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def embeddings(name):
-    """Labels, of which some are of one replica alone, and embeddings."""
+    """Labels, of which some are of one replica alone, embeddings, and weights."""
     random = np.random.default_rng(0)
     labels = np.array([0, 1, 0, 2, 1, 0, 7, 2])
     if name == "NPairsMultilabelLoss":
         labels = np.eye(8, dtype="float32")[labels] * (labels != 7)[:, None]
     shape = (8, 3) if name in _FLAT else (8, 2, 3)
-    return labels, random.normal(size=shape).astype("float32")
+    embeddings = random.normal(size=shape).astype("float32")
+    embeddings[2].flat[0] = LEFT_OUT
+    labels = labels.astype(LABELS[name])
+    return labels, embeddings, np.array([1, 2, 0, 1, 0.5, 3, 1, 2], "float32")
 
 
-def gathering(name, gather):
+class Masked(keras.layers.Layer):
+    """Returns embeddings with a mask that leaves one of them out: a pair of its own."""
+
+    def call(self, inputs):
+        return inputs * 1.0
+
+    def compute_mask(self, inputs, previous_mask):
+        rows = ops.reshape(inputs, (ops.shape(inputs)[0], -1))
+        return rows[:, 0] != LEFT_OUT
+
+
+def gathering(name, gather, reduction):
+    """A function of labels, embeddings and weights."""
     kwargs = {"from_embeddings": True} if name.startswith("NPairs") else {}
-    return getattr(losses, name)(gather=gather, reduction="sum", **kwargs)
+    loss = getattr(losses, name)(gather=gather, reduction=reduction, **kwargs)
+    if reduction != "mean_with_sample_weight":
+        return lambda y_true, y_pred, weights: loss(y_true, y_pred)
+    masked = Masked(autocast=False)
+    return lambda y_true, y_pred, weights: loss(y_true, masked(y_pred), weights)
 
 
 def each_loss():
     """Pairs of the key of a result, and the arguments of `gathering`."""
     for name in LOSSES:
-        yield f"{name}, gather=True", (name, True)
+        yield f"{name}, gather=True", (name, True, "sum_over_batch_size")
     for name in (LOSSES[0], LOSSES[-1]):
-        yield f"{name}, gather=False", (name, False)
+        yield f"{name}, gather=True, sum", (name, True, "sum")
+        yield f"{name}, gather=True, weighed", (name, True, "mean_with_sample_weight")
+        yield f"{name}, gather=False, sum", (name, False, "sum")
+
+
+def gathered(labels, cast):
+    """Labels from all replicas, of each of `DTYPES`, to which `cast` casts."""
+    own = [cast(labels, dtype) for dtype in DTYPES]
+    found = [backend.gather(x)[0] for x in own]
+    assert [x.dtype for x in found] == [x.dtype for x in own]
+    return ops.stack([ops.cast(x, "int32") for x in found])
 
 
 COUNTS = [len(names) for names in (OPTIMIZERS, WRAPPERS, OPTIONS, LOSSES)]

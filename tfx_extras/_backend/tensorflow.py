@@ -113,8 +113,8 @@ class TensorFlow(Backend):
         return tf.distribute.has_strategy()
 
     def summed(self, tensors):
-        replica = tf.distribute.get_replica_context()
-        if replica is None or replica.num_replicas_in_sync == 1:
+        replica = _replica()
+        if replica is None:
             return tensors
         known = [_here(x) for x in tensors if x is not None]
         sums = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, known))
@@ -261,11 +261,14 @@ class TensorFlow(Backend):
         return known(*itertools.compress(inputs, is_given))
 
     def gather(self, x):
-        replica = tf.distribute.get_replica_context()
-        if replica is None or replica.num_replicas_in_sync == 1:
+        replica = _replica()
+        if replica is None:
             return x, 0
-        if x.dtype.is_bool or x.dtype.is_integer:  # most of which it does not take
+        dtype = x.dtype
+        if not dtype.is_floating:  # not in all types can replicas talk to each other
             x = tf.cast(x, "int64")
+        elif dtype.size < 4:
+            x = tf.cast(x, "float32")
         sizes = replica.all_gather(_here(tf.shape(x)[:1]), axis=0)
         is_before = tf.range(tf.size(sizes)) < replica.replica_id_in_sync_group
         before = tf.reduce_sum(tf.where(is_before, sizes, 0))
@@ -279,7 +282,16 @@ class TensorFlow(Backend):
 
             return replica.all_gather(_here(x), axis=0), backward
 
-        return gathered(x), before
+        rows: Any = gathered(x)
+        return tf.cast(rows, dtype), before
+
+    def mean_of_all(self, mean, count):
+        replica = _replica()
+        if replica is None:
+            return mean
+        own = [_here(mean * count), _here(count)]
+        total, counts = replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
+        return tf.math.divide_no_nan(total, counts)
 
     def check(self, condition, message):
         if tf.config.list_logical_devices("GPU"):  # it would wait for the GPU
@@ -288,6 +300,12 @@ class TensorFlow(Backend):
             tf.debugging.Assert(tf.reduce_all(condition), [message])
         elif not tf.reduce_all(condition):
             raise ValueError(message)
+
+
+def _replica():
+    """The replica that runs this, if it is one of several."""
+    replica = tf.distribute.get_replica_context()
+    return None if replica is None or replica.num_replicas_in_sync == 1 else replica
 
 
 def _here(x):

@@ -20,6 +20,7 @@ from tfx_extras._typed import typechecked
 from tfx_extras.losses.combined import Combinable
 
 WEIGHTS = "sample_weight"
+MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 
 
 class LossOptions(TypedDict, total=False):
@@ -74,17 +75,27 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         require_numbers("y_pred", y_pred)  # which Keras makes a tensor of
         reduction, weights = self.reduction, {}
         if WEIGHTS in parameters(self.function, 2):
-            sample_weight = _Ones(dtype=wide(self.dtype))(0.0, y_pred, sample_weight)
+            sample_weight = self._weights(y_pred, sample_weight)
             weights = {WEIGHTS: sample_weight}
             if reduction in ("mean", "sum_over_batch_size"):
                 reduction = "mean_with_sample_weight"
-        loss = _Bound(self, y_true, reduction, weights)(0.0, y_pred, sample_weight)
+        bound = _Bound(self, y_true, reduction, weights)
+        loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
             loss = ops.sum(loss)  # Keras returns what an empty batch has: no values
+        if getattr(self, "gather", False) and reduction in MEANS:
+            by_weight = reduction == "mean_with_sample_weight"
+            counted = self._weights(y_pred, sample_weight if by_weight else None)
+            loss = backend.mean_of_all(loss, ops.sum(counted))
         return ops.cast(loss, self.dtype)
 
     def call(self, y_true, y_pred, **weights):
         return self.function(y_true, y_pred, **self.hyperparameters, **weights)
+
+    def _weights(self, y_pred, sample_weight):
+        """Those of the samples, 1 if none are given, times the mask of `y_pred`."""
+        ones = _Ones("ones", None, wide(self.dtype))
+        return ones(0.0, y_pred, _to_be_masked(sample_weight, ones.dtype))
 
     def get_config(self):
         # Keras leaves out the dtype, so a reloaded loss would lose it.
@@ -114,13 +125,19 @@ class _Bound(keras.losses.Loss):
 
 
 class _Ones(keras.losses.Loss):
-    """Keras's weights and masks, combined by itself: it weighs ones."""
-
-    def __init__(self, dtype: str):
-        super().__init__("weights", None, dtype)
+    """Keras's weights and masks, combined by itself: it weighs ones, one a sample."""
 
     def call(self, y_true, y_pred):
-        return ops.ones_like(ops.convert_to_tensor(y_pred)[..., 0])
+        is_tensors = isinstance(y_pred, tuple | list) and hasattr(y_pred[0], "shape")
+        y_pred = ops.convert_to_tensor(y_pred[0] if is_tensors else y_pred)
+        return ops.ones_like(y_pred[(slice(None), *[0] * (len(y_pred.shape) - 1))])
+
+
+def _to_be_masked(sample_weight, dtype):
+    """Weights of which nobody knows: on PyTorch, Keras writes the mask into them."""
+    if sample_weight is None:
+        return None
+    return backend.to_be_changed([ops.convert_to_tensor(sample_weight, dtype)])[0]
 
 
 class _Mask(keras.layers.Layer):
