@@ -38,6 +38,7 @@ PROBABILITIES = "tfx_extras/losses/_probabilities.py"
 DISTANCES = "tfx_extras/losses/_distances.py"
 LABELS = "tests/losses/test_labels.py"
 CLIENTS = "tests/clients/test_losses.py"
+TRANSFORMS = "tests/clients/test_transforms.py"
 GRAPHS = "tfx_extras/_backend/_graphs.py"
 TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
@@ -681,10 +682,85 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/_backend/torch.py",
-        "_Gathered.apply(filled)",
-        "_Gathered.apply(filled.detach())",
+        "_Gathered.apply(torch.cat([x.to(wide), missing]))",
+        "_Gathered.apply(torch.cat([x.to(wide), missing]).detach())",
         "tests/distribution/test_matrix.py",
         "every_way",
+    ),
+    *(
+        Fault(TORCH, right, wrong, "tests/distribution/test_matrix.py", "every_way")
+        for right, wrong in [
+            ("total / torch.where(counts == 0, 1, counts)", "mean"),
+            ("_Summed.apply(*upstream)[", "_Summed.apply(upstream[0].detach())["),
+            ("if is_float else torch.int64", "if is_float else x.dtype"),
+        ]
+    ),
+    Fault(
+        "tfx_extras/losses/_base.py",
+        "sample_weight if by_weight else None",
+        "None",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "tf.math.divide_no_nan(total, counts)",
+        "mean",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "tf.cast(rows, dtype), before",
+        "rows, before",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/jax.py",
+        "if axes:",
+        "if False:",
+        TRANSFORMS,
+        "within_a_mapped",
+        "jax",
+    ),
+    *(
+        Fault(path, right, wrong, TRANSFORMS, select)
+        for path, right, wrong, select in [
+            (
+                TORCH,
+                "_Products.apply(x, y) if _is_autocast(x) else x @ y.T",
+                "x @ y.T",
+                "autocast and HardLoss",
+            ),
+            (TORCH, "_Products.apply(upstream, y.T)", "upstream @ y", "autocast"),
+            (TORCH, "with _full_precision(tensors[0]):", "if True:", "autocast"),
+            (TORCH, "with _full_precision(upstream), ", "with ", "autocast"),
+            (
+                TORCH,
+                "with _full_precision(_raw(variables[0])):",
+                "if True:",
+                "an_update",
+            ),
+            (
+                "tfx_extras/losses/_distances.py",
+                "with backend.full_precision(x):",
+                "if True:",
+                "of_the_user",
+            ),
+            (TORCH, "torch.func.debug_unwrap(condition)", "condition", "vmap_gives"),
+            (TORCH, "torch.movedim(", "torch.moveaxis(", "vmap_gives"),
+            (TORCH, "if _is_transformed(columns):", "if False:", "be_transformed"),
+            (TORCH, "if is_recorded and known.once:", "if False:", "refused"),
+            (
+                "tfx_extras/losses/_base.py",
+                "_to_be_masked(sample_weight, bound.dtype)",
+                "sample_weight",
+                "written_into",
+            ),
+        ]
     ),
     Fault(
         "tfx_extras/_backend/tensorflow.py",
@@ -799,7 +875,7 @@ FAULTS = [
     ),
     Fault(
         TORCH,
-        "_, found = ctx.value(*inputs)",
+        "_, found = known.value(*tensors)",
         "pass",
         LONG_ROWS,
         "both_ways",
@@ -918,8 +994,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/_backend/torch.py",
-        "if torch.is_grad_enabled():",
-        "if False:",
+        "is_recorded = torch.is_grad_enabled()",
+        "is_recorded = False",
         CHUNKED,
         "second_derivative",
         "torch",

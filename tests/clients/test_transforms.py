@@ -1,0 +1,237 @@
+"""Losses within autocast, function transforms, and policies of mixed precision."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.cases import LOSSES
+from tests.cases import OPTIMIZERS
+from tests.cases import each
+from tests.cases import each_class
+from tests.losses.cases import metric_learning
+from tests.tools import BACKEND
+from tests.tools import array
+from tests.tools import gradient
+from tfx_extras import losses
+
+if BACKEND == "torch":
+    import torch
+    from torch.func import grad
+    from torch.func import vmap
+
+LABELS = np.array([0, 6, 3, -1, 2])
+OPTIONS = {"ignore_class": -1, "label_smoothing": 0.125, "chunk_size": 3}
+
+
+def batch(case):
+    return [torch.tensor(x) for x in case.inputs(smooth=True)]
+
+
+def autocast():
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+def both(compute, y_true, y_pred):
+    """A loss and its gradient."""
+    y_pred = y_pred.clone().requires_grad_()
+    loss = compute(y_true, y_pred)
+    (slope,) = torch.autograd.grad(loss.sum(), y_pred)
+    return loss.detach(), slope
+
+
+def assert_close(actual, expected):
+    least = 1e-6 * float(expected.abs().max())
+    np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=least)
+
+
+def parts():
+    random = np.random.default_rng(0)
+    shapes = (5, 4), (4, 7), (7,)
+    return [torch.tensor(random.normal(size=s).astype("float32")) for s in shapes]
+
+
+def chunked(hidden, kernel, bias, labels=LABELS):
+    return losses.chunked_linear_crossentropy(
+        labels, hidden, kernel, bias, **OPTIONS
+    ).sum()
+
+
+def whole(hidden, kernel, bias, labels=LABELS):
+    options = {k: v for k, v in OPTIONS.items() if k != "chunk_size"}
+    return losses.smoothed_sparse_categorical_crossentropy(
+        labels, hidden @ kernel + bias, from_logits=True, **options
+    ).sum()
+
+
+@each(LOSSES)
+@pytest.mark.only("torch")
+def test_autocast_changes_neither_a_loss_nor_its_gradient(case):
+    y_true, y_pred = batch(case)
+    expected, slope = both(case.compute, y_true, y_pred)
+    with autocast():
+        actual, within = both(case.compute, y_true, y_pred)
+        of_class = case.make(reduction="sum")(y_true, y_pred)
+    assert actual.dtype == of_class.dtype == torch.float32
+    np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(within, slope)
+
+
+@pytest.mark.only("torch")
+def test_autocast_changes_neither_chunked_crossentropy_nor_its_gradient():
+    expected = grad(chunked, (0, 1, 2))(*parts())
+    with autocast():
+        loss = chunked(*parts())
+        actual = grad(chunked, (0, 1, 2))(*parts())
+    np.testing.assert_array_equal(loss, chunked(*parts()))
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.only("torch")
+def test_autocast_does_not_reach_a_distance_of_the_user():
+    def distance(x, y):
+        return torch.relu(2 - x @ y.T)
+
+    y_true, y_pred = torch.tensor([0, 0, 1, 1]), torch.randn(4, 3)
+    loss = losses.triplet_hard_loss(y_true, y_pred, distance_metric=distance)
+    with autocast():
+        actual = losses.triplet_hard_loss(y_true, y_pred, distance_metric=distance)
+    np.testing.assert_array_equal(actual, loss)
+
+
+# The one whose update multiplies matrices, and another.
+@each([case for case in OPTIMIZERS if case.kwargs.get("norm")] + OPTIMIZERS[:1])
+@pytest.mark.only("torch")
+def test_autocast_does_not_change_an_update(case):
+    def trained():
+        weights = keras.Variable(torch.linspace(-1, 1, 12).reshape(3, 4))
+        case.make().apply([torch.linspace(0, 3, 12).reshape(3, 4)], [weights])
+        return weights.numpy()
+
+    expected = trained()
+    with autocast():
+        np.testing.assert_array_equal(trained(), expected)
+
+
+@each(LOSSES)
+@pytest.mark.only("torch")
+def test_vmap_gives_what_a_loop_gives(case):
+    y_true, y_pred = batch(case)
+    several = torch.stack([y_true, y_true]), torch.stack([y_pred, y_pred / 2])
+    for compute in (case.compute, case.make(reduction="sum")):
+        expected = torch.stack([compute(*one) for one in zip(*several, strict=True)])
+        assert_close(vmap(compute)(*several), expected)
+
+
+@each(LOSSES)
+@pytest.mark.only("torch")
+def test_functional_gradients_are_those_of_the_tape(case):
+    y_true, y_pred = batch(case)
+    _, expected = both(case.compute, y_true, y_pred)
+    slope = grad(lambda y_true, x: case.compute(y_true, x).sum(), argnums=1)
+    assert_close(slope(y_true, y_pred), expected)
+    two = vmap(slope)(torch.stack([y_true] * 2), torch.stack([y_pred] * 2))
+    assert_close(two, torch.stack([expected] * 2))
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    "mapped", [(0, None, None, 0), (0, 0, None, None), (None, 0, 0, 0)]
+)
+def test_chunked_crossentropy_can_be_transformed(mapped):
+    inputs = [*parts(), torch.tensor(LABELS)]
+    moved = [part * 2 for part in inputs[:3]] + [inputs[3].flip(0)]
+    inputs = [
+        one if axis is None else torch.stack([one, other])
+        for one, other, axis in zip(inputs, moved, mapped, strict=True)
+    ]
+    for function in (lambda loss: loss, lambda loss: grad(loss, (0, 1, 2))):
+        actual, expected = (
+            vmap(function(loss), mapped)(*inputs) for loss in (chunked, whole)
+        )
+        for a, b in zip(actual, expected, strict=True):
+            assert_close(a, b)
+
+
+@pytest.mark.only("torch")
+def test_a_functional_second_derivative_of_chunked_crossentropy_is_refused():
+    hidden, kernel, bias = parts()
+
+    def slope(kernel):
+        return grad(chunked, 1)(hidden, kernel, bias).sum()
+
+    with pytest.raises(NotImplementedError, match="no gradient of its own"):
+        grad(slope)(kernel)
+
+
+@pytest.mark.only("torch")
+def test_a_label_out_of_range_is_seen_behind_a_vmap():
+    labels, logits = torch.tensor([[0, 1], [2, 3]]), torch.zeros(2, 2, 3)
+    with pytest.raises(ValueError, match=r"must hold classes in \[0, 3\)"):
+        vmap(losses.sparse_categorical_focal_crossentropy)(labels, logits)
+
+
+# What JAX compiles of each takes long, and the base does the casts of all.
+@each_class(LOSSES[::40] if BACKEND == "jax" else LOSSES)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_mixed_policies_change_a_loss_only_by_what_is_rounded_before(case, dtype):
+    y_true, y_pred = case.inputs(smooth=True)
+    rounded = ops.cast(ops.cast(np.clip(y_pred, -1e4, 1e4), dtype), "float32")
+    expected = array(case.make()(y_true, rounded))
+    slope = gradient(lambda x: case.make()(y_true, x), rounded)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(f"mixed_{dtype}")
+    try:
+        loss = case.make()
+        actual = loss(y_true, ops.cast(rounded, dtype))
+        within = gradient(lambda x: loss(y_true, ops.cast(x, dtype)), rounded)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert keras.backend.standardize_dtype(actual.dtype) == "float32"
+    np.testing.assert_array_equal(array(actual), expected)
+    np.testing.assert_array_equal(within, array(ops.cast(slope, dtype)))
+
+
+@pytest.mark.only("jax")
+def test_gathering_within_a_mapped_function_is_an_error():
+    import jax
+
+    loss = losses.SupervisedContrastiveLoss(gather=True)
+    y_true, y_pred = metric_learning.labelled()
+    with pytest.raises(ValueError, match="`gather` must be False within") as error:
+        jax.eval_shape(shard_map(loss), y_true, y_pred)
+    assert "'replicas'" in str(error.value)
+    stacked = y_true[None], y_pred[None]
+    with pytest.raises(ValueError, match="`gather` must be False within"):
+        jax.eval_shape(jax.pmap(loss), *stacked)
+    jax.eval_shape(shard_map(losses.SupervisedContrastiveLoss()), y_true, y_pred)
+    for function in (jax.jit(loss), jax.jit(jax.grad(loss, argnums=1))):
+        jax.eval_shape(function, y_true, y_pred)
+    jax.eval_shape(jax.vmap(loss), *stacked)
+
+
+def shard_map(function):
+    """`function`, mapped over the samples, on the one device that there is."""
+    import jax
+
+    if hasattr(jax, "shard_map"):
+        map_, options = jax.shard_map, {"check_vma": False}
+    else:  # until JAX 0.6
+        from jax.experimental.shard_map import shard_map as map_
+
+        options = {"check_rep": False}
+    split = jax.sharding.PartitionSpec("replicas")
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("replicas",))
+    whole = jax.sharding.PartitionSpec()
+    return map_(function, mesh=mesh, in_specs=split, out_specs=whole, **options)
+
+
+@pytest.mark.only("torch")
+def test_a_mask_is_not_written_into_the_weights_of_the_user():
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    y_true, y_pred = torch.tensor([0, -1, 2]), torch.zeros(3, 4)
+    loss = losses.SparseCategoricalFocalCrossentropy(from_logits=True, ignore_class=-1)
+    expected = loss(y_true, y_pred, weights)
+    assert weights.tolist() == [1.0, 2.0, 3.0]
+    np.testing.assert_array_equal(loss(y_true, y_pred, weights), expected)
