@@ -192,32 +192,41 @@ def test_fit_gives_up_with_an_error():
         fit(model, [4, 8, 12])
 
 
-@pytest.fixture
-def distributed():
-    distribution = keras.distribution
-    devices = distribution.list_devices("cpu")[:1]
-    distribution.set_distribution(distribution.DataParallel(devices=devices))
-    yield
-    distribution.set_distribution(None)
-
-
-@pytest.mark.only("jax")
-@pytest.mark.usefixtures("distributed")
-def test_where_one_device_would_fail_alone_weights_say_it():
-    weights_say_it()
-
-
 @pytest.mark.only("tensorflow")
 def test_where_xla_drops_the_error_weights_say_it():
-    weights_say_it()
-
-
-def weights_say_it():
     model = network(small(2)[0], jit_compile=True)
     fit(model, [4, 8])
     assert np.isfinite(model.get_weights()[0]).all()
     fit(model, [4, 8, 12])
     assert np.isnan(model.get_weights()[0]).all()
+
+
+@pytest.mark.only("jax")
+@pytest.mark.parametrize("jit", [False, True])
+def test_of_models_that_are_mapped_each_skips_by_itself_and_any_gives_up(jit):
+    """As in an ensemble, whose members train in one `jax.vmap`."""
+    import jax
+
+    optimizer, variable = small(2)
+    optimizer.build([variable])
+    step = jax.vmap(
+        lambda state, gradient, weights: optimizer.stateless_apply(
+            state, [gradient], [weights]
+        )
+    )
+    step = jax.jit(step) if jit else step
+    state = [np.stack([v.value] * 3) for v in optimizer.variables]
+    weights = np.ones((3, 1), "float32")
+    good, bad = np.ones((3, 1), "float32"), np.float32([[1], [np.nan], [1]])
+    for gradients in (good, bad, bad):
+        before = weights
+        (weights,), state = step(state, gradients, weights)
+        moved = (np.asarray(weights) != before)[:, 0].tolist()
+        assert moved == [True, np.isfinite(gradients[1, 0]), True]
+    place = [v is optimizer.skipped for v in optimizer.variables].index(True)
+    assert np.asarray(state[place]).tolist() == [0, 2, 0]
+    with pytest.raises(Exception, match=GIVES_UP):
+        jax.block_until_ready(step(state, bad, weights))
 
 
 @pytest.mark.only("tensorflow", "torch")

@@ -3,7 +3,6 @@
 import functools
 
 import jax
-import keras
 from jax import core
 from jax import numpy as jnp
 from jax.core import Tracer
@@ -32,12 +31,18 @@ class Jax(Backend):
             variable.assign(jnp.where(condition, variable.value, value))
 
     def fail_if(self, condition, message):
-        # One of several devices would fail alone: the others would wait for it.
-        if isinstance(condition, Tracer) and keras.distribution.distribution() is None:
-            fail = functools.partial(_fail, message)
-            jax.lax.cond(condition, lambda: jax.debug.callback(fail), lambda: None)
-        elif not isinstance(condition, Tracer) and bool(condition):
-            _fail(message)
+        if not isinstance(condition, Tracer):
+            if bool(condition):
+                raise FloatingPointError(message)
+            return condition
+        # Of several devices one alone would fail, and the others would wait for it.
+        # How many there are is known when the program is compiled.
+        found, numbers = _any(condition), set()
+        jax.debug.inspect_array_sharding(
+            found, callback=lambda sharding: numbers.add(len(sharding.device_set))
+        )
+        fail = functools.partial(_fail_on_one, numbers, message)
+        jax.lax.cond(found, lambda: jax.debug.callback(fail), lambda: None)
         return condition
 
     def arctan2(self, y, x):
@@ -98,8 +103,23 @@ def _bound_axes():
     return list(found)
 
 
-def _fail(message):
-    raise FloatingPointError(message)
+def _fail_on_one(numbers, message):
+    if numbers == {1}:
+        raise FloatingPointError(message)
+
+
+@jax.custom_batching.custom_vmap
+def _any(condition):
+    """A condition; under `jax.vmap` whether that of any holds, no longer mapped.
+
+    Mapped, a branch of `lax.cond` always runs, whatever its condition.
+    """
+    return condition
+
+
+@_any.def_vmap
+def _any_of_mapped(size, is_mapped, condition):
+    return _any(condition.any(axis=0)), False
 
 
 @functools.cache

@@ -86,8 +86,8 @@ class OptimizerOptions(TypedDict, total=False):
         max_consecutive_skips: Number in [1, 2^31) of them in a row after which one more
             is an error: `FloatingPointError`, or what the backend raises from compiled
             code, with the name of this argument in its text. Where there can be none,
-            in XLA on TensorFlow and with `keras.distribution` on JAX, such gradients
-            are then applied, so that the loss shows it.
+            in XLA on TensorFlow and in programs over several devices on JAX, such
+            gradients are then applied, so that the loss shows it.
     """
 
     name: str | None
