@@ -349,7 +349,6 @@ def test_slots_stay_in_a_row_until_something_moves_them(monkeypatch):
 
 
 @pytest.mark.only("torch")
-@pytest.mark.filterwarnings("ignore:.*lru_cache")  # `wide` is cached
 def test_compiled_by_pytorch_too(monkeypatch):
     def train(compile):
         optimizer, variables = optimizers.AdaBelief(RATE), make_variables()
@@ -365,6 +364,31 @@ def test_compiled_by_pytorch_too(monkeypatch):
     # Without a C++ compiler, which not everyone has.
     fast = train(lambda step: torch.compile(step, backend="aot_eager"))
     assert_equal_to_rounding(fast, plain)
+
+
+def breaks(optimizer):
+    """Where `torch.compile` breaks the graph of an update: nowhere in Keras's Adam."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    variables = make_variables()[:2]
+    optimizer.build(variables)
+    step = torch.compile(lambda gradients: optimizer.apply(gradients), backend="eager")
+    for gradients in make_gradients()[:2]:
+        step(gradients[:2])
+    return dict(torch._dynamo.utils.counters["graph_break"])
+
+
+@each_class(OPTIMIZERS)
+@pytest.mark.only("torch")
+def test_a_compiled_update_is_one_graph(case):
+    """A warning, such as that of a cache in it, would be an error."""
+    assert not breaks(case.make())
+
+
+@each_class(WRAPPERS)
+@pytest.mark.only("torch")
+def test_a_compiled_update_is_one_graph_if_wrapped_too(case):
+    assert not breaks(case.make(optimizers.RAdam(RATE)))
 
 
 @pytest.mark.only("torch")

@@ -416,7 +416,9 @@ class Optimizer(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self):
-        return super().learning_rate if self.traced_rate is None else self.traced_rate
+        # Not `super().learning_rate`, at which `torch.compile` would break its graph.
+        rate = self.traced_rate
+        return self._get_current_learning_rate() if rate is None else rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate):
