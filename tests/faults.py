@@ -90,7 +90,7 @@ FAULTS = [
     # Precision
     Fault(
         "tfx_extras/_precision.py",
-        'return "float64" if name == "float64" else "float32"',
+        'return "float64" if "float64" in str(dtype) else "float32"',
         'return "float32"',
         OPTIMIZERS,
         "its_reference and float64",
@@ -460,6 +460,28 @@ FAULTS = [
         "if not numbers:",
         "tests/distribution/test_giving_up.py",
         backend="jax",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "return tf.ensure_shape(x, shape) if fits else x",
+        "return x",
+        TENSORFLOW,
+        "unknown and False and plain",
+        "tensorflow",
+    ),
+    Fault(
+        BASE,
+        "self._get_current_learning_rate() if rate is None",
+        "super().learning_rate if rate is None",
+        FAST,
+        "one_graph and RAdam",
+    ),
+    Fault(
+        "tfx_extras/_precision.py",
+        "def wide(",
+        "import functools\n\n\n@functools.cache\ndef wide(",
+        FAST,
+        "one_graph and RAdam",
     ),
     Fault(
         "tfx_extras/_backend/tensorflow.py",

@@ -9,6 +9,7 @@ from tests.cases import each_class
 from tests.cases import each_kind
 from tests.integration.resumed import KINDS
 from tests.integration.resumed import network
+from tfx_extras import optimizers
 
 pytestmark = pytest.mark.only("tensorflow")
 
@@ -88,6 +89,78 @@ def test_an_embedding_with_repeated_ids_trains_as_its_dense_gradient(case):
         tables.append(layer.embeddings.numpy())
     np.testing.assert_allclose(*tables, rtol=1e-5, atol=1e-6)
     assert np.abs(tables[0] - table).max() > 0.05
+
+
+def positions_of(cls, **options):
+    """What makes an optimizer, to be compared with and without known shapes."""
+    return lambda: cls(0.01, epsilon=0.1, **options)
+
+
+SHAPELESS = {
+    "plain": positions_of(optimizers.RAdam),
+    "clipnorm": positions_of(optimizers.RAdam, clipnorm=1e-3),
+    "global_clipnorm": positions_of(optimizers.NovoGrad, global_clipnorm=1e-3),
+    "accumulated": positions_of(optimizers.RAdam, gradient_accumulation_steps=2),
+    "averaged": positions_of(optimizers.AdaBelief, use_ema=True),
+    "skipping": positions_of(optimizers.RAdam, skip_nonfinite=True),
+    "lazy": positions_of(optimizers.LazyAdam),
+    "lazy, accumulated": positions_of(
+        optimizers.LazyAdam, gradient_accumulation_steps=2
+    ),
+    "Lookahead": lambda: optimizers.Lookahead(positions_of(optimizers.RAdam)(), 2),
+    "ParameterGroups": lambda: optimizers.ParameterGroups(
+        positions_of(optimizers.RAdam, global_clipnorm=1e-3)(),
+        {"b": {"learning_rate_multiplier": 0.5}, ".*": {}},
+    ),
+}
+
+
+@pytest.mark.parametrize("make", SHAPELESS.values(), ids=SHAPELESS)
+@pytest.mark.parametrize("jit", [False, True])
+def test_gradients_whose_shape_is_unknown_have_that_of_their_variables(make, jit):
+    """As those of a table of positions, cut to a length that is known too late."""
+    import tensorflow as tf
+
+    results = []
+    for is_known in (True, False):
+        shapes = {"a": (6, 4), "b": (4,), "table": (5, 2)}
+        variables = [keras.Variable(np.ones(s), name=n) for n, s in shapes.items()]
+        optimizer = make()
+        optimizer.build(variables)
+
+        def step(a, b, values, optimizer=optimizer):
+            optimizer.apply([a, b, tf.IndexedSlices(values, tf.constant([0, 3, 0]))])
+
+        # One of a known rank, one of none, and rows of no width.
+        shapes = ([6, 4], [4], [3, 2]) if is_known else ([None, 4], None, None)
+        specs = [tf.TensorSpec(shape) for shape in shapes]
+        step = tf.function(step, jit_compile=jit, input_signature=specs)
+        random = np.random.default_rng(0)
+        for _ in range(4):
+            sizes = (6, 4), (4,), (3, 2)
+            step(*(tf.constant(random.normal(size=s), tf.float32) for s in sizes))
+        results.append([v.numpy() for v in [*variables, *optimizer.variables]])
+    for known, unknown in zip(*results, strict=True):
+        np.testing.assert_allclose(unknown, known, rtol=1e-6)
+    assert (results[0][0] != 1).all()
+
+
+def test_a_gradient_that_turns_out_to_be_of_another_shape_is_an_error():
+    import tensorflow as tf
+
+    variable = keras.Variable(np.ones((2, 3)), name="w")
+    optimizer = optimizers.RAdam()
+    optimizer.build([variable])
+    step = tf.function(
+        lambda g: optimizer.apply([g]), input_signature=[tf.TensorSpec([None, None])]
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[2,3\]"):
+        step(tf.ones((1, 3)))
+    step = tf.function(
+        lambda g: optimizer.apply([g]), input_signature=[tf.TensorSpec([None, 4])]
+    )
+    with pytest.raises(ValueError, match=r"`w` must have its shape.*\(None, 4\)"):
+        step(tf.ones((2, 4)))
 
 
 @each_kind(OPTIMIZERS)

@@ -23,13 +23,13 @@ class _NamedRows:
     values: XLA could not compile `tf.unique`.
     """
 
-    def __init__(self, slices, dtype):
+    def __init__(self, slices):
         order = tf.argsort(slices.indices, stable=True)
         self.numbers = tf.gather(slices.indices, order)
         is_new = self.numbers[1:] != self.numbers[:-1]
         self.places = tf.cumsum(tf.cast(is_new, "int32"))
         self.places = tf.concat([tf.zeros_like(order[:1]), self.places], 0)
-        values = tf.gather(tf.cast(slices.values, dtype), order)
+        values = tf.gather(slices.values, order)
         # One sum for each number, then zeros.
         self.gradient = tf.math.unsorted_segment_sum(
             values, self.places, tf.size(order)
@@ -83,9 +83,9 @@ class TensorFlow(Backend):
 
     def dense(self, gradient, shape, dtype):
         if isinstance(gradient, tf.IndexedSlices):
-            values = tf.cast(gradient.values, dtype)
-            return tf.math.unsorted_segment_sum(values, gradient.indices, shape[0])
-        return tf.cast(gradient, dtype)
+            slices = _wide_rows(gradient, shape, dtype)
+            return tf.math.unsorted_segment_sum(slices.values, slices.indices, shape[0])
+        return _shaped(tf.cast(gradient, dtype), shape)
 
     def scaled(self, gradient, factor):
         if not isinstance(gradient, tf.IndexedSlices):
@@ -99,7 +99,7 @@ class TensorFlow(Backend):
         # Replicas name rows of their own, which only their sum has all of.
         if is_shared or tf.distribute.has_strategy():
             return _NonzeroRows(self.dense(gradient, shape, dtype))
-        return _NamedRows(gradient, dtype)
+        return _NamedRows(_wide_rows(gradient, shape, dtype))
 
     def rows_of(self, gradient, shape):
         is_sparse = isinstance(gradient, tf.IndexedSlices)
@@ -306,6 +306,18 @@ def _replica():
     """The replica that runs this, if it is one of several."""
     replica = tf.distribute.get_replica_context()
     return None if replica is None or replica.num_replicas_in_sync == 1 else replica
+
+
+def _wide_rows(slices, shape, dtype):
+    values = _shaped(tf.cast(slices.values, dtype), (None, *shape[1:]))
+    return tf.IndexedSlices(values, slices.indices, slices.dense_shape)
+
+
+def _shaped(x, shape):
+    """The same, of a shape that TensorFlow else knows only when it runs."""
+    is_unknown = not x.shape.is_fully_defined()
+    fits = is_unknown and x.shape.is_compatible_with(shape)
+    return tf.ensure_shape(x, shape) if fits else x
 
 
 def _here(x):

@@ -532,7 +532,7 @@ class Optimizer(keras.optimizers.Optimizer):
         """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
         gradient = backend.dense(gradient, variable.shape, wide(variable.dtype))
         shapes = tuple(gradient.shape), tuple(variable.shape)
-        if None not in shapes[0] and shapes[0] != shapes[1]:
+        if shapes[0] != shapes[1]:
             raise ValueError(
                 f"The gradient of `{path_of(variable)}` must have its shape. "
                 f"Received: gradient.shape={shapes[0]}, variable.shape={shapes[1]}"
