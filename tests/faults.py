@@ -43,6 +43,7 @@ GRAPHS = "tfx_extras/_backend/_graphs.py"
 TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
 SKIPPING = "tests/contracts/test_skipping.py"
+MEETING = "tests/distribution/test_meeting.py"
 
 
 class Fault(NamedTuple):
@@ -460,6 +461,37 @@ FAULTS = [
         "if not numbers:",
         "tests/distribution/test_giving_up.py",
         backend="jax",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "values = replica.all_gather(_here(values), axis=0)",
+        "values = tf.concat([values] * 2, 0)[: tf.size(numbers)]",
+        MEETING,
+        "all",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "        if is_shared:  # with",
+        "        if is_shared or tf.distribute.has_strategy():  # with",
+        MEETING,
+        "all",
+        "tensorflow",
+    ),
+    Fault(
+        BASE,
+        "        if not self.has_fast_paths:\n",
+        "        if not self.has_fast_paths or backend.is_distributed():\n",
+        MEETING,
+        "all",
+        "tensorflow",
+    ),
+    Fault(
+        BASE,
+        "        if alone:\n",
+        "        if False:\n",
+        FAST,
+        "overridden",
     ),
     Fault(
         "tfx_extras/_backend/tensorflow.py",

@@ -38,10 +38,11 @@ class Backend:
             is_shared: Whether the gradient will be added to others of its variable.
 
         Returns:
-            `None`, or an object with a `gradient`, of all that it names, to be scaled
-            and clipped; and the method `parts(gradient, variables)`, which takes what
-            that became, and returns a gradient and what stands for the rows named in
-            each variable: it is read and assigned as the variable.
+            `None`, or an object with a `gradient`, of all that it names, which `summed`
+            takes, to be scaled and clipped then; and the method `parts(gradient,
+            variables)`, which takes what that became, and returns a gradient and what
+            stands for the rows named in each variable: it is read and assigned as the
+            variable.
         """
         return None
 
@@ -59,7 +60,11 @@ class Backend:
         return False
 
     def summed(self, tensors: Sequence[Any]) -> Sequence[Any]:
-        """Sums each tensor, or `None`, over the replicas that run this."""
+        """Sums each tensor, or `None`, over the replicas that run this.
+
+        The `gradient` of `named_rows` becomes a tensor of the rows that any replica
+        names, each once.
+        """
         return tensors
 
     def when(
@@ -84,7 +89,7 @@ class Backend:
 
         Returns:
             `condition`, for what is to be done only if there was no error. There is
-            none from XLA on TensorFlow, and from a program for several devices on JAX.
+            none from XLA on TensorFlow, nor from a program over several devices on JAX.
         """
         raise NotImplementedError
 
@@ -110,7 +115,7 @@ class Backend:
         return tensors
 
     def update_all(self, optimizer: Any, updates: Sequence[Any]) -> None:
-        """Updates variables, each as `optimizer.update_kept` would.
+        """Updates variables, each as `optimizer.update_kept` would, on its devices.
 
         Args:
             optimizer: An optimizer of ours.

@@ -24,16 +24,25 @@ class _NamedRows:
     """
 
     def __init__(self, slices):
-        order = tf.argsort(slices.indices, stable=True)
-        self.numbers = tf.gather(slices.indices, order)
+        self.slices = slices
+
+    @property
+    def gradient(self):
+        return self  # which `summed` makes a tensor
+
+    def summed(self, replica):
+        """The gradient: one sum for each number, then zeros."""
+        numbers, values = self.slices.indices, self.slices.values
+        if replica is not None:
+            numbers = replica.all_gather(_here(tf.cast(numbers, "int64")), axis=0)
+            values = replica.all_gather(_here(values), axis=0)
+        order = tf.argsort(numbers, stable=True)
+        self.numbers = tf.gather(numbers, order)
         is_new = self.numbers[1:] != self.numbers[:-1]
         self.places = tf.cumsum(tf.cast(is_new, "int32"))
         self.places = tf.concat([tf.zeros_like(order[:1]), self.places], 0)
-        values = tf.gather(slices.values, order)
-        # One sum for each number, then zeros.
-        self.gradient = tf.math.unsorted_segment_sum(
-            values, self.places, tf.size(order)
-        )
+        values = tf.gather(values, order)
+        return tf.math.unsorted_segment_sum(values, self.places, tf.size(order))
 
     def parts(self, gradient, variables):
         parts = [v if v is None else _NamedPart(v, self.numbers) for v in variables]
@@ -47,7 +56,10 @@ class _NamedPart:
         self.dtype = self.variable.dtype
 
     def __tf_tensor__(self, dtype=None, name=None):
-        return tf.gather(self.variable, self.numbers)
+        # `tf.gather` would first read all of a variable that is on several devices.
+        return tf.raw_ops.ResourceGather(
+            resource=self.variable.handle, indices=self.numbers, dtype=self.dtype
+        )
 
     def assign(self, value):
         self.variable.scatter_update(tf.IndexedSlices(value, self.numbers))
@@ -96,8 +108,7 @@ class TensorFlow(Backend):
     def named_rows(self, gradient, shape, dtype, is_shared):
         if not isinstance(gradient, tf.IndexedSlices):
             return None
-        # Replicas name rows of their own, which only their sum has all of.
-        if is_shared or tf.distribute.has_strategy():
+        if is_shared:  # with gradients that name other rows
             return _NonzeroRows(self.dense(gradient, shape, dtype))
         return _NamedRows(_wide_rows(gradient, shape, dtype))
 
@@ -114,11 +125,15 @@ class TensorFlow(Backend):
 
     def summed(self, tensors):
         replica = _replica()
-        if replica is None:
-            return tensors
-        known = [_here(x) for x in tensors if x is not None]
-        sums = iter(replica.all_reduce(tf.distribute.ReduceOp.SUM, known))
-        return [x if x is None else next(sums) for x in tensors]
+        named = [x.summed(replica) for x in tensors if isinstance(x, _NamedRows)]
+        known = [x for x in tensors if tf.is_tensor(x)]
+        if replica is not None and known:
+            known = replica.all_reduce(tf.distribute.ReduceOp.SUM, [*map(_here, known)])
+        named, known = iter(named), iter(known)
+        return [
+            x if x is None else next(named if isinstance(x, _NamedRows) else known)
+            for x in tensors
+        ]
 
     def when(self, condition, function, tensors, variables):
         def conditional(condition, call):
@@ -150,11 +165,14 @@ class TensorFlow(Backend):
             Graphs.of(optimizer).apply(optimizer, apply, grads, variables)
 
     def update_all(self, optimizer, updates):
-        if tf.executing_eagerly():  # since it could not be traced
+        if tf.distribute.has_strategy():
+            variables = [update.kept[0] for update in updates]
+            self.for_each(lambda _, u: optimizer.update_kept(u), variables, updates)
+        elif tf.executing_eagerly():  # since it could not be traced
             super().update_all(optimizer, updates)
-            return
-        for update in updates:
-            Graphs.of(optimizer).update(optimizer, update)
+        else:
+            for update in updates:
+                Graphs.of(optimizer).update(optimizer, update)
 
     def gradients_of(self, loss, variables, grad_loss, tape):
         if tape is None and not callable(loss):

@@ -541,13 +541,13 @@ class Optimizer(keras.optimizers.Optimizer):
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         # Keras's hook for all variables at once.
-        if not self.has_fast_paths or backend.is_distributed():
+        if not self.has_fast_paths:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
-        moments, moments_of_own, updates = {}, {}, []
+        moments, moments_of_own, updates, alone = {}, {}, [], []
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             if self.goes_alone(variable):
-                self.update_step(gradient, variable, learning_rate)
+                alone.append((gradient, variable))
                 continue
             dtype = wide(variable.dtype)
             if dtype not in moments:
@@ -561,7 +561,10 @@ class Optimizer(keras.optimizers.Optimizer):
                 now = moments_of_own[own]
             kept = variable, self.residuals[index], *self._slots[index]
             updates.append(Update(now, index, gradient, kept))
-        backend.update_all(self, updates)
+        if alone:
+            super()._backend_update_step(*zip(*alone, strict=True), learning_rate)
+        if updates:
+            backend.update_all(self, updates)
 
     def goes_alone(self, variable) -> bool:
         """Whether only `update_step` knows how to update a variable."""

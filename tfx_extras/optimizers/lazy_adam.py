@@ -40,9 +40,10 @@ class LazyAdam(Optimizer):
     far takes the place of $v_t$ in the last line.
 
     All other gradients, those of JAX and PyTorch among them, make this
-    `keras.optimizers.Adam`. Of a table on several replicas, or with
-    `gradient_accumulation_steps`, the rows are those whose summed gradient is not
-    zero; that, weight decay of a table, and `use_ema` take time for all of it.
+    `keras.optimizers.Adam`. Replicas of `tf.distribute` exchange the rows that each of
+    them has, and update all of these. With `gradient_accumulation_steps`, the rows are
+    those whose summed gradient is not zero; that, weight decay of a table, and
+    `use_ema` take time for all of it.
 
     Memory: 2 slots, 3 with `amsgrad`: 8 or 12 bytes per weight, and 2 more for
     half precision weights.
@@ -101,7 +102,7 @@ class LazyAdam(Optimizer):
         if rows is None:
             return super().prepared(gradient, variable)
         self._rows[self._var_key(variable)] = rows
-        # To Keras it is the whole gradient: it scales and clips it as it would that.
+        # Its sum is the whole gradient to Keras, which scales and clips it as such.
         return rows.gradient
 
     def goes_alone(self, variable):
