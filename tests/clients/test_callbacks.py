@@ -100,7 +100,9 @@ def test_rates_that_callbacks_set_are_used_and_interrupted_runs_resume(make, tmp
         ),
     ]
     if BACKEND == "tensorflow":
-        callbacks.append(keras.callbacks.TensorBoard(tmp_path / "board"))
+        callbacks.append(
+            keras.callbacks.TensorBoard(tmp_path / "board", write_graph=False)
+        )
     history = fit(model, callbacks)
 
     # The rates that are said, and those that were used.
