@@ -290,6 +290,11 @@ def settled(life):
                 for name in ("loss_scale_factor", "skip_nonfinite", "global_clipnorm"):
                     others.pop(name, None)
                 others["gradient_accumulation_steps"] = window
+                if (
+                    window and rule["optimizer"]["kind"] in OF_KERAS
+                ):  # it moves too often
+                    for name in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
+                        others.pop(name, None)
     return life
 
 
