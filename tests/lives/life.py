@@ -115,7 +115,8 @@ class _Draw:
     def leaf(self, is_half, within, rate=None):
         # Keras's alone are not ours, and of 16-bit weights they lose what they round.
         kinds = [k for k in KINDS if k not in OF_KERAS or (within and not is_half)]
-        kinds += ["LazyAdam"]  # whose sparse gradients are peculiar
+        # Whose sparse gradients are peculiar, and have to get through groups.
+        kinds += ["LazyAdam"] * (5 if "ParameterGroups" in within else 1)
         if within and not is_half:
             kinds += OF_KERAS * 2
         kind = self.one(kinds)
@@ -164,6 +165,7 @@ class _Draw:
                 [
                     ("clipnorm", (0.5, 2.0)),
                     ("clipvalue", (0.5,)),
+                    ("global_clipnorm", (0.5, 2.0, 0.0)),
                     ("global_clipnorm", (0.5, 2.0, 0.0)),
                 ]
             )
