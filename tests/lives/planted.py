@@ -74,7 +74,7 @@ PLANTED = {
         WRAPPERS + "lookahead.py", "follows_all = False", "follows_all = True", LIVES
     ),
     "an average of no update replaces weights": Fault(
-        BASE, "if int(ops.convert_to_numpy(self.iterations)) > 0:", "if True:", LIVES
+        BASE, "        if iterations > 0:", "        if True:", LIVES
     ),
     "a group without gradients does not begin its average": Fault(
         GROUPS,
