@@ -15,6 +15,7 @@ import numpy as np
 from keras import distribution
 
 from tests.distribution import work
+from tfx_extras import layers
 
 
 def data_parallel():
@@ -49,7 +50,38 @@ def main(way, path):
         found |= work.results(name, model, optimizer)
     for key, arguments in work.each_loss():
         found[key], found[f"{key}, slope"] = compute(distributed, *arguments)
+    found["head"], slopes = run_head(distributed)
+    found["head, slope"], found["head, slope of the kernel"] = slopes
     np.savez(path, **found)
+
+
+def run_head(distributed):
+    """The loss of a head whose kernel is split over its classes, and gradients."""
+    labels = np.arange(64) * 63
+    hidden = np.cos(np.arange(64 * 64)).reshape(64, 64).astype("float32")
+    head = layers.ChunkedLinearCrossentropy(4096, chunk_size=512, use_bias=False)
+    dense = keras.layers.Dense(4096, use_bias=False)
+    whole = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for layer in (head, dense):
+        layer.build(hidden.shape)
+        kernel = np.sin(np.arange(64 * 4096)).reshape(64, 4096)
+        layer.kernel.assign(kernel.astype("float32"))
+
+    def chunked_loss(hidden, kernel):
+        return head.stateless_call([kernel], [], hidden, labels)[0].mean()
+
+    def dense_loss(hidden, kernel):
+        return whole(labels, dense.stateless_call([kernel], [], hidden)[0])
+
+    given, temporary = (hidden, head.kernel.value), []
+    for loss in (dense_loss, chunked_loss):
+        step = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(*given).compile()
+        temporary.append(step.memory_analysis().temp_size_in_bytes)
+    value, slopes = step(*given)
+    if distributed is not None:
+        assert temporary[1] <= temporary[0], temporary  # in bytes of a device
+        assert slopes[1].sharding.is_equivalent_to(given[1].sharding, 2)
+    return value, slopes
 
 
 def mean_loss(y_true, y_pred):

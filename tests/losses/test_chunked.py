@@ -447,6 +447,210 @@ def test_a_mask_and_weights_leave_samples_out():
     np.testing.assert_allclose(array(head.losses[0]), exact, rtol=1e-5)
 
 
+SQUARE = RANDOM.normal(size=(3, 3, 4)).astype("float32")  # so that axes look alike
+COUNTS = RANDOM.uniform(0.5, 2, (3, 3)).astype("float32")
+
+
+def mean_of_layer(**given):
+    """The mean that the layer adds, and the losses of which it is that."""
+    head = tfx_extras.layers.ChunkedLinearCrossentropy(CLASSES)
+    losses = head(SQUARE, LABELS[:, 2:] % CLASSES, **given)
+    return array(head.losses[0]), array(losses)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 1), (3, 1, 1), (3, 3), (3, 3, 1)])
+def test_weights_of_the_first_axes_are_those_of_all_that_follows(shape):
+    given = np.resize(COUNTS.reshape(-1), shape).astype("float32")
+    mean, losses = mean_of_layer(sample_weight=ops.convert_to_tensor(given))
+    weights = given.reshape(*given.shape[:2], *[1] * (2 - given.ndim))
+    np.testing.assert_allclose(mean, (losses * weights).mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 3)])
+@pytest.mark.parametrize("is_attached", [False, True])
+def test_a_mask_of_the_first_axes_is_that_of_all_that_follows(shape, is_attached):
+    mask = np.resize([True, False, True, True], shape)
+    given = {"sample_weight": COUNTS[:, 0]}
+    hidden = ops.convert_to_tensor(SQUARE)
+    if is_attached:
+        hidden = attached(hidden, mask)
+    else:
+        given["mask"] = mask
+    head = tfx_extras.layers.ChunkedLinearCrossentropy(CLASSES, ignore_class=1)
+    labels = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 1]])
+    losses = array(head(hidden, labels, **given))
+    counted = np.broadcast_to(mask.reshape(3, -1), (3, 3)) & (labels != 1)
+    exact = (losses * COUNTS[:, :1])[counted].sum() / counted.sum()
+    np.testing.assert_allclose(array(head.losses[0]), exact, rtol=1e-6)
+
+
+def attached(x, mask):
+    """`x` with a mask, by a layer."""
+
+    class Attaching(keras.layers.Layer):
+        def compute_mask(self, inputs, previous_mask):
+            return ops.convert_to_tensor(mask)
+
+        def call(self, inputs):
+            return ops.copy(inputs)
+
+    return Attaching()(x)
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "mask"])
+@pytest.mark.parametrize("shape", [(1,), (2,), (1, 3), (3, 2), (3, 3, 3), (1, 3, 1)])
+def test_weights_of_other_axes_are_refused(name, shape):
+    with pytest.raises(ValueError, match=rf"`{name}` must .*{name}.shape="):
+        mean_of_layer(**{name: np.ones(shape, "float32")})
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_a_batch_of_nothing_has_the_mean_0(shape):
+    head = tfx_extras.layers.ChunkedLinearCrossentropy(CLASSES)
+    losses = head(np.zeros((*shape, 4), "float32"), np.zeros(shape, "int32"))
+    assert tuple(losses.shape) == shape
+    assert array(head.losses[0]) == 0
+    assert head.losses[0].shape == ()
+
+
+MIXED = ["mixed_bfloat16", "mixed_float16", "bfloat16"]
+
+
+@pytest.mark.parametrize("policy", MIXED)
+def test_labels_and_weights_are_not_rounded_to_the_type_of_a_layer(policy):
+    hidden = RANDOM.normal(size=(4, 2)).astype("float32")
+    labels = np.array([257.0, 1023.0, 3.0, 255.0], "float32")
+    weights = np.array([1e5, 1e-9, 257.0, 0.1], "float32")
+    head = tfx_extras.layers.ChunkedLinearCrossentropy(1025, dtype=policy)
+    losses = head(hidden, labels, weights)
+    half = array(ops.cast(hidden, head.compute_dtype)).astype("float32")
+    kernel, bias = head.kernel.numpy(), head.bias.numpy()
+    exact = chunked_linear_crossentropy(labels.astype("int32"), half, kernel, bias)
+    np.testing.assert_array_equal(array(losses), array(exact))
+    mean = (array(exact) * weights).mean()
+    np.testing.assert_allclose(array(head.losses[0]), mean, rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", MIXED[:2])
+def test_a_model_of_mixed_precision_trains_with_labels_of_floats(policy):
+    x = RANDOM.normal(size=(8, 2)).astype("float32")
+    y = np.full(8, 257.0, "float32")
+    inputs, labels = keras.Input((2,)), keras.Input((), dtype="float32")
+    hidden = keras.layers.Dense(2, dtype=policy)(inputs)
+    head = tfx_extras.layers.ChunkedLinearCrossentropy(300, dtype=policy)
+    model = keras.Model([inputs, labels], head(hidden, labels))
+    assert model.output.dtype == "float32"
+    model.compile(keras.optimizers.SGD(1.0))
+    model.fit([x, y], epochs=3, verbose=0)
+    assert head.bias.numpy().argmax() == 257
+    logits = keras.Model(inputs, head(hidden))(x)
+    assert keras.backend.standardize_dtype(logits.dtype) == head.compute_dtype
+
+
+def gradients_of(monkeypatch, head, hidden, labels, *asked):
+    """The gradients of the mean in what is `asked` for, and what was computed."""
+    from tfx_extras.losses import chunked
+
+    computed, way = [], chunked._slopes
+
+    def slopes(*args, **kwargs):
+        results = way(*args, **kwargs)
+        names = ("hidden", "kernel", "bias")
+        pairs = zip(names, results, strict=True)
+        computed.append({name for name, result in pairs if result is not None})
+        return results
+
+    monkeypatch.setattr(chunked, "_slopes", slopes)
+    if BACKEND == "torch":
+        (head(hidden, labels).sum()).backward()
+        return [array(x.grad) for x in asked], computed
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch([x for x in asked if not isinstance(x, tf.Variable)])
+        total = tf.reduce_sum(head(hidden, labels))
+    return list(map(array, tape.gradient(total, asked))), computed
+
+
+@pytest.mark.only("tensorflow", "torch")
+def test_a_frozen_kernel_has_no_gradient(monkeypatch):
+    head = tfx_extras.layers.ChunkedLinearCrossentropy(CLASSES, chunk_size=4)
+    labels = np.maximum(LABELS, 0)
+    hidden = ops.convert_to_tensor(HIDDEN, "float32")
+    if BACKEND == "torch":
+        hidden.requires_grad_()
+    head.build(hidden.shape)
+    (trained,), computed = gradients_of(monkeypatch, head, hidden, labels, hidden)
+    assert computed == [{"hidden", "kernel", "bias"}]
+    head.kernel.trainable = False
+    if BACKEND == "torch":
+        hidden.grad = None
+    asked = hidden, head.bias.value
+    (frozen, _), computed = gradients_of(monkeypatch, head, hidden, labels, *asked)
+    assert computed == [{"hidden", "bias"}]
+    np.testing.assert_array_equal(frozen, trained)
+    head.trainable = False
+    if BACKEND == "torch":
+        hidden.grad = None
+    (frozen,), computed = gradients_of(monkeypatch, head, hidden, labels, hidden)
+    # PyTorch knows before that it is the only one, and finds it with the loss.
+    assert computed == ([{"hidden"}] if BACKEND == "tensorflow" else [])
+    least = 1e-6 * np.abs(trained).max()
+    np.testing.assert_allclose(frozen, trained, rtol=1e-5, atol=least)
+
+
+@pytest.mark.only("torch")
+@each_option
+@pytest.mark.parametrize("is_trained", [False, True])
+def test_a_kernel_that_is_trained_leaves_the_gradient_of_hidden_states(
+    title, is_trained
+):
+    import torch
+
+    hidden, kernel, bias = map(torch.tensor, arguments("float64"))
+    hidden.requires_grad_()
+    kernel.requires_grad_(is_trained)
+    loss = chunked_linear_crossentropy(
+        LABELS, hidden, kernel, bias, chunk_size=4, **OPTIONS[title]
+    )
+    (loss * torch.tensor(UPSTREAM)).sum().backward()
+    exact = slope_of_reference(0, **OPTIONS[title])
+    least = 1e-9 * np.abs(exact).max()
+    np.testing.assert_allclose(array(hidden.grad), exact, rtol=1e-6, atol=least)
+
+
+@pytest.mark.only("tensorflow", "torch")
+def test_hidden_states_that_are_given_have_no_gradient(monkeypatch):
+    labels, hidden, kernel, _ = np.maximum(LABELS, 0), *arguments("float32")
+    kernel = keras.Variable(kernel)
+
+    def head(hidden, labels):
+        return chunked_linear_crossentropy(labels, hidden, kernel, chunk_size=4)
+
+    (_,), computed = gradients_of(monkeypatch, head, hidden, labels, kernel.value)
+    assert computed == [{"kernel"}]
+
+
+@pytest.mark.only("jax")
+def test_a_compiled_frozen_kernel_has_no_gradient_in_memory():
+    import jax
+
+    hidden, kernel = np.ones((4, 64), "float32"), np.ones((64, 8192), "float32")
+
+    def total(hidden, kernel):
+        return chunked_linear_crossentropy(
+            np.zeros(4, int), hidden, kernel, chunk_size=512
+        ).sum()
+
+    def memory(*places):
+        lowered = jax.jit(jax.grad(total, places)).lower(hidden, kernel)
+        found = lowered.compile().memory_analysis()
+        return found.temp_size_in_bytes + found.output_size_in_bytes
+
+    assert memory(0, 1) > kernel.nbytes
+    assert memory(0) < 0.5 * kernel.nbytes
+
+
 def test_the_configuration_of_the_layer_survives_json():
     given = OPTIONS["all"] | {
         "use_bias": False,

@@ -209,6 +209,7 @@ class Backend:
         inputs: Sequence[Any],
         *constants: Any,
         once: bool = False,
+        frozen: Sequence[bool] = (),
         **settings: Any,
     ) -> Any:
         """Returns what a function has for each row, compiled, with a known slope.
@@ -216,20 +217,35 @@ class Backend:
         Args:
             value: Function `value(*inputs, *constants, **settings)`, which returns
                 one value for each row and a tuple of what it found on its way.
-            slope: Function `slope(upstream, found, *inputs, *constants, **settings)`,
-                which returns the derivative in each input of the sum of all values,
-                each times its `upstream`; `None` for an input that is `None`.
+            slope: Function `slope(upstream, found, *inputs, *constants, wanted,
+                **settings)`, which returns the derivative in each input of the sum of
+                all values, each times its `upstream`; `None` where `wanted`, a tuple,
+                is false. It always is for an input that is `None`.
             inputs: Tensors with a gradient, or `None`.
             *constants: Tensors without one, or numbers.
             once: Whether a gradient of the slope, which keeps all that leads to it,
                 can be done without.
+            frozen: Of each input, whether nobody asks for its gradient, which then is
+                not computed, also where the backend does not know; by default, none is.
             **settings: Numbers.
         """
         raise NotImplementedError
 
+    def asks_for(self, x: Any) -> bool | None:
+        """Whether a gradient of `x` may be asked for; `None` where nobody knows."""
+        return None
+
     def repeat(self, times: int, step: Callable[..., Any], carried: Any) -> Any:
         """Returns what becomes of `carried` by `step(i, carried)`, `times` times."""
         return ops.fori_loop(0, times, step, carried)
+
+    def parts(self, columns: int) -> int:
+        """Into how many equal parts the columns of a tensor may be split over devices.
+
+        `columns` and `with_columns` take as many of each part: `start` and `size` must
+        be multiples of this.
+        """
+        return 1
 
     def columns(self, x: Any, start: Any, size: int) -> Any:
         """Returns as many columns of `x` as `size`, the last axis, from `start`."""

@@ -1,6 +1,7 @@
 """JAX."""
 
 import functools
+import math
 
 import jax
 from jax import core
@@ -57,9 +58,12 @@ class Jax(Backend):
             ranked, values
         )
 
-    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+    def with_slope(
+        self, value, slope, inputs, *constants, once=False, frozen=(), **settings
+    ):
         names = tuple(settings)
-        value, slope = _compiled(value, names), _compiled(slope, names)
+        value, slope = _compiled(value, names), _compiled(slope, (*names, "wanted"))
+        wanted = tuple(x is not None for x in inputs)  # XLA drops what nobody asks for
 
         @jax.custom_vjp
         def known(inputs, constants):
@@ -71,11 +75,30 @@ class Jax(Backend):
 
         def backward(kept, upstream):
             found, inputs, constants = kept
-            slopes = slope(upstream, found, *inputs, *constants, **settings)
+            slopes = slope(
+                upstream, found, *inputs, *constants, wanted=wanted, **settings
+            )
             return tuple(slopes), None
 
         known.defvjp(forward, backward)
         return known(tuple(inputs), constants)
+
+    def parts(self, columns):
+        # What is split over some of the devices is so over a divisor of their number.
+        return math.gcd(columns, jax.device_count())
+
+    def columns(self, x, start, size):
+        # A part of what each device has: what follows each other would be gathered.
+        parts = self.parts(x.shape[-1])
+        blocks = _in_parts(x, parts)
+        blocks = super().columns(blocks, start // parts, size // parts)
+        return blocks.reshape(*x.shape[:-1], size)
+
+    def with_columns(self, x, columns, start):
+        parts = self.parts(x.shape[-1])
+        blocks = _in_parts(x, parts)
+        columns = _in_parts(columns, parts)
+        return super().with_columns(blocks, columns, start // parts).reshape(x.shape)
 
     def gather(self, x):
         # Nothing to gather: a program over several devices sees the whole batch, but
@@ -120,6 +143,10 @@ def _any(condition):
 @_any.def_vmap
 def _any_of_mapped(size, is_mapped, condition):
     return _any(condition.any(axis=0)), False
+
+
+def _in_parts(x, parts):
+    return x.reshape(*x.shape[:-1], parts, x.shape[-1] // parts)
 
 
 @functools.cache

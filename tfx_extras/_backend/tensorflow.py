@@ -252,7 +252,9 @@ class TensorFlow(Backend):
         # Compiling takes time, which pays where rows are long.
         return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()
 
-    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+    def with_slope(
+        self, value, slope, inputs, *constants, once=False, frozen=(), **settings
+    ):
         if not tf.distribute.has_strategy():
             value, slope = _compiled(value), _compiled(slope)
         # Not numbers of NumPy, which would be tensors to what is compiled.
@@ -261,22 +263,27 @@ class TensorFlow(Backend):
         }
         # Not variables, which a custom gradient would have to name.
         inputs = [x if x is None else tf.convert_to_tensor(x) for x in inputs]
-        is_given = [x is not None for x in inputs]
+        # TensorFlow does not say which gradients it will ask for.
+        frozen = frozen or [False] * len(inputs)
+        given = zip(inputs, frozen, strict=True)
+        wanted = tuple(x is not None and not is_frozen for x, is_frozen in given)
 
         @tf.custom_gradient
-        def known(*given):
+        def known(*_):
             # Else what leads to the value is kept, for the gradient of the slope.
             stop = tf.stop_gradient if once else tf.identity
             same = [x if x is None else stop(x) for x in inputs]
             result, found = value(*same, *constants, **settings)
 
             def backward(upstream):
-                slopes = slope(upstream, found, *inputs, *constants, **settings)
-                return list(itertools.compress(slopes, is_given))
+                slopes = slope(
+                    upstream, found, *inputs, *constants, wanted=wanted, **settings
+                )
+                return list(itertools.compress(slopes, wanted))
 
             return result, backward
 
-        return known(*itertools.compress(inputs, is_given))
+        return known(*itertools.compress(inputs, wanted))
 
     def gather(self, x):
         replica = _replica()

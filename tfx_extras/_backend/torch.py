@@ -76,7 +76,8 @@ class _Known(torch.autograd.Function):
         with _full_precision(upstream), torch.set_grad_enabled(not known.once):
             if is_recorded and not known.once:  # else what was found is a constant
                 _, found = known.value(*tensors)
-            slopes = known.slope(upstream, found, *tensors)
+            wanted = tuple(ctx.needs_input_grad[1 : known.inputs + 1])
+            slopes = known.slope(upstream, found, *tensors, wanted=wanted)
         if is_recorded and known.once:
             given = upstream, *tensors[: known.inputs]
             slopes = [s if s is None else _Once.apply(s, *given) for s in slopes]
@@ -219,7 +220,10 @@ class Torch(Backend):
         # The gradient too is taken in an autocast, if that is within its scope.
         return _Products.apply(x, y) if _is_autocast(x) else x @ y.T
 
-    def with_slope(self, value, slope, inputs, *constants, once=False, **settings):
+    def with_slope(
+        self, value, slope, inputs, *constants, once=False, frozen=(), **settings
+    ):
+        # What is frozen PyTorch knows by itself.
         known = _Slope(
             functools.partial(value, **settings),
             functools.partial(slope, **settings),
@@ -228,6 +232,9 @@ class Torch(Backend):
         )
         constants = [torch.as_tensor(constant) for constant in constants]
         return _Known.apply(known, *inputs, *constants)[0]
+
+    def asks_for(self, x):
+        return x is not None and x.requires_grad and torch.is_grad_enabled()
 
     def repeat(self, times, step, carried):
         # Keras's `fori_loop` leaves a cycle that holds what it begins with: gradients

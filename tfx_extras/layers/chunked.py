@@ -12,6 +12,7 @@ from tfx_extras._checks import require_dtype
 from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
+from tfx_extras.losses._base import masked
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
@@ -52,10 +53,12 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         inputs: $h$, of shape `(batch, ..., features)`.
         y_true: Classes, integers of the shape of `inputs` without the last axis.
         sample_weight: How much each sample counts in the mean, of the shape of
-            `y_true`, or of its first axes.
+            `y_true`, or of its first axes: one number for all that follows.
+        mask: Which samples count, of such a shape too. `None`: the mask that comes
+            with `inputs`, if there is one.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or has another shape.
 
     Example:
         >>> tokens = keras.Input((3,), dtype="int32")
@@ -87,7 +90,8 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
     ):
         if kwargs.get("dtype") is not None:
             require_dtype("dtype", kwargs["dtype"])
-        super().__init__(**kwargs)
+        # Keras would round labels and weights too: of 257, `bfloat16` makes 256.
+        super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
         self.classes = require("classes", classes, "[1, inf)")
         self.use_bias = use_bias
@@ -110,20 +114,28 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
             name="kernel",
             shape=(input_shape[-1], self.classes),
             initializer=self.kernel_initializer,
+            autocast=False,
         )
         if self.use_bias:
             self.bias = self.add_weight(
-                name="bias", shape=(self.classes,), initializer=self.bias_initializer
+                name="bias",
+                shape=(self.classes,),
+                initializer=self.bias_initializer,
+                autocast=False,
             )
         self.built = True
 
-    def call(self, inputs, y_true=None, sample_weight=None):
+    def call(
+        self, inputs, y_true=None, sample_weight=None, mask=None, inputs_mask=None
+    ):
+        hidden = ops.cast(inputs, self.compute_dtype)
         if y_true is None:
-            logits = ops.matmul(inputs, self.kernel)
-            return logits if self.bias is None else ops.add(logits, self.bias)
+            logits = ops.matmul(hidden, ops.cast(self.kernel, hidden.dtype))
+            bias = self.bias
+            return logits if bias is None else logits + ops.cast(bias, hidden.dtype)
         losses = chunked_linear_crossentropy(
             y_true,
-            inputs,
+            hidden,
             self.kernel,
             self.bias,
             self.label_smoothing,
@@ -132,10 +144,13 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
             self.z_loss,
             self.chunk_size,
         )
-        self.add_loss(_Mean(losses)(0.0, inputs, sample_weight))
+        mask = inputs_mask if mask is None else mask  # that of `inputs`, from Keras
+        self.add_loss(_mean(losses, mask, sample_weight))
         return losses
 
-    def compute_output_spec(self, inputs, y_true=None, sample_weight=None):
+    def compute_output_spec(
+        self, inputs, y_true=None, sample_weight=None, mask=None, inputs_mask=None
+    ):
         if y_true is None:
             shape = (*inputs.shape[:-1], self.classes)
             return keras.KerasTensor(shape, self.compute_dtype)
@@ -160,6 +175,37 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         if config.get("dtype") is not None:  # before Keras asks it for a quantization
             require_dtype("dtype", config["dtype"])
         return super().from_config(config)
+
+
+def _mean(losses, mask, sample_weight):
+    carrier = 0.0
+    if mask is not None:
+        valid = ops.cast(_spread("mask", mask, losses), "bool")
+        carrier = masked(losses, valid)
+    if sample_weight is not None:
+        sample_weight = _spread("sample_weight", sample_weight, losses)
+    # Of no samples Keras returns what it was given, no values, whose sum is 0.
+    return ops.sum(_Mean(losses)(0.0, carrier, sample_weight))
+
+
+def _spread(name, x, losses):
+    """Returns `x`, which may lack the last axes of `losses`, in their shape and type.
+
+    It is a tensor of its own: on PyTorch, Keras multiplies weights by masks in place.
+    """
+    x = ops.cast(x, losses.dtype)
+    shape, whole = list(x.shape), tuple(losses.shape)
+    while len(shape) > 1 and shape[-1] == 1:
+        shape.pop()
+    pairs = list(zip(shape, whole, strict=False))
+    if len(shape) > len(whole) or any(a != b for a, b in pairs if None not in (a, b)):
+        raise ValueError(
+            f"Argument `{name}` must have the shape of `y_true`, or of its first axes. "
+            f"Received: {name}.shape={tuple(x.shape)}, y_true.shape={whole}"
+        )
+    missing = [1] * (len(whole) - len(shape))
+    x = ops.reshape(x, (*ops.shape(x)[: len(shape)], *missing))
+    return x * ops.ones_like(losses)
 
 
 class _Mean(keras.losses.Loss):

@@ -46,15 +46,22 @@ def slope_of(
         classes: How many there are, where `z` holds only some.
     """
     p = Logits(z - found[1], *found)
-    pull = (1 - label_smoothing) * at(weights, own)
-    pull = pull + label_smoothing * _mean_weight(weights)
-    pull = pull + 2 * z_loss * p.log_partition()[..., None]
+    pull = pull_of(p, own, weights, label_smoothing, z_loss)
     upstream = upstream[..., None]
     size = z.shape[-1]
-    is_own = ops.arange(size, dtype=own.dtype) == own - start
-    least = label_smoothing / (classes or size)
+    classes = classes or size
+    numbers = ops.arange(classes, dtype=own.dtype)
+    is_own = backend.columns(numbers, start, size) == own
+    least = label_smoothing / classes
     y = ops.where(is_own, (1 - label_smoothing + least) * upstream, least * upstream)
     return p.share(p.values) * (pull * upstream) - part(weights, start, size) * y
+
+
+def pull_of(p: Logits, own, weights, label_smoothing, z_loss):
+    r"""What multiplies $p_c$ in the slope, $\sum_k w_k y'_k + 2 \zeta \log Z$."""
+    pull = (1 - label_smoothing) * at(weights, own)
+    pull = pull + label_smoothing * _mean_weight(weights)
+    return pull + 2 * z_loss * p.log_partition()[..., None]
 
 
 def part(weights, start, size):

@@ -1,5 +1,8 @@
 """Cross-entropy of a linear layer whose logits are never all in memory."""
 
+import functools
+import itertools
+
 from keras import ops
 
 from tfx_extras._backend import backend
@@ -10,8 +13,10 @@ from tfx_extras._register import register
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import class_of_each
 from tfx_extras.losses._labels import per_class
+from tfx_extras.losses._long_rows import at
 from tfx_extras.losses._long_rows import loss_of
 from tfx_extras.losses._long_rows import part
+from tfx_extras.losses._long_rows import pull_of
 from tfx_extras.losses._long_rows import slope_of
 from tfx_extras.losses._probabilities import Logits
 
@@ -86,6 +91,10 @@ def chunked_linear_crossentropy(
         Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
         Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
+    # An array has no gradient; a variable says whether it is trained.
+    frozen = [
+        not getattr(x, "trainable", ops.is_tensor(x)) for x in (hidden, kernel, bias)
+    ]
     hidden, kernel = ops.convert_to_tensor(hidden), ops.convert_to_tensor(kernel)
     bias = None if bias is None else ops.convert_to_tensor(bias)
     _require_shapes(hidden, kernel, bias)
@@ -98,71 +107,113 @@ def chunked_linear_crossentropy(
     dtype = max(types)  # `float64` if there is one
     rows = ops.reshape(ops.cast(hidden, dtype), (-1, features))
     bias = None if bias is None else ops.cast(bias, dtype)
-    loss = backend.with_slope(
-        _loss,
-        _slopes,
-        (rows, kernel, bias),
+    fixed = (
         ops.reshape(ops.cast(labels.classes, "int32"), (-1, 1)),
         per_class("class_weight", class_weight, classes, dtype),
-        once=True,
-        label_smoothing=label_smoothing,
-        z_loss=z_loss,
-        size=_chunk(rows.shape[0], classes, chunk_size),
     )
+    settings = {
+        "once": True,
+        "label_smoothing": label_smoothing,
+        "z_loss": z_loss,
+        "size": _chunk(rows.shape[0], classes, chunk_size),
+    }
+    given = (rows, kernel, bias)
+    if [backend.asks_for(x) for x in given] == [True, False, False]:
+        value = functools.partial(_loss, ahead=True)
+        loss = backend.with_slope(
+            value, _slope_ahead, (rows,), kernel, bias, *fixed, **settings
+        )
+    else:
+        loss = backend.with_slope(
+            _loss, _slopes, given, *fixed, frozen=frozen, **settings
+        )
     return labels.settle(ops.reshape(loss, ops.shape(labels.classes)))
 
 
-def _loss(hidden, kernel, bias, own, weights, label_smoothing, z_loss, size):
-    """The loss of each row, and what is found of it, from one chunk after another."""
+def _loss(
+    hidden, kernel, bias, own, weights, label_smoothing, z_loss, size, ahead=False
+):
+    """The loss of each row, and what is found of it, from one chunk after another.
+
+    With `ahead`, that is its gradient in `hidden`, without which all logits would be
+    computed again: the mean of the columns of the kernel by the probabilities, less
+    that by the labels.
+    """
     classes = kernel.shape[-1]
     zeros = ops.zeros_like(hidden[..., :1])
 
     def step(start, size, found):
-        largest, rest, at_own, others = found
-        z = _logits(hidden, _columns(kernel, start, size, hidden.dtype), bias, start)
+        largest, rest, at_own, others, *means = found
+        columns = _columns(kernel, start, size, hidden.dtype)
+        z = _logits(hidden, columns, bias, start)
         before, largest = largest, ops.max(z, axis=-1, keepdims=True, initial=LOWEST)
         largest = ops.where(before > largest, before, largest)
         # `rest` leaves out the largest, whose exponential is 1.
-        more = backend.sum_less_one(ops.exp(z - largest))
-        rest = (1 + rest) * ops.exp(before - largest) + more
-        place = own - start
-        is_here = (place >= 0) & (place < size)
+        shares, fading = ops.exp(z - largest), ops.exp(before - largest)
+        rest = (1 + rest) * fading + backend.sum_less_one(shares)
+        place, is_here = _place(own, start, size, classes)
         here = ops.where(is_here, place, ops.zeros_like(place))
         at_own = ops.where(is_here, ops.take_along_axis(z, here, axis=-1), at_own)
         if label_smoothing > 0:
             others = others + ops.sum(part(weights, start, size) * z, -1) / classes
-        return largest, rest, at_own, others
+        if ahead:
+            by_share = means[0] * fading + shares @ ops.transpose(columns)
+            by_weight = means[1] + ops.sum(part(weights, start, size) * columns, -1)
+            means = by_share, by_weight
+        return largest, rest, at_own, others, *means
 
     lowest = zeros + LOWEST
     found = lowest, -1 + zeros, zeros, zeros[..., 0]
-    largest, rest, at_own, others = _in_chunks(step, classes, size, found)
+    if ahead:
+        found += ops.zeros_like(hidden), ops.zeros(hidden.shape[-1:], hidden.dtype)
+    largest, rest, at_own, others, *means = _in_chunks(step, classes, size, found)
     p = Logits(at_own - largest, rest, largest)
     loss = loss_of(p, others, own, weights, label_smoothing, z_loss)
-    return loss, (rest, largest)
+    if not ahead:
+        return loss, (rest, largest)
+    of_hidden = (
+        pull_of(p, own, weights, label_smoothing, z_loss) * means[0] / (1 + rest)
+    )
+    of_own = ops.take(kernel, ops.squeeze(own, -1), axis=-1)
+    of_own = ops.cast(ops.transpose(of_own), hidden.dtype)
+    of_hidden = of_hidden - (1 - label_smoothing) * at(weights, own) * of_own
+    return loss, (of_hidden - label_smoothing / classes * means[1],)
 
 
-def _slopes(upstream, found, hidden, kernel, bias, own, weights, size, **settings):
-    """The gradients of all, from logits that are computed again."""
+def _slope_ahead(upstream, found, *_, **__):
+    return (upstream[..., None] * found[0],)
+
+
+def _slopes(
+    upstream, found, hidden, kernel, bias, own, weights, size, wanted, **settings
+):
+    """The gradients that are wanted, from logits that are computed again."""
     classes = kernel.shape[-1]
     across = ops.transpose(hidden)
 
     def step(start, size, slopes):
-        of_hidden, of_kernel, *of_bias = slopes
         columns = _columns(kernel, start, size, hidden.dtype)
         z = _logits(hidden, columns, bias, start)
         of_z = slope_of(
             upstream, z, found, own, weights, **settings, start=start, classes=classes
         )
-        of_hidden = of_hidden + of_z @ ops.transpose(columns)
-        of_columns = ops.cast(across @ of_z, kernel.dtype)
-        of_kernel = backend.with_columns(of_kernel, of_columns, start)
-        if bias is not None:
-            of_bias = [backend.with_columns(of_bias[0], ops.sum(of_z, axis=0), start)]
-        return of_hidden, of_kernel, *of_bias
 
-    given = [x for x in (hidden, kernel, bias) if x is not None]
-    slopes = _in_chunks(step, classes, size, tuple(map(ops.zeros_like, given)))
-    return slopes if bias is not None else (*slopes, None)
+        def of_hidden(before):
+            return before + of_z @ ops.transpose(columns)
+
+        def of_kernel(before):
+            of_columns = ops.cast(across @ of_z, kernel.dtype)
+            return backend.with_columns(before, of_columns, start)
+
+        def of_bias(before):
+            return backend.with_columns(before, ops.sum(of_z, axis=0), start)
+
+        each = itertools.compress((of_hidden, of_kernel, of_bias), wanted)
+        return tuple(add(slope) for add, slope in zip(each, slopes, strict=True))
+
+    given = itertools.compress((hidden, kernel, bias), wanted)
+    slopes = iter(_in_chunks(step, classes, size, tuple(map(ops.zeros_like, given))))
+    return tuple(next(slopes) if is_wanted else None for is_wanted in wanted)
 
 
 def _in_chunks(step, classes, size, carried):
@@ -172,6 +223,14 @@ def _in_chunks(step, classes, size, carried):
     )
     rest = classes % size
     return step(classes - rest, rest, carried) if rest else carried
+
+
+def _place(own, start, size, classes):
+    """Where the own class of a row is in a chunk, and whether it is."""
+    parts = backend.parts(classes)
+    part, place = own // (classes // parts), own % (classes // parts)
+    place, size = place - start // parts, size // parts
+    return part * size + place, (place >= 0) & (place < size)
 
 
 def _columns(kernel, start, size, dtype):
@@ -184,11 +243,12 @@ def _logits(hidden, columns, bias, start):
 
 
 def _chunk(rows, classes, chunk_size):
-    if chunk_size is not None:
-        return min(int(require("chunk_size", chunk_size, "[1, inf)")), classes)
     most = 1024 if rows is None else max(FEWEST, LOGITS // max(rows, 1))
-    chunks = -(-classes // most)
-    return -(-classes // chunks)  # so that the last one is not much smaller
+    size = -(-classes // -(-classes // most))  # the last is not much smaller
+    if chunk_size is not None:
+        size = min(int(require("chunk_size", chunk_size, "[1, inf)")), classes)
+    parts = backend.parts(classes)
+    return -(-size // parts) * parts
 
 
 def _require_shapes(hidden, kernel, bias):

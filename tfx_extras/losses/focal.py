@@ -426,7 +426,9 @@ def _of_long_rows(z, own, weights, gamma, label_smoothing):
     return loss, (p.rest, p.largest)
 
 
-def _slope_of_long_rows(upstream, found, z, own, weights, gamma, label_smoothing):
+def _slope_of_long_rows(
+    upstream, found, z, own, weights, wanted, gamma, label_smoothing
+):
     r"""$\sum_k g_k\, (p_c - [k = c])$, times `upstream`.
 
     The slope of a term in its surprise, $-\log p_k$, is

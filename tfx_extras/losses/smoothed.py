@@ -321,7 +321,7 @@ def _of_long_rows(z, own, weights, label_smoothing, z_loss):
     return loss, (rest, largest)
 
 
-def _slope_of_long_rows(upstream, found, z, own, weights, **settings):
+def _slope_of_long_rows(upstream, found, z, own, weights, wanted, **settings):
     slope = slope_of(upstream, predictions(z), found, own, weights, **settings)
     return (ops.cast(slope, z.dtype),)
 
