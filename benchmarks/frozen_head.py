@@ -48,7 +48,7 @@ def stepper(head, mode, hidden, labels):
 
         def step():
             hidden.grad = head.kernel.value.grad = None
-            head(hidden, labels).mean().backward()
+            head(hidden, labels, training=True).mean().backward()
 
         return step
     hidden, labels = ops.convert_to_tensor(hidden), ops.convert_to_tensor(labels)
@@ -69,7 +69,7 @@ def stepper(head, mode, hidden, labels):
     def gradients():
         with tf.GradientTape() as tape:
             tape.watch(hidden)
-            loss = tf.reduce_mean(head(hidden, labels))
+            loss = tf.reduce_mean(head(hidden, labels, training=True))
         return tape.gradient(loss, [hidden, *(v.value for v in weights)])
 
     if mode != "eager":

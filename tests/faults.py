@@ -1161,6 +1161,14 @@ FAULTS = [
         "frozen_kernel",
     ),
     Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "x is not None and not is_frozen if is_training else None",
+        "None",
+        CHUNKED,
+        "frozen_kernel",
+        "tensorflow",
+    ),
+    Fault(
         "tfx_extras/_backend/jax.py",
         "math.gcd(columns, jax.device_count())",
         "1",

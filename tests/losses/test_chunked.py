@@ -1,5 +1,6 @@
 """The loss of a linear layer in chunks is that of its logits, and so are gradients."""
 
+import functools
 import json
 
 import keras
@@ -596,6 +597,12 @@ def test_a_frozen_kernel_has_no_gradient(monkeypatch):
     # PyTorch knows before that it is the only one, and finds it with the loss.
     assert computed == ([{"hidden"}] if BACKEND == "tensorflow" else [])
     least = 1e-6 * np.abs(trained).max()
+    np.testing.assert_allclose(frozen, trained, rtol=1e-5, atol=least)
+    if BACKEND == "torch":
+        hidden.grad = None
+    training = functools.partial(head, training=True)  # as TensorFlow does
+    (frozen,), computed = gradients_of(monkeypatch, training, hidden, labels, hidden)
+    assert computed == []
     np.testing.assert_allclose(frozen, trained, rtol=1e-5, atol=least)
 
 

@@ -231,7 +231,7 @@ class Backend:
         """
         raise NotImplementedError
 
-    def asks_for(self, x: Any) -> bool | None:
+    def asks_for(self, x: Any, is_frozen: bool, is_training: bool) -> bool | None:
         """Whether a gradient of `x` may be asked for; `None` where nobody knows."""
         return None
 

@@ -285,6 +285,9 @@ class TensorFlow(Backend):
 
         return known(*itertools.compress(inputs, wanted))
 
+    def asks_for(self, x, is_frozen, is_training):
+        return x is not None and not is_frozen if is_training else None
+
     def gather(self, x):
         replica = _replica()
         if replica is None:

@@ -233,7 +233,7 @@ class Torch(Backend):
         constants = [torch.as_tensor(constant) for constant in constants]
         return _Known.apply(known, *inputs, *constants)[0]
 
-    def asks_for(self, x):
+    def asks_for(self, x, is_frozen, is_training):
         return x is not None and x.requires_grad and torch.is_grad_enabled()
 
     def repeat(self, times, step, carried):

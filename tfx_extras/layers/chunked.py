@@ -16,7 +16,7 @@ from tfx_extras.losses._base import masked
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
-from tfx_extras.losses.chunked import chunked_linear_crossentropy
+from tfx_extras.losses.chunked import crossentropy_of
 
 
 @register
@@ -126,14 +126,20 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, inputs, y_true=None, sample_weight=None, mask=None, inputs_mask=None
+        self,
+        inputs,
+        y_true=None,
+        sample_weight=None,
+        mask=None,
+        inputs_mask=None,
+        training=False,
     ):
         hidden = ops.cast(inputs, self.compute_dtype)
         if y_true is None:
             logits = ops.matmul(hidden, ops.cast(self.kernel, hidden.dtype))
             bias = self.bias
             return logits if bias is None else logits + ops.cast(bias, hidden.dtype)
-        losses = chunked_linear_crossentropy(
+        losses = crossentropy_of(
             y_true,
             hidden,
             self.kernel,
@@ -143,13 +149,20 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
             self.class_weight,
             self.z_loss,
             self.chunk_size,
+            bool(training),
         )
         mask = inputs_mask if mask is None else mask  # that of `inputs`, from Keras
         self.add_loss(_mean(losses, mask, sample_weight))
         return losses
 
     def compute_output_spec(
-        self, inputs, y_true=None, sample_weight=None, mask=None, inputs_mask=None
+        self,
+        inputs,
+        y_true=None,
+        sample_weight=None,
+        mask=None,
+        inputs_mask=None,
+        training=False,
     ):
         if y_true is None:
             shape = (*inputs.shape[:-1], self.classes)

@@ -91,6 +91,32 @@ def chunked_linear_crossentropy(
         Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
         Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
+    return crossentropy_of(
+        y_true,
+        hidden,
+        kernel,
+        bias,
+        label_smoothing,
+        ignore_class,
+        class_weight,
+        z_loss,
+        chunk_size,
+    )
+
+
+def crossentropy_of(
+    y_true,
+    hidden,
+    kernel,
+    bias,
+    label_smoothing,
+    ignore_class,
+    class_weight,
+    z_loss,
+    chunk_size,
+    is_training=False,
+):
+    """The same; `is_training` is whether a gradient will be asked for, if known."""
     # An array has no gradient; a variable says whether it is trained.
     frozen = [
         not getattr(x, "trainable", ops.is_tensor(x)) for x in (hidden, kernel, bias)
@@ -118,10 +144,15 @@ def chunked_linear_crossentropy(
         "size": _chunk(rows.shape[0], classes, chunk_size),
     }
     given = (rows, kernel, bias)
-    if [backend.asks_for(x) for x in given] == [True, False, False]:
-        value = functools.partial(_loss, ahead=True)
+    asked = [
+        backend.asks_for(x, is_frozen, is_training)
+        for x, is_frozen in zip(given, frozen, strict=True)
+    ]
+    if asked == [True, False, False]:
+        # Else TensorFlow, which watches frozen variables too, records what is computed.
+        frozen = [x if x is None else ops.stop_gradient(x) for x in (kernel, bias)]
         loss = backend.with_slope(
-            value, _slope_ahead, (rows,), kernel, bias, *fixed, **settings
+            _loss_ahead, _slope_ahead, (rows,), *frozen, *fixed, **settings
         )
     else:
         loss = backend.with_slope(
@@ -178,6 +209,9 @@ def _loss(
     of_own = ops.cast(ops.transpose(of_own), hidden.dtype)
     of_hidden = of_hidden - (1 - label_smoothing) * at(weights, own) * of_own
     return loss, (of_hidden - label_smoothing / classes * means[1],)
+
+
+_loss_ahead = functools.partial(_loss, ahead=True)
 
 
 def _slope_ahead(upstream, found, *_, **__):
