@@ -168,7 +168,7 @@ def test_an_extended_optimizer_decays_once():
     cls = tfa.optimizers.extend_with_decoupled_weight_decay(tfa.optimizers.LAMB)
     w = moved(cls(0.5, learning_rate=0.0), steps=1)
     np.testing.assert_allclose(w, [0.5, -1.0])
-    assert cls(0.5).weight_decay == 0
+    assert cls(0.5).weight_decay == 0.5
 
 
 def test_no_exclusion_is_not_that_of_the_decay():

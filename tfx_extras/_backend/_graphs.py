@@ -157,7 +157,7 @@ def _is_bool(x) -> bool:
 
 
 class _FunctionError(Exception):
-    """Of an update that depends on what a function of the user returns."""
+    """Of an inner update that depends on what a function of the user returns."""
 
 
 def _settings(thing) -> Hashable:
@@ -177,7 +177,9 @@ def _settings(thing) -> Hashable:
 
 
 def _settings_within(thing) -> Hashable:
-    if isinstance(thing, Optimizer) and _is_function(thing):
+    if isinstance(thing, Optimizer) and (
+        _is_function(thing) or getattr(thing, "has_functions", False)
+    ):
         raise _FunctionError
     return id(thing), _settings(thing)
 

@@ -3,6 +3,7 @@
 from tfx_extras import losses
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss
 from tfx_extras.tfa.losses._base import of_batch
 

@@ -9,6 +9,7 @@ from tfx_extras._checks import require
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._distances import require_distance
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss
 from tfx_extras.tfa.losses._base import of_batch
 from tfx_extras.tfa.losses._base import of_pairs

@@ -1,24 +1,37 @@
 """What the optimizers share: how Keras 2 called, configured and fed an optimizer."""
 
+import warnings
+from collections.abc import Mapping
 from collections.abc import Sequence
+from types import MappingProxyType
 from types import SimpleNamespace
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._checks import require_patterns
 from tfx_extras._precision import wide
 from tfx_extras._repr import shown
 from tfx_extras.optimizers._base import Optimizer as OurOptimizer
+from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers.wrappers._base import residuals_of
+from tfx_extras.tfa._typed import as_argument
+from tfx_extras.tfa._typed import as_number
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import Hypers
+from tfx_extras.tfa.optimizers._hyper import is_function
+from tfx_extras.tfa.optimizers._hyper import saved_hyper
+from tfx_extras.tfa.optimizers._hyper import with_functions
 from tfx_extras.tfa.optimizers._keras_2 import is_of_keras_2
 from tfx_extras.tfa.optimizers._keras_2 import restore
 from tfx_extras.tfa.optimizers._keras_2 import slots_of
 from tfx_extras.tfa.optimizers._keras_2 import with_named_schedules
+from tfx_extras.tfa.optimizers.utils import is_found
+from tfx_extras.tfa.optimizers.utils import is_variable_matched_by_regexes
 
 
 class Callers(keras.optimizers.Optimizer):
@@ -27,9 +40,11 @@ class Callers(keras.optimizers.Optimizer):
     __repr__ = shown
 
     def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
         # Not as attributes of their own, which would become state that is saved.
-        self._noted = SimpleNamespace(slots={}, rows={}, saved={})
+        vars(self)["_noted"] = SimpleNamespace(
+            slots={}, rows={}, saved={}, hypers={}, excluded=[], warned=set()
+        )
+        super().__init__(*args, **kwargs)
 
     def build(self, variables):
         # With none, as Keras does when it loads `.h5` files, is not yet.
@@ -41,6 +56,13 @@ class Callers(keras.optimizers.Optimizer):
             with backend.outside_of_compilation():
                 restore(self, self._noted.saved)
             self._noted.saved = {}
+
+    def index_of(self, variable) -> int | None:
+        """Returns the place of a variable among those of `build`, if it is there."""
+        try:  # by what it is: variables may share a path
+            return self._get_variable_index(variable)
+        except KeyError:
+            return None
 
     @property
     def lr(self):
@@ -88,7 +110,18 @@ class Callers(keras.optimizers.Optimizer):
             self._noted.saved = slots_of(weights)
 
 
-class Optimizer(Callers):
+class Exclusions(list):
+    """Regular expressions of variables; a call adds to them, as in Keras 3."""
+
+    def __init__(self, patterns: Sequence[str], add: Any):
+        super().__init__(patterns)
+        self._add = add
+
+    def __call__(self, var_list=None, var_names=None) -> None:
+        self._add(var_list, var_names)
+
+
+class Optimizer(Hypers, Callers):
     """What comes before an optimizer of ours or of Keras, to make it one of Keras 2.
 
     A sparse gradient, on TensorFlow and outside of `tf.distribute`, leaves alone the
@@ -100,6 +133,12 @@ class Optimizer(Callers):
     has_fast_paths = False
     keeps_weights: bool = True
     kept_slots: Sequence[str] | None = None
+    weight_decay = Hyper("[0, inf)", is_live=True, is_fixed_at_0=True)
+    decides_when_built: bool = True  # which variables are excluded
+    # The names of arguments, where the native class has others.
+    called: Mapping[str, str] = MappingProxyType(
+        {"weight_decay_exclude": "exclude_from_weight_decay"}
+    )
 
     def __init__(self, lr: Any = None, decay: Number = 0.0, **kwargs: Any):
         if lr is not None:
@@ -113,6 +152,76 @@ class Optimizer(Callers):
             self.keeps_weights, self.kept_slots = False, ()
         if isinstance(self, keras.optimizers.RMSprop) and not self.momentum:
             self.kept_slots = ()
+
+    def build(self, variables):
+        if self.built or not variables:
+            return
+        super().build(variables)
+        self.add_hypers()
+
+    def now(self, learning_rate, dtype):
+        now = super().now(learning_rate, dtype)
+        if self.weight_decay is None:
+            return now
+        return now._replace(weight_decay=self.current("weight_decay", dtype))
+
+    @property
+    def exclude_from_weight_decay(self) -> Any:
+        """Regular expressions: a variable in whose `path` one is found does not decay.
+
+        It can be set, and called as in Keras 3, which adds variables or expressions. A
+        step that is compiled already does not see it.
+        """
+        return Exclusions(self.weight_decay_exclude, self._exclude)
+
+    @exclude_from_weight_decay.setter
+    def exclude_from_weight_decay(self, patterns):
+        self.weight_decay_exclude = self.new_patterns(
+            "exclude_from_weight_decay", patterns
+        )
+
+    def new_patterns(self, name: str, patterns: list[str] | None) -> list[str]:
+        """Returns regular expressions to which an attribute is set."""
+        if self.built and self.decides_when_built:
+            raise ValueError(
+                f"Attribute `{name}` must be set before the optimizer is built, which "
+                f"the first training step does. Received: {name}={patterns}"
+            )
+        return require_patterns(name, patterns or ())
+
+    def _exclude(self, var_list, var_names) -> None:
+        super().exclude_from_weight_decay(var_list, var_names)
+
+    def matches(self, argument: str, variables: list) -> list[bool]:
+        """Returns for each variable whether its path is among those of `argument`.
+
+        What is found nowhere is named, once, by the name that the user wrote.
+        """
+        patterns, name = getattr(self, argument), self.called[argument]
+        paths = getattr(self, "sibling_paths", ()) or [path_of(v) for v in variables]
+        lost = [p for p in patterns if not any(is_found([p], path) for path in paths)]
+        if lost and name not in self._noted.warned:
+            self._noted.warned.add(name)
+            warnings.warn(
+                f"Argument `{name}` of `{self.name}`: {lost} match no variable. There "
+                f"are {len(paths)}, such as {', '.join(map(repr, paths[:3]))}.",
+                stacklevel=3,
+            )
+        return [is_variable_matched_by_regexes(v, patterns) for v in variables]
+
+    def save_own_variables(self, store):
+        saved = {}
+        super().save_own_variables(saved)
+        for i in range(len(saved) - len(self._noted.hypers)):
+            store[str(i)] = saved[str(i)]
+
+    def load_own_variables(self, store):
+        # Those of hyperparameters are the last, and in the configuration.
+        given = {key: store[key] for key in store.keys()}  # noqa: SIM118
+        if self.built and given:
+            for variable in self._noted.hypers.values():
+                given[str(len(given))] = variable.numpy()
+        super().load_own_variables(given)
 
     def adjusted(self, learning_rate, step) -> Any:
         """Returns the learning rate of an update, of which the attribute is the base.
@@ -168,27 +277,42 @@ class Optimizer(Callers):
         for tensor, past in zip(kept, before, strict=True):
             self.assign(tensor, ops.where(rows, tensor, past))
 
+    def slots_of(self, variable) -> dict[str, Any]:
+        """What is kept for a variable, by name."""
+        index = self._get_variable_index(variable)
+        return {name: slots[index] for name, slots in self._noted.slots.items()}
+
     def _kept(self, variable, index) -> list:
         """The weights and slots of which only some rows move."""
-        slots, names = self._noted.slots, self.kept_slots
-        kept = [slots[name][index] for name in (slots if names is None else names)]
+        slots, names = self.slots_of(variable), self.kept_slots
+        kept = [slots[name] for name in (slots if names is None else names)]
         residual = residuals_of(self)[index]
         if self.keeps_weights:
             kept += [variable] if residual is None else [variable, residual]
         return kept
 
     def get_config(self):
-        return super().get_config() | {"decay": self.time_decay}
+        with warnings.catch_warnings():  # of a `lambda`, which is not saved
+            warnings.filterwarnings("ignore", ".*includes a `lambda`")
+            config = self.saved_hypers(super().get_config())
+        if is_function(self._learning_rate):
+            config["learning_rate"] = saved_hyper(
+                "learning_rate", self._learning_rate, as_number(self._learning_rate())
+            )
+        return config | {"decay": self.time_decay}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return super().from_config(with_named_schedules(config), custom_objects)
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            config = with_functions(cls, with_named_schedules(config))
+        return super().from_config(config, custom_objects)
 
 
 def _rate(learning_rate: Any) -> Any:
     """Returns a learning rate as Keras 3 takes it."""
     if isinstance(learning_rate, dict):
         return keras.optimizers.schedules.deserialize(learning_rate)
-    if isinstance(learning_rate, int | np.number) or ops.is_tensor(learning_rate):
+    learning_rate = as_argument(learning_rate)
+    if isinstance(learning_rate, int | Number) and not isinstance(learning_rate, bool):
         return float(learning_rate)
     return learning_rate

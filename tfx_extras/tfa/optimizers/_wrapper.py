@@ -6,29 +6,46 @@ import keras
 
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 from tfx_extras.tfa.optimizers._base import Callers
+from tfx_extras.tfa.optimizers._hyper import Hypers
+from tfx_extras.tfa.optimizers._hyper import with_functions
 from tfx_extras.tfa.optimizers._keras_2 import with_named_schedules
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
-class Wrapper(Callers, OptimizerWrapper):
+class Wrapper(Hypers, Callers, OptimizerWrapper):
     """What comes before a wrapper of ours, to make it one of TensorFlow Addons."""
 
     def __init__(self, optimizer: Any, *args: Any, **kwargs: Any):
+        if not isinstance(optimizer, str | dict | keras.optimizers.Optimizer):
+            raise TypeError(
+                f"Argument `optimizer` of `{type(self).__name__}` must be an optimizer "
+                f"or the name of one of Keras's. Received: optimizer={optimizer!r}"
+            )
+        optimizer = keras.optimizers.get(optimizer)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            raise ValueError(
+                "Argument `optimizer` must not be a LossScaleOptimizer. Wrap the other "
+                f"way round: LossScaleOptimizer({type(self).__name__}(...)). "
+                f"Received: optimizer={optimizer!r}"
+            )
         clipping = {name: kwargs.pop(name, None) for name in CLIPPING}
-        super().__init__(keras.optimizers.get(optimizer), *args, **kwargs)
+        super().__init__(optimizer, *args, **kwargs)
+        if self.has_functions:  # which a compiled update would call once
+            self.has_fast_paths = False
         for name, value in clipping.items():
             if value is not None:
                 clip(self.inner_optimizer, name, value)
 
     def get_config(self):
-        config = super().get_config()
+        config = self.saved_hypers(super().get_config())
         return {"optimizer": config.pop("inner_optimizer")} | config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         with keras.saving.custom_object_scope(custom_objects or {}):
             optimizer = loaded_optimizer(config["optimizer"])
+            config = with_functions(cls, config)
         return cls(**config | {"optimizer": optimizer})
 
 

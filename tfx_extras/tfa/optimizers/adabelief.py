@@ -6,11 +6,13 @@ from keras import ops
 
 from tfx_extras import optimizers
 from tfx_extras._checks import Number
-from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 from tfx_extras.tfa.optimizers._warmup import warmed_up
 
 
@@ -57,21 +59,26 @@ class AdaBelief(Optimizer, optimizers.AdaBelief):
 
     keeps_weights = True
     kept_slots = ()
+    beta_1 = Hyper("[0, 1)")
+    beta_2 = Hyper("[0, 1)")
+    sma_threshold = Hyper("[4, inf)")
+    warmup_proportion = Hyper("[0, 1]")
+    min_lr = Hyper("[0, inf)")
 
     @typechecked
     def __init__(
         self,
         learning_rate: Any = 0.001,
-        beta_1: Number = 0.9,
-        beta_2: Number = 0.999,
+        beta_1: OrFunction = 0.9,
+        beta_2: OrFunction = 0.999,
         epsilon: Number = 1e-14,
         weight_decay: Any = 0.0,
         amsgrad: bool = False,
         rectify: bool = True,
-        sma_threshold: Number = 5.0,
+        sma_threshold: OrFunction = 5.0,
         total_steps: Number = 0,
-        warmup_proportion: Number = 0.1,
-        min_lr: Number = 0.0,
+        warmup_proportion: OrFunction = 0.1,
+        min_lr: OrFunction = 0.0,
         name: str | None = "AdaBelief",
         **kwargs: Any,
     ):
@@ -88,10 +95,8 @@ class AdaBelief(Optimizer, optimizers.AdaBelief):
             **kwargs,
         )
         self.total_steps = require_steps("total_steps", total_steps)
-        self.warmup_proportion = require(
-            "warmup_proportion", warmup_proportion, "[0, 1]"
-        )
-        self.min_lr = require("min_lr", min_lr, "[0, inf)")
+        self.warmup_proportion = warmup_proportion
+        self.min_lr = min_lr
 
     def adjusted(self, learning_rate, step):
         return warmed_up(
@@ -113,8 +118,6 @@ class AdaBelief(Optimizer, optimizers.AdaBelief):
         return variable, (m, s, *maxima)
 
     def get_config(self):
-        return super().get_config() | {
-            "total_steps": self.total_steps,
-            "warmup_proportion": self.warmup_proportion,
-            "min_lr": self.min_lr,
-        }
+        own = {"warmup_proportion": self.warmup_proportion, "min_lr": self.min_lr}
+        own = self.saved_hypers(own) | {"total_steps": self.total_steps}
+        return super().get_config() | own

@@ -5,8 +5,6 @@ from typing import Any
 from keras import ops
 
 from tfx_extras._backend import backend
-from tfx_extras._typed import typechecked
-from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 from tfx_extras.tfa.optimizers._wrapper import Wrapper
 
@@ -30,6 +28,12 @@ class AveragedOptimizerWrapper(Wrapper, AverageWrapper):
         name: str | None = "AverageOptimizer",
         **kwargs: Any,
     ):
+        if hasattr(self, "average_op"):
+            raise TypeError(
+                f"`{type(self).__name__}` has a method `average_op`, which is never "
+                "called here: write `after` and `has_average` in its place, as those "
+                "of `tfx_extras.optimizers.MovingAverage`."
+            )
         super().__init__(optimizer, name=name, **kwargs)
 
     def assign_average_vars(self, var_list) -> None:
@@ -43,8 +47,7 @@ class AveragedOptimizerWrapper(Wrapper, AverageWrapper):
             ValueError: If there is no average yet.
         """
         self._require_average()
-        averaged = {path_of(v): i for i, v in enumerate(self._trainable_variables)}
-        chosen = [averaged.get(path_of(variable)) for variable in var_list]
+        chosen = [self.index_of(variable) for variable in var_list]
         chosen = [index for index in chosen if index is not None]
 
         def give(variable, slots):

@@ -7,7 +7,10 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require_one_of
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 NORMS = {"fro": "frobenius", "nuclear": "nuclear"}
 
@@ -47,12 +50,13 @@ class ConditionalGradient(Optimizer, optimizers.ConditionalGradient):
 
     keeps_weights = True
     kept_slots = ()
+    lambda_ = Hyper("(0, inf)", is_live=True)
 
     @typechecked
     def __init__(
         self,
         learning_rate: Any,
-        lambda_: Number = 0.01,
+        lambda_: OrFunction = 0.01,
         epsilon: Number = 1e-7,
         ord: str = "fro",
         name: str | None = "ConditionalGradient",
@@ -60,7 +64,6 @@ class ConditionalGradient(Optimizer, optimizers.ConditionalGradient):
     ):
         super().__init__(
             learning_rate=learning_rate,
-            radius=lambda_,
             norm=NORMS[require_one_of("ord", ord, list(NORMS))],
             epsilon=epsilon,
             name=name,
@@ -69,10 +72,18 @@ class ConditionalGradient(Optimizer, optimizers.ConditionalGradient):
         self.lambda_ = lambda_
         self.ord = ord
 
+    def update(self, gradient, variable, coefficients, slots):
+        self.radius = self.current("lambda_", variable.dtype)
+        try:
+            return super().update(gradient, variable, coefficients, slots)
+        finally:
+            self.radius = None  # it may be a tensor of a graph
+
     def adjusted(self, learning_rate, step):
         return 1 - super().adjusted(learning_rate, step)
 
     def get_config(self):
         config = super().get_config()
         del config["radius"], config["norm"]
-        return config | {"lambda_": self.lambda_, "ord": self.ord}
+        own = self.saved_hypers({"lambda_": self.lambda_}) | {"ord": self.ord}
+        return config | own

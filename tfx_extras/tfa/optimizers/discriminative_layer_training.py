@@ -14,6 +14,7 @@ from tfx_extras.optimizers.wrappers._rules import Rules
 from tfx_extras.optimizers.wrappers._several import name_apart
 from tfx_extras.optimizers.wrappers._several import require_usable
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Callers
 from tfx_extras.tfa.optimizers._wrapper import loaded_optimizer
 

@@ -6,7 +6,10 @@ from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 
 @register
@@ -46,13 +49,18 @@ class LAMB(Optimizer, optimizers.LAMB):
 
     keeps_weights = False
     kept_slots = ()
+    beta_1 = Hyper("[0, 1)")
+    beta_2 = Hyper("[0, 1)")
+    called = Optimizer.called | {
+        "layer_adaptation_exclude": "exclude_from_layer_adaptation"
+    }
 
     @typechecked
     def __init__(
         self,
         learning_rate: Any = 0.001,
-        beta_1: Number = 0.9,
-        beta_2: Number = 0.999,
+        beta_1: OrFunction = 0.9,
+        beta_2: OrFunction = 0.999,
         epsilon: Number = 1e-6,
         weight_decay: Any = 0.0,
         exclude_from_weight_decay: list[str] | None = None,
@@ -75,6 +83,19 @@ class LAMB(Optimizer, optimizers.LAMB):
             layer_adaptation_exclude=unadapted or (),
             name=name,
             **kwargs,
+        )
+        if unadapted == exclude_from_weight_decay:  # one list, of which one warning
+            self.called = dict.fromkeys(self.called, "exclude_from_weight_decay")
+
+    @property
+    def exclude_from_layer_adaptation(self) -> list[str]:
+        """Regular expressions of variables with a trust ratio of 1."""
+        return self.layer_adaptation_exclude
+
+    @exclude_from_layer_adaptation.setter
+    def exclude_from_layer_adaptation(self, patterns):
+        self.layer_adaptation_exclude = self.new_patterns(
+            "exclude_from_layer_adaptation", patterns
         )
 
     def get_config(self):

@@ -6,7 +6,10 @@ from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 
 @register
@@ -40,13 +43,15 @@ class LazyAdam(Optimizer, optimizers.LazyAdam):
 
     keeps_weights = False  # The native class sees to it.
     kept_slots = ()
+    beta_1 = Hyper("[0, 1)")
+    beta_2 = Hyper("[0, 1)")
 
     @typechecked
     def __init__(
         self,
         learning_rate: Any = 0.001,
-        beta_1: Number = 0.9,
-        beta_2: Number = 0.999,
+        beta_1: OrFunction = 0.9,
+        beta_2: OrFunction = 0.999,
         epsilon: Number = 1e-7,
         amsgrad: bool = False,
         name: str | None = "LazyAdam",

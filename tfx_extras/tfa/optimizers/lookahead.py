@@ -6,6 +6,9 @@ from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 from tfx_extras.tfa.optimizers._wrapper import Wrapper
 
 
@@ -38,13 +41,21 @@ class Lookahead(Wrapper, optimizers.Lookahead):
     Reference: Zhang et al., 2019. https://arxiv.org/abs/1907.08610
     """
 
+    slow_step_size = Hyper("[0, 1]")
+
     @typechecked
     def __init__(
         self,
         optimizer: Any,
         sync_period: Number = 6,
-        slow_step_size: Number = 0.5,
+        slow_step_size: OrFunction = 0.5,
         name: str | None = "Lookahead",
         **kwargs: Any,
     ):
-        super().__init__(optimizer, sync_period, slow_step_size, name, **kwargs)
+        super().__init__(
+            optimizer,
+            sync_period=sync_period,
+            slow_step_size=slow_step_size,
+            name=name,
+            **kwargs,
+        )

@@ -8,6 +8,10 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import as_number
+from tfx_extras.tfa._typed import typechecked
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 from tfx_extras.tfa.optimizers.average_wrapper import AveragedOptimizerWrapper
 
 
@@ -22,7 +26,7 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
         optimizer: An optimizer, or a name of one of Keras's.
         average_decay: In [0, 1).
         num_updates: $n$, a whole number in [0, inf), which makes the decay at most
-            $(1 + n) / (10 + n)$.
+            $(1 + n) / (10 + n)$. What a variable holds is read here, once.
         start_step: The number of updates before which the average is the weights.
         dynamic_decay: Whether the decay grows to `average_decay`.
         name: Name of the optimizer.
@@ -43,31 +47,47 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
     Reference: Polyak and Juditsky, 1992. https://doi.org/10.1137/0330046
     """
 
+    average_decay = Hyper("[0, 1)")
+
     @typechecked
     def __init__(
         self,
         optimizer: Any,
-        average_decay: Number = 0.99,
-        num_updates: Number | None = None,
+        average_decay: OrFunction = 0.99,
+        num_updates: OrFunction | None = None,
         start_step: Number = 0,
         dynamic_decay: bool = False,
         name: str | None = "MovingAverage",
         **kwargs: Any,
     ):
-        decay = require("average_decay", average_decay, "[0, 1)")
         if num_updates is not None:
+            num_updates = as_number(
+                num_updates() if callable(num_updates) else num_updates
+            )
             num_updates = require_steps("num_updates", num_updates)
-            decay = min(decay, (1 + num_updates) / (10 + num_updates))
+        decay = as_number(average_decay() if callable(average_decay) else average_decay)
         super().__init__(
             optimizer,
             name,
-            decay=decay,
+            decay=require("average_decay", decay, "[0, 1)"),
             start_step=start_step,
             warmup=dynamic_decay,
             **kwargs,
         )
-        self.average_decay = average_decay
         self.num_updates = num_updates
+        self.average_decay = average_decay
+        if self.has_functions:
+            self.has_fast_paths = False
+
+    @property
+    def decay(self) -> float:
+        """The decay that updates have."""
+        decay, n = self.average_decay, self.num_updates
+        return decay if n is None else min(decay, (1 + n) / (10 + n))
+
+    @decay.setter
+    def decay(self, decay):
+        self.average_decay = decay
 
     @property
     def has_shadow_copy(self) -> bool:
@@ -90,7 +110,7 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
         config = super().get_config()
         del config["decay"]
         return config | {
-            "average_decay": self.average_decay,
+            **self.saved_hypers({"average_decay": self.average_decay}),
             "num_updates": self.num_updates,
             "dynamic_decay": config.pop("warmup"),
         }

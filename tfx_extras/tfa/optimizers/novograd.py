@@ -7,7 +7,10 @@ from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 
 @register
@@ -45,14 +48,16 @@ class NovoGrad(Optimizer, optimizers.NovoGrad):
 
     keeps_weights = True
     kept_slots = ("momentum",)
+    beta_1 = Hyper("[0, 1)")
+    beta_2 = Hyper("[0, 1)")
     sign_in_keras_2 = MappingProxyType({"momentum": -1})
 
     @typechecked
     def __init__(
         self,
         learning_rate: Any = 0.001,
-        beta_1: Number = 0.9,
-        beta_2: Number = 0.999,
+        beta_1: OrFunction = 0.9,
+        beta_2: OrFunction = 0.999,
         epsilon: Number = 1e-7,
         weight_decay: Any = 0.0,
         grad_averaging: bool = False,

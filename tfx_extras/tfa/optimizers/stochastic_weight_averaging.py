@@ -7,6 +7,7 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require_steps
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers.average_wrapper import AveragedOptimizerWrapper
 
 

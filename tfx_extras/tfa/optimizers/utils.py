@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -38,4 +39,13 @@ def get_variable_name(variable) -> str:
 
 def is_variable_matched_by_regexes(variable, regexes: list[str]) -> bool:
     """Whether one of the regular expressions is found in the path of a variable."""
-    return any(re.search(regex, path_of(variable)) for regex in regexes or ())
+    return is_found(regexes or (), path_of(variable))
+
+
+def is_found(regexes: Iterable[str], path: str) -> bool:
+    """Whether one of the regular expressions is found in a path.
+
+    In Keras 2 the name of a variable ended in `:0`, and so may an expression.
+    """
+    path = re.sub(r":\d+$", "", path)
+    return any(re.search(r, path) or re.search(r, f"{path}:0") for r in regexes)

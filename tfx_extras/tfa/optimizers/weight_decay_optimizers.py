@@ -10,17 +10,19 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
-from tfx_extras._checks import require
-from tfx_extras._checks import require_patterns
 from tfx_extras._configuration import loaded
-from tfx_extras._configuration import saved
-from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
+from tfx_extras.tfa.optimizers._adam_and_sgd import SGD
+from tfx_extras.tfa.optimizers._adam_and_sgd import Adam
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
+from tfx_extras.tfa.optimizers.utils import is_variable_matched_by_regexes
 
 
 class DecoupledWeightDecayExtension(Optimizer):
@@ -57,7 +59,9 @@ class DecoupledWeightDecayExtension(Optimizer):
     Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
     """
 
-    @typechecked
+    weight_decay = Hyper("[0, inf)", is_live=True)
+    decides_when_built = False
+
     def __init__(
         self,
         weight_decay: Any,
@@ -67,14 +71,15 @@ class DecoupledWeightDecayExtension(Optimizer):
         super().__init__(**kwargs)
         if isinstance(weight_decay, dict):
             weight_decay = loaded(weight_decay)
-        if not callable(weight_decay):
-            weight_decay = require("weight_decay", weight_decay, "[0, inf)")
-        # Keras's own, `weight_decay`, is times the learning rate.
-        self.decoupled_weight_decay = weight_decay
-        self.weight_decay_exclude = require_patterns(
-            "exclude_from_weight_decay", exclude_from_weight_decay or ()
-        )
+        self.weight_decay = weight_decay
+        self.exclude_from_weight_decay = exclude_from_weight_decay
         self._noted.decaying = None
+
+    def build(self, variables):
+        if self.built or not variables:
+            return
+        super().build(variables)
+        self.matches("weight_decay_exclude", variables)  # which says what is lost
 
     def apply_gradients(self, grads_and_vars, name=None, decay_var_list=None):
         """Applies gradients, given as pairs with their variables.
@@ -84,9 +89,9 @@ class DecoupledWeightDecayExtension(Optimizer):
             name: Without meaning: there is no graph to name a part of.
             decay_var_list: The variables that decay; `None`: all but those excluded.
         """
-        if decay_var_list is not None:
-            decay_var_list = {path_of(variable) for variable in decay_var_list}
-        self._noted.decaying = decay_var_list
+        self._noted.decaying = (
+            decay_var_list if decay_var_list is None else list(decay_var_list)
+        )
         try:
             return super().apply_gradients(grads_and_vars, name)
         finally:
@@ -121,32 +126,40 @@ class DecoupledWeightDecayExtension(Optimizer):
             residual = residuals_of(self)[index]
             w = exact(variable, residual)
             rows = self._noted.rows.get(index)
-            rate = self._current_decay(w.dtype)
-            decayed = w - rate * w
+            decayed = w - self.current("weight_decay", w.dtype) * w
             if rows is not None:
                 decayed = ops.where(rows, decayed, w)
             store(decayed, variable, residual)
         super().update_step(gradient, variable, learning_rate)
 
+    def now(self, learning_rate, dtype):
+        # A formula of ours has a decay of its own.
+        return super().now(learning_rate, dtype)._replace(weight_decay=0.0)
+
+    def _apply_weight_decay(self, variables):
+        pass  # Keras's own is times the learning rate
+
     def _decays_now(self, index) -> bool:
-        path = path_of(self._trainable_variables[index])
         chosen = self._noted.decaying
         if chosen is not None:
-            return path in chosen
-        return not any(re.search(p, path) for p in self.weight_decay_exclude)
+            return index in map(self.index_of, chosen)
+        if index in map(self.index_of, self._noted.excluded):
+            return False
+        variable = self._trainable_variables[index]
+        return not is_variable_matched_by_regexes(variable, self.weight_decay_exclude)
 
-    def _current_decay(self, dtype) -> Any:
-        rate = self.decoupled_weight_decay
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            rate = rate(self.iterations)
-        elif callable(rate):
-            rate = rate()
-        return ops.cast(rate, dtype) if ops.is_tensor(rate) else rate
+    def _exclude(self, var_list, var_names):
+        self._noted.excluded += var_list or ()
+        self.exclude_from_weight_decay = [
+            *self.weight_decay_exclude,
+            *(var_names or ()),
+        ]
 
     def get_config(self):
+        # A variable is known by what it is, and to what is loaded by its path.
+        paths = [f"^{re.escape(path_of(v))}$" for v in self._noted.excluded]
         return super().get_config() | {
-            "weight_decay": saved(self.decoupled_weight_decay),
-            "exclude_from_weight_decay": list(self.weight_decay_exclude),
+            "exclude_from_weight_decay": [*self.weight_decay_exclude, *paths],
         }
 
 
@@ -183,9 +196,10 @@ def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
         )
     names = list(inspect.signature(base_optimizer).parameters)
 
-    class OptimizerWithDecoupledWeightDecay(
-        DecoupledWeightDecayExtension, base_optimizer
-    ):
+    own = {keras.optimizers.Adam: Adam, keras.optimizers.SGD: SGD}
+    base: Any = own.get(base_optimizer, base_optimizer)
+
+    class OptimizerWithDecoupledWeightDecay(DecoupledWeightDecayExtension, base):
         """An optimizer whose weights decay before each step."""
 
         def __init__(self, weight_decay: Any, *args: Any, **kwargs: Any):
@@ -196,7 +210,7 @@ def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
 
 
 @register
-class SGDW(DecoupledWeightDecayExtension, keras.optimizers.SGD):
+class SGDW(DecoupledWeightDecayExtension, SGD):
     r"""`keras.optimizers.SGD`, whose weights decay before each step.
 
     $$ w \leftarrow w - \lambda w $$
@@ -231,7 +245,7 @@ class SGDW(DecoupledWeightDecayExtension, keras.optimizers.SGD):
         self,
         weight_decay: Any,
         learning_rate: Any = 0.001,
-        momentum: Number = 0.0,
+        momentum: OrFunction = 0.0,
         nesterov: bool = False,
         name: str | None = "SGDW",
         **kwargs: Any,
@@ -247,7 +261,7 @@ class SGDW(DecoupledWeightDecayExtension, keras.optimizers.SGD):
 
 
 @register
-class AdamW(DecoupledWeightDecayExtension, keras.optimizers.Adam):
+class AdamW(DecoupledWeightDecayExtension, Adam):
     r"""`keras.optimizers.Adam`, whose weights decay before each step.
 
     $$ w \leftarrow w - \lambda w $$
@@ -285,8 +299,8 @@ class AdamW(DecoupledWeightDecayExtension, keras.optimizers.Adam):
         self,
         weight_decay: Any,
         learning_rate: Any = 0.001,
-        beta_1: Number = 0.9,
-        beta_2: Number = 0.999,
+        beta_1: OrFunction = 0.9,
+        beta_2: OrFunction = 0.999,
         epsilon: Number = 1e-7,
         amsgrad: bool = False,
         name: str | None = "AdamW",

@@ -6,7 +6,10 @@ from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
+from tfx_extras.tfa.optimizers._hyper import Hyper
+from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 
 @register
@@ -44,16 +47,21 @@ class Yogi(Optimizer, optimizers.Yogi):
 
     keeps_weights = True
     kept_slots = ("variance",)
+    beta_1 = Hyper("[0, 1)")
+    beta_2 = Hyper("[0, 1)")
+    epsilon = Hyper("(0, inf)")
+    l1_regularization_strength = Hyper("[0, inf)")
+    l2_regularization_strength = Hyper("[0, inf)")
 
     @typechecked
     def __init__(
         self,
         learning_rate: Any = 0.01,
-        beta1: Number = 0.9,
-        beta2: Number = 0.999,
-        epsilon: Number = 1e-3,
-        l1_regularization_strength: Number = 0.0,
-        l2_regularization_strength: Number = 0.0,
+        beta1: OrFunction = 0.9,
+        beta2: OrFunction = 0.999,
+        epsilon: OrFunction = 1e-3,
+        l1_regularization_strength: OrFunction = 0.0,
+        l2_regularization_strength: OrFunction = 0.0,
         initial_accumulator_value: Number = 1e-6,
         activation: str = "sign",
         name: str | None = "Yogi",

@@ -1,0 +1,65 @@
+"""Constructors that take tensors for numbers, as those of TensorFlow Addons did."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import typeguard
+from keras import ops
+
+
+def typechecked(function: Callable[..., Any]) -> Any:
+    """Decorates a constructor to check types, and to take a tensor for its number."""
+    checked = typeguard.typechecked(function)
+
+    @functools.wraps(function)
+    def converted(*args, **kwargs):
+        return checked(
+            *map(as_argument, args),
+            **{name: as_argument(value) for name, value in kwargs.items()},
+        )
+
+    return converted
+
+
+def as_argument(value: Any) -> Any:
+    """Returns the number in a tensor, a function for a variable, or `value`."""
+    if is_variable(value):
+        return Read(value)
+    return as_number(value)
+
+
+def as_number(value: Any) -> Any:
+    """Returns the number in a tensor or variable of one, or `value`."""
+    if not (ops.is_tensor(value) or is_variable(value)) or tuple(value.shape):
+        return value
+    try:
+        return ops.convert_to_numpy(value).item()
+    except Exception as error:  # of any kind: each backend has its own
+        raise ValueError(
+            "A hyperparameter must be a number, or have a value while a step is "
+            f"compiled. Received: {value}"
+        ) from error
+
+
+def is_variable(value: Any) -> bool:
+    """Whether it can change: a variable of Keras or of TensorFlow."""
+    if isinstance(value, keras.Variable):
+        return True
+    return ops.is_tensor(value) and hasattr(value, "assign")
+
+
+class Read:
+    """A function of which the value is that of a variable."""
+
+    __name__ = "variable"
+
+    def __init__(self, variable: Any):
+        self.variable = variable
+
+    def __call__(self):
+        return ops.convert_to_tensor(self.variable)
+
+    def __repr__(self):
+        return repr(self.variable)

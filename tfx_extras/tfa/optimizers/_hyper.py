@@ -1,0 +1,181 @@
+"""Hyperparameters as Keras 2 had them: numbers or functions, which can be set."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras._checks import Number
+from tfx_extras._checks import require
+from tfx_extras._configuration import loaded
+from tfx_extras.tfa._typed import as_argument
+from tfx_extras.tfa._typed import as_number
+
+OrFunction = Number | Callable[..., Any]
+
+
+class Hyper:
+    """An attribute that is a number, a schedule or a function without arguments.
+
+    Reading it calls the function. What is `live` is kept in a variable of the
+    optimizer once that is built: a step that is compiled sees what it is set to. It is
+    no part of the state that is saved, but of the configuration.
+
+    Args:
+        interval: Where its numbers must lie.
+        is_live: Whether formulas read it by `Hypers.current`.
+        is_fixed_at_0: Whether a number that is 0 when the optimizer is built has no
+            part in its steps.
+    """
+
+    def __init__(
+        self, interval: str, is_live: bool = False, is_fixed_at_0: bool = False
+    ):
+        self.interval = interval
+        self.is_live = is_live
+        self.is_fixed_at_0 = is_fixed_at_0
+        self.name = ""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, optimizer, owner=None) -> Any:
+        if optimizer is None:
+            return self
+        variable = optimizer._noted.hypers.get(self.name)
+        if variable is not None:  # 0.1 again, not 0.10000000149011612
+            return float(str(np.float32(variable.numpy())))
+        value = vars(optimizer)[self.name]
+        if not is_function(value):
+            return value
+        with backend.outside_of_compilation():
+            return self.checked(as_number(value()))
+
+    def __set__(self, optimizer, value: Any) -> None:
+        value = as_argument(value)
+        if isinstance(value, int | Number):
+            value = self.checked(value)
+        variable = optimizer._noted.hypers.get(self.name)
+        if variable is not None and isinstance(value, int | Number):
+            variable.assign(value)
+        elif self.is_live and getattr(optimizer, "built", False):
+            raise ValueError(
+                f"Attribute `{self.name}` can only be set to another number once the "
+                "optimizer is built, if it was a number"
+                + (" and not 0" if self.is_fixed_at_0 else "")
+                + f" before. Received: {self.name}={value!r}"
+            )
+        else:
+            vars(optimizer)[self.name] = value
+
+    def checked(self, value: Any) -> Any:
+        return require(self.name, value, self.interval)
+
+
+class Hypers:
+    """What an optimizer needs to have attributes that are `Hyper`."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        functions = {
+            name: value
+            for name in hypers_of(type(self))
+            if is_function(value := as_argument(kwargs.get(name)))
+        }
+        for name, function in functions.items():  # whose value is checked as a number
+            kwargs[name] = as_number(function())
+        super().__init__(*args, **kwargs)
+        for name, function in functions.items():
+            setattr(self, name, function)
+
+    def add_hypers(self: Any) -> None:
+        """Makes variables of the numbers that are live."""
+        for name, hyper in hypers_of(type(self)).items():
+            value = vars(self).get(name)
+            is_number = isinstance(value, int | Number)
+            if hyper.is_live and is_number and (value or not hyper.is_fixed_at_0):
+                self._noted.hypers[name] = self.add_variable(
+                    (),
+                    keras.initializers.Constant(value),
+                    "float32",
+                    "only_first_replica",
+                    name=name,
+                )
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether a step depends on what a function of the user returns."""
+        return any(is_function(vars(self).get(name)) for name in hypers_of(type(self)))
+
+    def current(self: Any, name: str, dtype: str) -> Any:
+        """Returns the value of a live hyperparameter in this step, as a tensor."""
+        value = self._noted.hypers.get(name)
+        if value is None:
+            value = vars(self)[name]
+        if is_function(value):
+            value = value()
+        elif callable(value):  # a schedule
+            value = value(self.iterations)
+        return ops.cast(value, dtype)
+
+    def saved_hypers(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Returns a configuration with what can be saved of functions.
+
+        Args:
+            config: A configuration that has only numbers.
+        """
+        saved = dict(config)
+        for name in config.keys() & hypers_of(type(self)).keys():
+            saved[name] = saved_hyper(name, vars(self)[name], getattr(self, name))
+        return saved
+
+
+@cache
+def hypers_of(cls: type) -> dict[str, Hyper]:
+    """The attributes of a class that are `Hyper`, by name."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        found |= {k: v for k, v in vars(base).items() if isinstance(v, Hyper)}
+    return found
+
+
+def is_function(value: Any) -> bool:
+    """Whether it is called without arguments, and no schedule."""
+    is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+    return callable(value) and not is_schedule
+
+
+def saved_hyper(name: str, value: Any, number: Any) -> Any:
+    """Returns a hyperparameter as it is in a configuration.
+
+    Args:
+        name: Its name.
+        value: What was given for it.
+        number: Its value now.
+    """
+    if not callable(value):
+        return number
+    if is_function(value) and ">" not in _registered_name(value):
+        warnings.warn(
+            f"`{name}` is a function, {value!r}, which is not registered by "
+            "`keras.saving.register_keras_serializable()`: in its place its value "
+            f"now is saved, {number}.",
+            stacklevel=3,
+        )
+        return number
+    return keras.saving.serialize_keras_object(value)
+
+
+def _registered_name(function) -> str:
+    has_name = hasattr(function, "__name__")
+    return keras.saving.get_registered_name(function) if has_name else ""
+
+
+def with_functions(cls: type, config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a configuration in which registered functions are functions again."""
+    found = {name: loaded(config[name]) for name in config.keys() & hypers_of(cls)}
+    return config | found
