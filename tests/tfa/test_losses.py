@@ -195,3 +195,56 @@ def test_bad_arguments_are_named():
     ):
         with pytest.raises(ValueError, match=name):
             make()
+
+
+def test_the_pinball_loss_of_one_axis_is_one_number():
+    # The example of TensorFlow Addons' documentation.
+    y_true, y_pred = [0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]
+    loss = tfa.losses.pinball_loss(y_true, y_pred, tau=0.1)
+    assert loss.shape == ()
+    np.testing.assert_allclose(tools.array(loss), 0.475, rtol=1e-6)
+    # Of the class, each is a sample, which has its weight.
+    loss = tfa.losses.PinballLoss(0.1)
+    np.testing.assert_allclose(tools.array(loss(y_true, y_pred)), 0.475, rtol=1e-6)
+    weighed = loss(y_true, y_pred, sample_weight=np.array([0.0, 0.0, 0.0, 4.0]))
+    np.testing.assert_allclose(tools.array(weighed), 0.1, rtol=1e-6)
+
+
+def test_each_value_of_a_sample_may_have_a_tau():
+    generator = np.random.default_rng(0)
+    y_true, y_pred = generator.standard_normal((2, 4, 3, 2))
+    tau = generator.uniform(size=(3, 2))
+    error = y_true - y_pred
+    expected = np.maximum(tau * error, (tau - 1) * error).mean(-1)
+    with tools.wide():
+        value = tfa.losses.pinball_loss(
+            *map(ops.convert_to_tensor, (y_true, y_pred)), ops.convert_to_tensor(tau)
+        )
+        np.testing.assert_allclose(tools.array(value), expected, rtol=1e-12)
+        loss = tfa.losses.PinballLoss(ops.convert_to_tensor(tau), reduction="none")
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    np.testing.assert_allclose(tools.array(again(y_true, y_pred)), expected, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"tau\.shape"):
+        tfa.losses.pinball_loss(y_true, y_pred, tau.T)
+    with pytest.raises(ValueError, match="tau"):
+        tfa.losses.PinballLoss(tau - 1)
+
+
+def test_one_box_and_each_box_with_each_have_a_loss():
+    boxes = np.array([[4.0, 3.0, 7.0, 5.0], [5.0, 6.0, 10.0, 7.0]])
+    others = np.array([[3.0, 4.0, 6.0, 8.0], [14.0, 14.0, 15.0, 15.0], boxes[0]])
+    each = [[tfa.losses.giou_loss(box, other) for other in others] for box in boxes]
+    assert all(value.shape == () for row in each for value in row)
+    each = np.array([[float(value) for value in row] for row in each])
+    np.testing.assert_allclose(each[0, 0], 1.075, rtol=1e-6)
+    pairs = tfa.losses.giou_loss(boxes[:, None], others[None])
+    np.testing.assert_array_equal(tools.array(pairs), each)
+    np.testing.assert_array_equal(
+        tools.array(tfa.losses.giou_loss(boxes, others[0])), each[:, 0]
+    )
+    loss = tfa.losses.GIoULoss()
+    np.testing.assert_allclose(tools.array(loss(boxes[0], others[0])), 1.075, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"y_pred.shape=\(2, 1\)"):
+        tfa.losses.giou_loss(boxes, boxes[:, :1])

@@ -43,6 +43,11 @@ def as_number(value: Any) -> Any:
         ) from error
 
 
+def number_now(value: Any) -> Any:
+    """Returns the number that a function returns now, or that a value is."""
+    return as_number(value() if callable(value) else value)
+
+
 def is_variable(value: Any) -> bool:
     """Whether it can change: a variable of Keras or of TensorFlow."""
     if isinstance(value, keras.Variable):

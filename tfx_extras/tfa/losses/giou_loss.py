@@ -1,8 +1,10 @@
 """The loss of boxes."""
 
+from keras import ops
+
 from tfx_extras import losses
 from tfx_extras._checks import require_one_of
-from tfx_extras._typed import typechecked
+from tfx_extras.losses._base import predictions
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss
@@ -20,12 +22,13 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
     have a gradient.
 
     Args:
-        y_true: Boxes `[y_min, x_min, y_max, x_max]`, of shape `(batch, ..., 4)`.
-        y_pred: Boxes, of the same shape.
+        y_true: Boxes `[y_min, x_min, y_max, x_max]`, of shape `(..., 4)`.
+        y_pred: Boxes, of the same shape or one that broadcasts with it: `(n, 1, 4)`
+            and `(1, m, 4)` compare each box with each.
         mode: `"giou"` or `"iou"`.
 
     Returns:
-        The loss of each box, of shape `(batch, ...)`.
+        The loss of each pair of boxes, of shape `(...)`.
 
     Raises:
         ValueError: If the shapes are others, or `mode` is unknown.
@@ -37,7 +40,21 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
 
     Reference: Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
     """
-    return losses.giou_loss(y_true, y_pred, require_one_of("mode", mode, MODES))
+    require_one_of("mode", mode, MODES)
+    y_pred = predictions(y_pred)
+    y_true = ops.convert_to_tensor(y_true, y_pred.dtype)
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    if any(shape[-1:] != (4,) for shape in shapes):
+        raise ValueError(
+            "`y_true` and `y_pred` must have shapes `(..., 4)`. Received: "
+            f"y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
+        )
+    if shapes[0] != shapes[1]:
+        zeros = ops.zeros_like(y_true), ops.zeros_like(y_pred)
+        y_true, y_pred = y_true + zeros[1], y_pred + zeros[0]
+    if len(y_pred.shape) == 1:
+        return losses.giou_loss(y_true[None], y_pred[None], mode)[0]
+    return losses.giou_loss(y_true, y_pred, mode)
 
 
 @register

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 from tfx_extras import losses
-from tfx_extras._typed import typechecked
+from tfx_extras._checks import require
+from tfx_extras.losses._base import aligned
+from tfx_extras.losses._base import mean
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss
@@ -23,11 +27,12 @@ def pinball_loss(y_true, y_pred, tau: Any = 0.5):
 
     Args:
         y_true: Values $y$, of the shape of `y_pred`.
-        y_pred: Predictions $\hat y$, of shape `(..., values)`.
-        tau: $\tau$, in [0, 1]: a number, or one for each value of the last axis.
+        y_pred: Predictions $\hat y$, of shape `(batch, ..., values)`, or `(values,)`.
+        tau: $\tau$, in [0, 1]: a number, or one for each value of a sample, of shape
+            `(..., values)` or of its last axis.
 
     Returns:
-        The loss, of shape `(...)`.
+        The loss, of shape `(batch, ...)`; a scalar for `(values,)`.
 
     Raises:
         ValueError: If the shapes are others.
@@ -39,15 +44,44 @@ def pinball_loss(y_true, y_pred, tau: Any = 0.5):
 
     Reference: Koenker and Bassett, 1978. https://doi.org/10.2307/1913643
     """
-    return losses.pinball_loss(y_true, y_pred, tau)
+    y_true, y_pred = (ops.convert_to_tensor(y) for y in (y_true, y_pred))
+    values = _of_samples(y_true, y_pred, tau)
+    is_one = len(y_true.shape) == len(y_pred.shape) == 1
+    return mean(values) if is_one else values
+
+
+def _of_samples(y_true, y_pred, tau):
+    """As `pinball_loss`, but predictions of rank 1 are a batch."""
+    tau = _array(tau)
+    if tau.ndim < 2:
+        return losses.pinball_loss(y_true, y_pred, tau)
+    y_true, y_pred = aligned(y_true, y_pred)
+    if tau.shape != tuple(y_pred.shape)[1:]:
+        raise ValueError(
+            "Argument `tau` must be a number, or have the shape of a sample or of its "
+            f"last axis. Received: tau.shape={tau.shape}, "
+            f"y_pred.shape={tuple(y_pred.shape)}"
+        )
+    error = y_true - y_pred
+    above, below = (ops.convert_to_tensor(t, error.dtype) for t in (tau, tau - 1))
+    slope = ops.where(error < 0, below, ops.zeros_like(error))
+    return mean(error * ops.where(error > 0, above, slope))
+
+
+def _array(tau) -> np.ndarray:
+    is_tensor = ops.is_tensor(tau) or isinstance(tau, keras.Variable)
+    return np.asarray(ops.convert_to_numpy(tau) if is_tensor else tau, "float64")
 
 
 @register
 class PinballLoss(Loss):
     r"""Class form of `pinball_loss`, which has the formula.
 
+    Predictions of rank 1 are a batch, of which each sample has a weight.
+
     Args:
-        tau: $\tau$, in [0, 1]: a number, or one for each value of the last axis.
+        tau: $\tau$, in [0, 1]: a number, or one for each value of a sample, of its
+            shape or that of its last axis.
         reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
         name: Name of the loss.
 
@@ -62,7 +96,7 @@ class PinballLoss(Loss):
     Reference: Koenker and Bassett, 1978. https://doi.org/10.2307/1913643
     """
 
-    function = staticmethod(pinball_loss)
+    function = staticmethod(_of_samples)
 
     @typechecked
     def __init__(
@@ -71,5 +105,8 @@ class PinballLoss(Loss):
         reduction: str | None = "auto",
         name: str | None = "pinball_loss",
     ):
-        super().__init__(name, reduction)
-        self.tau = losses.PinballLoss(np.asarray(tau).tolist()).tau
+        super().__init__(name or "pinball_loss", reduction)
+        values = _array(tau)
+        for value in values.flat:
+            require("tau", value, "[0, 1]")
+        self.tau = values.tolist()

@@ -20,7 +20,7 @@ from tfx_extras.optimizers._base import Optimizer as OurOptimizer
 from tfx_extras.optimizers._base import path_of
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.tfa._typed import as_argument
-from tfx_extras.tfa._typed import as_number
+from tfx_extras.tfa._typed import number_now
 from tfx_extras.tfa.optimizers._hyper import Hyper
 from tfx_extras.tfa.optimizers._hyper import Hypers
 from tfx_extras.tfa.optimizers._hyper import is_function
@@ -297,7 +297,7 @@ class Optimizer(Hypers, Callers):
             config = self.saved_hypers(super().get_config())
         if is_function(self._learning_rate):
             config["learning_rate"] = saved_hyper(
-                "learning_rate", self._learning_rate, as_number(self._learning_rate())
+                "learning_rate", self._learning_rate, number_now(self._learning_rate)
             )
         return config | {"decay": self.time_decay}
 

@@ -14,7 +14,7 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._configuration import loaded
 from tfx_extras.tfa._typed import as_argument
-from tfx_extras.tfa._typed import as_number
+from tfx_extras.tfa._typed import number_now
 
 OrFunction = Number | Callable[..., Any]
 
@@ -50,11 +50,13 @@ class Hyper:
         variable = optimizer._noted.hypers.get(self.name)
         if variable is not None:  # 0.1 again, not 0.10000000149011612
             return float(str(np.float32(variable.numpy())))
+        if self.name not in vars(optimizer):
+            raise AttributeError(self.name)
         value = vars(optimizer)[self.name]
         if not is_function(value):
             return value
         with backend.outside_of_compilation():
-            return self.checked(as_number(value()))
+            return self.checked(number_now(value))
 
     def __set__(self, optimizer, value: Any) -> None:
         value = as_argument(value)
@@ -81,13 +83,11 @@ class Hypers:
     """What an optimizer needs to have attributes that are `Hyper`."""
 
     def __init__(self, *args: Any, **kwargs: Any):
-        functions = {
-            name: value
-            for name in hypers_of(type(self))
-            if is_function(value := as_argument(kwargs.get(name)))
-        }
+        kwargs = {name: as_argument(value) for name, value in kwargs.items()}
+        own = kwargs.keys() & hypers_of(type(self)).keys()
+        functions = {name: kwargs[name] for name in own if is_function(kwargs[name])}
         for name, function in functions.items():  # whose value is checked as a number
-            kwargs[name] = as_number(function())
+            kwargs[name] = number_now(function)
         super().__init__(*args, **kwargs)
         for name, function in functions.items():
             setattr(self, name, function)

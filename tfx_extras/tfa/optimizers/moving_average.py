@@ -8,7 +8,7 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
-from tfx_extras.tfa._typed import as_number
+from tfx_extras.tfa._typed import number_now
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._hyper import Hyper
 from tfx_extras.tfa.optimizers._hyper import OrFunction
@@ -61,15 +61,12 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
         **kwargs: Any,
     ):
         if num_updates is not None:
-            num_updates = as_number(
-                num_updates() if callable(num_updates) else num_updates
-            )
-            num_updates = require_steps("num_updates", num_updates)
-        decay = as_number(average_decay() if callable(average_decay) else average_decay)
+            num_updates = require_steps("num_updates", number_now(num_updates))
+        decay = require("average_decay", number_now(average_decay), "[0, 1)")
         super().__init__(
             optimizer,
             name,
-            decay=require("average_decay", decay, "[0, 1)"),
+            decay=decay,
             start_step=start_step,
             warmup=dynamic_decay,
             **kwargs,
