@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from tests import tools
+from tfx_extras import optimizers
 from tfx_extras import tfa
 
 ADAM = {"beta_1": 0.5, "beta_2": 0.875}
@@ -102,3 +103,117 @@ def test_a_tensor_is_its_number(name, argument, first, next, others):
     number = make(name, **{argument: first}, **others)
     assert tensor.get_config() == number.get_config()
     assert np.array_equal(trajectory(tensor), trajectory(number))
+
+
+@pytest.mark.parametrize("name", ["SGDW", "AdamW", "RectifiedAdam", "extended SGD"])
+def test_the_decay_can_be_read_and_set_while_a_model_is_trained(name):
+    # Within `fit`, a step is compiled once, by TensorFlow and JAX.
+    unit = 2.0**-3 if name == "RectifiedAdam" else 1.0  # its decay is times the rate
+    rate = unit if name == "RectifiedAdam" else 0.0
+    cls = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimizers.SGD)
+    cls = getattr(tfa.optimizers, name, cls)
+    optimizer = cls(weight_decay=0.5, learning_rate=rate)
+    assert optimizer.weight_decay == 0.5
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((1,)), layer])
+    model.compile(optimizer, "mse")
+    data = {"x": np.zeros((1, 1)), "y": np.zeros((1, 1)), "verbose": 0}
+    model.fit(**data)
+    kernel = 1 - 0.5 * unit
+    np.testing.assert_allclose(tools.array(layer.kernel), [[kernel]], rtol=1e-7)
+    optimizer.weight_decay = 0.1
+    assert optimizer.weight_decay == 0.1
+    assert optimizer.get_config()["weight_decay"] == 0.1
+    model.fit(**data)
+    kernel *= 1 - 0.1 * unit
+    np.testing.assert_allclose(tools.array(layer.kernel), [[kernel]], rtol=1e-7)
+    with pytest.raises(ValueError, match="weight_decay"):
+        optimizer.weight_decay = -1.0
+
+
+def test_what_is_set_is_no_part_of_the_state_that_is_saved(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(tfa.optimizers.AdamW(0.5, 0.1, beta_1=0.5), "mse")
+    data = {"x": np.ones((4, 1)), "y": np.ones((4, 1)), "verbose": 0}
+    model.fit(**data)
+    model.optimizer.weight_decay = 0.25
+    held = {}
+    model.optimizer.save_own_variables(held)
+    # As before there were variables of hyperparameters: number, rate, and two slots.
+    assert len(held) == 2 + 2 * 2
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.optimizer.weight_decay == 0.25
+    for each in (model, again):
+        each.fit(**data)
+    for w, v in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(w, v)
+
+
+def test_what_has_no_part_in_a_step_cannot_be_set():
+    for optimizer, name in (
+        (tfa.optimizers.SGDW(0.5, momentum=0.0), "momentum"),
+        (tfa.optimizers.RectifiedAdam(weight_decay=0.0), "weight_decay"),
+        (tfa.optimizers.SGDW(lambda: 0.5), "weight_decay"),
+    ):
+        optimizer.build([keras.Variable([1.0])])
+        with pytest.raises(ValueError, match=name):
+            setattr(optimizer, name, 0.5)
+
+
+@keras.saving.register_keras_serializable("tests")
+def half():
+    return 0.5
+
+
+def test_a_function_is_saved_if_it_is_registered_and_else_its_value():
+    for name, argument, *_ in EACH_KIND:
+        with_function = make(name, **{argument: half})
+        saved = keras.saving.serialize_keras_object(with_function)
+        config = keras.saving.deserialize_keras_object(saved).get_config()
+        assert config[argument]["config"] == "tests>half"
+        unnamed = make(name, **{argument: lambda: 0.5})
+        with pytest.warns(UserWarning, match=f"`{argument}` is a function"):
+            assert unnamed.get_config()[argument] == 0.5
+    rate = tfa.optimizers.SGDW(0.5, lambda: 0.25)
+    with pytest.warns(UserWarning, match="`learning_rate` is a function"):
+        assert rate.get_config()["learning_rate"] == 0.25
+
+
+def test_a_function_is_checked_when_it_is_called():
+    held = {"value": 0.5}
+    with pytest.raises(ValueError, match="beta_1"):
+        tfa.optimizers.AdamW(0.5, beta_1=lambda: 2.0)
+    optimizer = tfa.optimizers.LAMB(0.5, beta_1=lambda: held["value"])
+    held["value"] = 2.0
+    with pytest.raises(ValueError, match="beta_1"):
+        optimizer.apply([ops.ones(1)], [keras.Variable([1.0])])
+
+
+def test_a_learning_rate_may_be_a_variable():
+    rate = keras.Variable(0.5)
+    w = keras.Variable([1.0])
+    optimizer = tfa.optimizers.SGDW(0.0, rate)
+    optimizer.apply([ops.ones(1)], [w])
+    rate.assign(0.25)
+    optimizer.apply([ops.ones(1)], [w])
+    np.testing.assert_allclose(tools.array(w), [0.25])
+
+
+def test_the_number_of_updates_of_an_average_may_be_a_variable():
+    variable = keras.Variable(6, dtype="int32", trainable=False)
+    for count in (6, variable, ops.convert_to_tensor(6)):
+        average = tfa.optimizers.MovingAverage("sgd", 0.875, num_updates=count)
+        assert average.decay == 7 / 16
+        assert average.get_config()["num_updates"] == 6
+
+
+def test_a_wrapper_of_ours_calls_functions_of_its_optimizer():
+    held = {"value": 0.5}
+    inner = tfa.optimizers.SGDW(lambda: held["value"], 0.0)
+    optimizer = optimizers.Lookahead(inner, sync_period=9)
+    w = keras.Variable([1.0])
+    optimizer.apply([ops.zeros(1)], [w])
+    held["value"] = 0.25
+    optimizer.apply([ops.zeros(1)], [w])
+    np.testing.assert_allclose(tools.array(w), [0.375])

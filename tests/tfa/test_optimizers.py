@@ -154,6 +154,124 @@ def test_excluded_variables_do_not_decay():
     assert [float(tools.array(x)[0]) for x in v] == [0.5, 1]
 
 
+def pair(*names):
+    """Two variables, of different names or of one."""
+    return [keras.Variable([1.0], name=name) for name in names]
+
+
+def values(variables):
+    return [float(tools.array(v)[0]) for v in variables]
+
+
+DECAYING = {
+    "SGDW": tfa.optimizers.SGDW,
+    "AdamW": tfa.optimizers.AdamW,
+    "extended": tfa.optimizers.extend_with_decoupled_weight_decay(tfa.optimizers.LAMB),
+}
+
+
+@pytest.mark.parametrize("cls", DECAYING.values(), ids=DECAYING)
+@pytest.mark.parametrize("way", ["attribute", "names", "variables", "late"])
+def test_exclusions_can_be_set_and_called(cls, way):
+    v = pair("kernel", "bias")
+    optimizer = cls(0.5, learning_rate=0.0)
+    assert optimizer.exclude_from_weight_decay == []
+    zeros = [ops.zeros(1)] * 2
+    if way == "late":  # as of a model that is loaded, whose optimizer is built
+        optimizer.build(v)
+    if way in ("attribute", "late"):
+        optimizer.exclude_from_weight_decay = ["bias"]
+    elif way == "names":
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+    else:
+        optimizer.exclude_from_weight_decay(var_list=v[1:])
+    optimizer.apply(zeros, v)
+    assert values(v) == [0.5, 1]
+    config = optimizer.get_config()["exclude_from_weight_decay"]
+    assert config == (["^bias$"] if way == "variables" else ["bias"])
+    with pytest.raises(ValueError, match="exclude_from_weight_decay"):
+        optimizer.exclude_from_weight_decay = "bias"
+
+
+def test_exclusions_of_lamb_can_be_set_before_it_is_built():
+    v = pair("kernel", "bias")
+    optimizer = tfa.optimizers.LAMB(0.5, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay = ["bias"]
+    optimizer.exclude_from_layer_adaptation = ["kernel", "bias"]
+    optimizer.apply([ops.zeros(1)] * 2, v)
+    assert values(v) == [0.75, 1]
+    assert optimizer.get_config()["exclude_from_weight_decay"] == ["bias"]
+    for name in ("weight_decay", "layer_adaptation"):
+        with pytest.raises(ValueError, match=f"exclude_from_{name}` must be set befo"):
+            setattr(optimizer, f"exclude_from_{name}", ["kernel"])
+
+
+def test_variables_that_share_a_path_are_told_apart():
+    v = pair("same", "same")
+    zeros = [ops.zeros(1)] * 2
+    optimizer = tfa.optimizers.SGDW(0.5, 0.0)
+    optimizer.apply_gradients(zip(zeros, v, strict=True), decay_var_list=v[:1])
+    assert values(v) == [0.5, 1]
+    optimizer.exclude_from_weight_decay(var_list=v[:1])
+    optimizer.apply_gradients(zip(zeros, v, strict=True))
+    assert values(v) == [0.5, 0.5]
+    v = [keras.Variable([x], name="same") for x in (1.0, 2.0)]
+    average = tfa.optimizers.MovingAverage(keras.optimizers.SGD(1.0), 0.5)
+    average.apply([ops.ones(1)] * 2, v)
+    average.assign_average_vars(v[1:])
+    assert values(v) == [0, 1.5]
+
+
+@pytest.mark.parametrize("name", ["AdamW", "LAMB"])
+def test_patterns_of_tensorflow_addons_are_found(name):
+    for pattern in ("bias:0", "bias:0$", "bias$", r"bias:\d+"):
+        v = pair("kernel", "bias")
+        optimizer = getattr(tfa.optimizers, name)(
+            learning_rate=1.0, weight_decay=0.5, exclude_from_weight_decay=[pattern]
+        )
+        optimizer.apply([ops.zeros(1)] * 2, v)
+        assert values(v)[1] == 1
+
+
+@pytest.mark.parametrize("name", ["AdamW", "LAMB"])
+def test_patterns_that_match_nothing_are_named_once_as_they_were_written(name):
+    lost = ["LayerNorm", "layer_norm"]
+    optimizer = getattr(tfa.optimizers, name)(
+        weight_decay=0.5, exclude_from_weight_decay=[*lost, "bias"]
+    )
+    variables = [keras.Variable([1.0], name=f"{i}_bias") for i in range(99)]
+    with pytest.warns(UserWarning, match="exclude_from_weight_decay") as caught:
+        optimizer.build(variables)
+    (message,) = {str(warning.message) for warning in caught}
+    assert len(caught) == 1
+    assert all(repr(pattern) in message for pattern in lost)
+    assert "99, such as" in message
+    assert len(message) < 250
+    own = tfa.optimizers.LAMB(exclude_from_layer_adaptation=["x"])
+    with pytest.warns(UserWarning, match="exclude_from_layer_adaptation"):
+        own.build(variables)
+
+
+@pytest.mark.parametrize("name", ["SWA", "MovingAverage", "Lookahead"])
+def test_what_is_no_optimizer_is_named_as_the_argument(name):
+    cls = getattr(tfa.optimizers, name)
+    for wrong in (None, 0.1, keras.optimizers.SGD):
+        with pytest.raises(TypeError, match=f"`optimizer` of `{name}`"):
+            cls(wrong)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+    with pytest.raises(ValueError, match=f"`optimizer`.*LossScaleOptimizer.{name}"):
+        cls(scaled)
+
+
+def test_an_average_of_your_own_says_what_to_write():
+    class Own(tfa.optimizers.AveragedOptimizerWrapper):
+        def average_op(self, var, average_var, local_apply_state):
+            return average_var.assign(var)
+
+    with pytest.raises(TypeError, match=r"`Own` has a method `average_op`.*`after`"):
+        Own("sgd")
+
+
 def test_positional_arguments_go_to_the_extended_optimizer():
     cls = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimizers.SGD)
     optimizer = cls(0.25, 0.5, 0.125)

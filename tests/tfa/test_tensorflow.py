@@ -85,6 +85,24 @@ def test_lookahead_trains_an_embedding_with_plain_descent():
     assert changed.tolist() == [False, True, False, True]
 
 
+@pytest.mark.parametrize("name", ["Lookahead", "MovingAverage", "SWA"])
+def test_a_wrapper_sums_repeated_rows_for_an_optimizer_of_keras(name):
+    import tensorflow as tf
+
+    start = np.arange(6, dtype="float32").reshape(3, 2)
+    rows = tf.constant([[3.0, 0.0], [1.0, 4.0]])
+    slices = tf.IndexedSlices(rows, tf.constant([1, 1]), tf.constant([3, 2]))
+    dense = tf.convert_to_tensor([[0.0, 0.0], [4.0, 4.0], [0.0, 0.0]])
+    weights = []
+    for gradient in (slices, dense):
+        w = keras.Variable(start)
+        optimizer = getattr(tfa.optimizers, name)(keras.optimizers.Adam(0.5))
+        for _ in range(2):
+            optimizer.apply([gradient], [w])
+        weights.append(w.numpy())
+    np.testing.assert_array_equal(*weights)
+
+
 def test_every_fault_has_a_test():
     faults = {name for name, case in parity.TFA.cases.items() if "fault" in case}
     tested = {"SGDW:sparse", "LazyAdam:sparse"}

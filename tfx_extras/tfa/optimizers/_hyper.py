@@ -159,7 +159,7 @@ def saved_hyper(name: str, value: Any, number: Any) -> Any:
     """
     if not callable(value):
         return number
-    if is_function(value) and ">" not in _registered_name(value):
+    if is_function(value) and not _is_registered(value):
         warnings.warn(
             f"`{name}` is a function, {value!r}, which is not registered by "
             "`keras.saving.register_keras_serializable()`: in its place its value "
@@ -170,9 +170,9 @@ def saved_hyper(name: str, value: Any, number: Any) -> Any:
     return keras.saving.serialize_keras_object(value)
 
 
-def _registered_name(function) -> str:
-    has_name = hasattr(function, "__name__")
-    return keras.saving.get_registered_name(function) if has_name else ""
+def _is_registered(function) -> bool:
+    name = getattr(function, "__name__", None)
+    return name is not None and keras.saving.get_registered_name(function) != name
 
 
 def with_functions(cls: type, config: dict[str, Any]) -> dict[str, Any]:
