@@ -396,9 +396,27 @@ class TestMultiOptimizer:
         spec = {"optimizer": sgd, "weights": names}
         optimizer = tfa.optimizers.MultiOptimizer(optimizer_specs=[spec])
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             optimizer.build(model.trainable_variables)
         assert float(optimizer.learning_rate) == 0.5
+
+    def test_layers_whose_paths_are_equal_are_told_apart(self):
+        towers = []
+        for _ in range(2):
+            layer = keras.layers.Dense(1, name="same", use_bias=False)
+            layer.build((None, 1))
+            towers.append(layer)
+        first, last = (layer.kernel for layer in towers)
+        assert first.path == last.path
+        sgd = [keras.optimizers.SGD(rate, name=f"sgd_{rate}") for rate in (0.5, 0.25)]
+        optimizer = tfa.optimizers.MultiOptimizer(list(zip(sgd, towers, strict=True)))
+        optimizer.build([first, last])
+        again = type(optimizer).from_config(optimizer.get_config())
+        for each in (optimizer, again):
+            for v in (first, last):
+                v.assign([[1.0]])
+            each.apply([ops.ones((1, 1))] * 2, [first, last])
+            assert [float(tools.array(v)[0, 0]) for v in (first, last)] == [0.5, 0.75]
 
     def test_one_kind_of_pairs_is_given(self):
         for arguments in ({}, {"optimizers_and_layers": [], "optimizer_specs": []}):

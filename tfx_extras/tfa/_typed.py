@@ -35,7 +35,7 @@ def as_number(value: Any) -> Any:
     if not (ops.is_tensor(value) or is_variable(value)) or tuple(value.shape):
         return value
     try:
-        return ops.convert_to_numpy(value).item()
+        return ops.convert_to_numpy(ops.convert_to_tensor(value)).item()
     except Exception as error:  # of any kind: each backend has its own
         raise ValueError(
             "A hyperparameter must be a number, or have a value while a step is "

@@ -17,7 +17,7 @@ from tfx_extras._checks import require_patterns
 from tfx_extras._precision import wide
 from tfx_extras._repr import shown
 from tfx_extras.optimizers._base import Optimizer as OurOptimizer
-from tfx_extras.optimizers._base import path_of
+from tfx_extras.optimizers._paths import required_paths
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.tfa._typed import as_argument
 from tfx_extras.tfa._typed import number_now
@@ -31,7 +31,6 @@ from tfx_extras.tfa.optimizers._keras_2 import restore
 from tfx_extras.tfa.optimizers._keras_2 import slots_of
 from tfx_extras.tfa.optimizers._keras_2 import with_named_schedules
 from tfx_extras.tfa.optimizers.utils import is_found
-from tfx_extras.tfa.optimizers.utils import is_variable_matched_by_regexes
 
 
 class Callers(keras.optimizers.Optimizer):
@@ -134,6 +133,7 @@ class Optimizer(Hypers, Callers):
     keeps_weights: bool = True
     kept_slots: Sequence[str] | None = None
     weight_decay = Hyper("[0, inf)", is_live=True, is_fixed_at_0=True)
+    saved_paths: Sequence[str] | None = None  # those of variables when it was saved
     decides_when_built: bool = True  # which variables are excluded
     # The names of arguments, where the native class has others.
     called: Mapping[str, str] = MappingProxyType(
@@ -192,13 +192,14 @@ class Optimizer(Hypers, Callers):
     def _exclude(self, var_list, var_names) -> None:
         super().exclude_from_weight_decay(var_list, var_names)
 
-    def matches(self, argument: str, variables: list) -> list[bool]:
+    def matches(self, argument: str) -> list[bool]:
         """Returns for each variable whether its path is among those of `argument`.
 
         What is found nowhere is named, once, by the name that the user wrote.
         """
         patterns, name = getattr(self, argument), self.called[argument]
-        paths = getattr(self, "sibling_paths", ()) or [path_of(v) for v in variables]
+        own: Any = self.saved_paths
+        paths = getattr(self, "sibling_paths", ()) or own
         lost = [p for p in patterns if not any(is_found([p], path) for path in paths)]
         if lost and name not in self._noted.warned:
             self._noted.warned.add(name)
@@ -207,7 +208,14 @@ class Optimizer(Hypers, Callers):
                 f"are {len(paths)}, such as {', '.join(map(repr, paths[:3]))}.",
                 stacklevel=3,
             )
-        return [is_variable_matched_by_regexes(v, patterns) for v in variables]
+        return [is_found(patterns, path) for path in own]
+
+    def _found_decays(self):
+        # What a function returns now, it may not later.
+        decays = super()._found_decays()
+        if not is_function(vars(self)["weight_decay"]):
+            return decays
+        return [not excluded for excluded in self.matches("weight_decay_exclude")]
 
     def save_own_variables(self, store):
         saved = {}
@@ -305,7 +313,10 @@ class Optimizer(Hypers, Callers):
     def from_config(cls, config, custom_objects=None):
         with keras.saving.custom_object_scope(custom_objects or {}):
             config = with_functions(cls, with_named_schedules(config))
-        return super().from_config(config, custom_objects)
+        paths = required_paths(config.pop("paths", None))
+        optimizer = super().from_config(config, custom_objects)
+        optimizer.saved_paths = paths
+        return optimizer
 
 
 def _rate(learning_rate: Any) -> Any:

@@ -7,12 +7,8 @@ from typing import Any
 import keras
 
 from tfx_extras import optimizers
-from tfx_extras._typed import typechecked
-from tfx_extras.optimizers._base import path_of
-from tfx_extras.optimizers.wrappers._base import chain
+from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers.wrappers._rules import Rules
-from tfx_extras.optimizers.wrappers._several import name_apart
-from tfx_extras.optimizers.wrappers._several import require_usable
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Callers
@@ -35,7 +31,8 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
         optimizers_and_layers: Pairs of an optimizer and a layer, a list of layers or a
             model. Layers may be built later.
         optimizer_specs: In place of them, dictionaries with the key `"optimizer"` and
-            `"weights"`, variables or their paths, as configurations have them.
+            `"weights"`, variables, their paths or their places among all, as
+            configurations have them.
         name: Name of the optimizer.
         **kwargs: None: clipping belongs to the optimizers.
 
@@ -75,77 +72,99 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
         else:
             pairs = [(spec["optimizer"], spec["weights"]) for spec in optimizer_specs]
         pairs = [(keras.optimizers.get(o), of) for o, of in pairs]
-        super().__init__(pairs[0][0], {}, name)
-        first, *others = dict.fromkeys(optimizer for optimizer, _ in pairs)
-        self.rule_optimizers = others
-        require_usable([first, *others])
-        name_apart(others, {each.name for each in chain(self)})
+        # Of what, is known when it is built: layers may be built later.
+        rules = {
+            str(number): {"optimizer": optimizer, "variables": []}
+            for number, (optimizer, _) in enumerate(pairs)
+        }
+        super().__init__(pairs[0][0], rules, name)
         # A function: layers that were an attribute would be saved once more.
-        self._pairs = lambda: pairs
+        self._pairs = lambda: [(optimizer, _items(of)) for optimizer, of in pairs]
+
+    @property
+    def optimizer_specs(self) -> list[dict[str, Any]]:
+        """Dictionaries of an optimizer and the paths of its variables.
+
+        Where variables share a path, they are known by their places among all.
+        """
+        known = self._trainable_variables
+        is_ambiguous = len({path_of(v) for v in known}) < len(known)
+        places = {self._var_key(v): place for place, v in enumerate(known)}
+
+        def name(item):
+            if isinstance(item, int | str):
+                return item
+            place = places.get(self._var_key(item))
+            return path_of(item) if place is None or not is_ambiguous else place
+
+        return [
+            {"optimizer": optimizer, "weights": [name(item) for item in items]}
+            for optimizer, items in self._pairs()
+        ]
 
     def build_inner(self, variables):
         paths = [path_of(variable) for variable in variables]
-        trained = {optimizer: [] for optimizer in self._all()}
-        idle = []
-        for variable, path in zip(variables, paths, strict=True):
-            found = self._optimizers_of(variable, path)
-            if len(found) > 1:
+        found = [
+            self._optimizers_of(place, variable, path)
+            for place, (variable, path) in enumerate(zip(variables, paths, strict=True))
+        ]
+        for path, optimizers_of_one in zip(paths, found, strict=True):
+            if len(optimizers_of_one) > 1:
                 raise ValueError(
                     f"MultiOptimizer has more than one optimizer for `{path}`: "
-                    f"{[optimizer.name for optimizer in found]}"
+                    f"{[optimizer.name for optimizer in optimizers_of_one]}"
                 )
-            (trained[found[0]] if found else idle).append(variable)
-        if idle:
+        self._idle = frozenset(i for i, of_one in enumerate(found) if not of_one)
+        if self._idle:
             warnings.warn(
-                f"MultiOptimizer has no optimizer for these variables, which stay as "
-                f"they are: {[path_of(variable) for variable in idle]}",
+                "MultiOptimizer has no optimizer for these variables, which stay as "
+                f"they are: {[paths[i] for i in sorted(self._idle)]}",
                 stacklevel=2,
             )
-            still = keras.optimizers.SGD(0.0, name="none")
-            self.rule_optimizers.append(still)
-            trained[still] = idle
-        self._rules = Rules(
-            {
-                f"{number} {optimizer.name}": {
-                    "optimizer": optimizer,
-                    "variables": some,
-                }
-                for number, (optimizer, some) in enumerate(trained.items())
-                if some
-            }
-        )
+        groups = {}
+        for number, optimizer in enumerate(self._all()):
+            of_none = [self.inner_optimizer]  # which is given no gradient of theirs
+            pairs = zip(variables, found, strict=True)
+            own = [v for v, of_one in pairs if (of_one or of_none) == [optimizer]]
+            if own:
+                groups[str(number)] = {"optimizer": optimizer, "variables": own}
+        self._rules = Rules(groups)
         super().build_inner(variables)
 
-    def _optimizers_of(self, variable, path) -> list:
-        pairs = [(optimizer, _items(of)) for optimizer, of in self._pairs()]
-        same = [o for o, items in pairs if any(item is variable for item in items)]
-        pairs = [(optimizer, list(map(_name, items))) for optimizer, items in pairs]
-        exact = [optimizer for optimizer, names in pairs if path in names]
-        # A model that is loaded may add its own name to its paths, or not.
-        return (
-            same
-            or exact
-            or [
-                optimizer
-                for optimizer, names in pairs
-                if any(
-                    path.endswith(f"/{name}") or name.endswith(f"/{path}")
-                    for name in names
-                )
-            ]
-        )
+    def _optimizers_of(self, place, variable, path) -> list:
+        """The optimizers of a variable, each once."""
+
+        def chosen(is_same):
+            pairs = [(o, any(map(is_same, items))) for o, items in self._pairs()]
+            return list(dict.fromkeys(o for o, is_own in pairs if is_own))
+
+        def is_it(item):
+            if isinstance(item, int | str):
+                return item == (place if isinstance(item, int) else path)
+            return self._var_key(item) == self._var_key(variable)
+
+        def is_part(item):  # a model that is loaded may add its own name, or not
+            return isinstance(item, str) and (
+                path.endswith(f"/{item}") or item.endswith(f"/{path}")
+            )
+
+        return chosen(is_it) or chosen(is_part)
+
+    def apply_inner(self, grads, variables):
+        pairs = [
+            (g, v)
+            for g, v in zip(grads, variables, strict=True)
+            if self._get_variable_index(v) not in self._idle
+        ]
+        if pairs:
+            super().apply_inner(*map(list, zip(*pairs, strict=True)))
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "optimizer_specs": [
-                {
-                    "optimizer": keras.saving.serialize_keras_object(optimizer),
-                    "weights": list(map(_name, _items(of))),
-                }
-                for optimizer, of in self._pairs()
-            ],
-        }
+        specs = [
+            spec | {"optimizer": keras.saving.serialize_keras_object(spec["optimizer"])}
+            for spec in self.optimizer_specs
+        ]
+        return {"name": self.name, "optimizer_specs": specs}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -158,13 +177,13 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
 
 
 def _items(of: Any) -> list:
-    """The variables of layers, or what is given in their place: names or variables."""
+    """The variables of layers, or the variables, paths or places given for them."""
     items = []
     for item in keras.tree.flatten(of):
-        items += item.weights if isinstance(item, keras.layers.Layer) else [item]
+        if isinstance(item, str):
+            items.append(re.sub(r":\d+$", "", item))
+        elif isinstance(item, keras.layers.Layer):
+            items += item.weights
+        else:
+            items.append(item)
     return items
-
-
-def _name(item: Any) -> str:
-    is_name = isinstance(item, str)
-    return re.sub(r":\d+$", "", item) if is_name else path_of(item)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from tfx_extras.optimizers import update_batch_norm
-from tfx_extras.optimizers._base import path_of
+from tfx_extras.optimizers._paths import path_of
 
 
 def fit_bn(model: keras.Model, *args: Any, **kwargs: Any) -> None:

@@ -11,7 +11,8 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._configuration import loaded
-from tfx_extras.optimizers._base import path_of
+from tfx_extras.optimizers._paths import path_of
+from tfx_extras.optimizers._paths import paths_of
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
 from tfx_extras.optimizers.wrappers._base import residuals_of
@@ -22,7 +23,7 @@ from tfx_extras.tfa.optimizers._adam_and_sgd import Adam
 from tfx_extras.tfa.optimizers._base import Optimizer
 from tfx_extras.tfa.optimizers._hyper import Hyper
 from tfx_extras.tfa.optimizers._hyper import OrFunction
-from tfx_extras.tfa.optimizers.utils import is_variable_matched_by_regexes
+from tfx_extras.tfa.optimizers.utils import is_found
 
 
 class DecoupledWeightDecayExtension(Optimizer):
@@ -78,8 +79,9 @@ class DecoupledWeightDecayExtension(Optimizer):
     def build(self, variables):
         if self.built or not variables:
             return
+        self.saved_paths = tuple(paths_of(variables, self.saved_paths))
         super().build(variables)
-        self.matches("weight_decay_exclude", variables)  # which says what is lost
+        self.matches("weight_decay_exclude")  # which says what is lost
 
     def apply_gradients(self, grads_and_vars, name=None, decay_var_list=None):
         """Applies gradients, given as pairs with their variables.
@@ -145,8 +147,7 @@ class DecoupledWeightDecayExtension(Optimizer):
             return index in map(self.index_of, chosen)
         if index in map(self.index_of, self._noted.excluded):
             return False
-        variable = self._trainable_variables[index]
-        return not is_variable_matched_by_regexes(variable, self.weight_decay_exclude)
+        return not is_found(self.weight_decay_exclude, self.saved_paths[index])
 
     def _exclude(self, var_list, var_names):
         self._noted.excluded += var_list or ()
@@ -158,9 +159,11 @@ class DecoupledWeightDecayExtension(Optimizer):
     def get_config(self):
         # A variable is known by what it is, and to what is loaded by its path.
         paths = [f"^{re.escape(path_of(v))}$" for v in self._noted.excluded]
-        return super().get_config() | {
-            "exclude_from_weight_decay": [*self.weight_decay_exclude, *paths],
-        }
+        excluded = [*self.weight_decay_exclude, *paths]
+        config = super().get_config() | {"exclude_from_weight_decay": excluded}
+        if self.built and excluded:  # what they match, when paths are others
+            config["paths"] = list(self.saved_paths)
+        return config
 
 
 def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
