@@ -158,7 +158,7 @@ def test_what_has_no_part_in_a_step_cannot_be_set():
     ):
         optimizer.build([keras.Variable([1.0])])
         with pytest.raises(ValueError, match=name):
-            setattr(optimizer, name, 0.5)
+            setattr(optimizer, name, 0.25)
 
 
 @keras.saving.register_keras_serializable("tests")

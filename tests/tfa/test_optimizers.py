@@ -472,3 +472,26 @@ def test_rates_of_decay_and_proportions_are_checked():
 def test_minimize_is_for_tensorflow():
     with pytest.raises(NotImplementedError, match="TensorFlow"):
         tfa.optimizers.SGDW(0.1).minimize(lambda: 0.0, [keras.Variable([1.0])])
+
+
+EXTENDED_ADAM = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimizers.Adam)
+
+
+@pytest.mark.parametrize("cls", [tfa.optimizers.AdamW, EXTENDED_ADAM])
+def test_adam_with_decay_rounds_its_numbers_as_tensorflow_addons(cls):
+    # All of them to `float32`. Of Keras 3's formula only the powers of betas are.
+    lr, b_1, b_2, wd = (float(np.float32(x)) for x in (0.001, 0.9, 0.999, 1e-4))
+    gradients = np.random.default_rng(0).standard_normal((20, 3))
+    expected = np.ones(3)
+    m = v = np.zeros(3)
+    for t, g in enumerate(gradients, 1):
+        m, v = b_1 * m + (1 - b_1) * g, b_2 * v + (1 - b_2) * g**2
+        alpha = lr * np.sqrt(1 - b_2**t) / (1 - b_1**t)
+        expected = expected * (1 - wd) - alpha * m / (np.sqrt(v) + 1e-7)
+    with tools.wide():
+        w = keras.Variable(np.ones(3), dtype="float64")
+        optimizer = cls(1e-4)
+        for g in gradients:
+            optimizer.apply([ops.convert_to_tensor(g, "float64")], [w])
+        error = np.abs(tools.array(w) - expected).max()
+    assert error < 1e-7 * np.abs(expected - 1).max()

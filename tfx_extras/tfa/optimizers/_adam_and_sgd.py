@@ -16,8 +16,8 @@ from tfx_extras.tfa.optimizers._hyper import is_function
 class Adam(keras.optimizers.Adam):
     """The formula of `keras.optimizers.Adam`."""
 
-    beta_1 = Hyper("[0, 1)", is_live=True)
-    beta_2 = Hyper("[0, 1)", is_live=True)
+    beta_1: Any = Hyper("[0, 1)", is_live=True)
+    beta_2: Any = Hyper("[0, 1)", is_live=True)
 
     def update_step(self: Any, gradient, variable, learning_rate):
         dtype, slots = variable.dtype, self.slots_of(variable)
@@ -39,7 +39,7 @@ class Adam(keras.optimizers.Adam):
 class SGD(keras.optimizers.SGD):
     """The formula of `keras.optimizers.SGD`."""
 
-    momentum = Hyper("[0, 1]", is_live=True, is_fixed_at_0=True)
+    momentum: Any = Hyper("[0, 1]", is_live=True, is_fixed_at_0=True)
 
     def build(self: Any, variables):
         if self.built:

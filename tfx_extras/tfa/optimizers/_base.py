@@ -41,7 +41,13 @@ class Callers(keras.optimizers.Optimizer):
     def __init__(self, *args: Any, **kwargs: Any):
         # Not as attributes of their own, which would become state that is saved.
         vars(self)["_noted"] = SimpleNamespace(
-            slots={}, rows={}, saved={}, hypers={}, excluded=[], warned=set()
+            slots={},
+            rows={},
+            saved={},
+            hypers={},
+            numbers={},
+            excluded=[],
+            warned=set(),
         )
         super().__init__(*args, **kwargs)
 
@@ -132,8 +138,8 @@ class Optimizer(Hypers, Callers):
     has_fast_paths = False
     keeps_weights: bool = True
     kept_slots: Sequence[str] | None = None
-    weight_decay = Hyper("[0, inf)", is_live=True, is_fixed_at_0=True)
-    saved_paths: Sequence[str] | None = None  # those of variables when it was saved
+    weight_decay: Any = Hyper("[0, inf)", is_live=True, is_fixed_at_0=True)
+    saved_paths: Any = None  # those of variables when it was saved
     decides_when_built: bool = True  # which variables are excluded
     # The names of arguments, where the native class has others.
     called: Mapping[str, str] = MappingProxyType(

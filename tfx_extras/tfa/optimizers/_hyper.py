@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from tfx_extras._backend import backend
@@ -47,9 +46,9 @@ class Hyper:
     def __get__(self, optimizer, owner=None) -> Any:
         if optimizer is None:
             return self
-        variable = optimizer._noted.hypers.get(self.name)
-        if variable is not None:  # 0.1 again, not 0.10000000149011612
-            return float(str(np.float32(variable.numpy())))
+        numbers = optimizer._noted.numbers
+        if self.name in numbers:  # what was set, not rounded to `float32`
+            return numbers[self.name]
         if self.name not in vars(optimizer):
             raise AttributeError(self.name)
         value = vars(optimizer)[self.name]
@@ -65,6 +64,7 @@ class Hyper:
         variable = optimizer._noted.hypers.get(self.name)
         if variable is not None and isinstance(value, int | Number):
             variable.assign(value)
+            optimizer._noted.numbers[self.name] = value
         elif self.is_live and getattr(optimizer, "built", False):
             raise ValueError(
                 f"Attribute `{self.name}` can only be set to another number once the "

@@ -50,7 +50,7 @@ class ConditionalGradient(Optimizer, optimizers.ConditionalGradient):
 
     keeps_weights = True
     kept_slots = ()
-    lambda_ = Hyper("(0, inf)", is_live=True)
+    lambda_: Any = Hyper("(0, inf)", is_live=True)
 
     @typechecked
     def __init__(

@@ -1,5 +1,6 @@
 """LAMB."""
 
+from types import MappingProxyType
 from typing import Any
 
 from tfx_extras import optimizers
@@ -49,11 +50,14 @@ class LAMB(Optimizer, optimizers.LAMB):
 
     keeps_weights = False
     kept_slots = ()
-    beta_1 = Hyper("[0, 1)")
-    beta_2 = Hyper("[0, 1)")
-    called = Optimizer.called | {
-        "layer_adaptation_exclude": "exclude_from_layer_adaptation"
-    }
+    beta_1: Any = Hyper("[0, 1)")
+    beta_2: Any = Hyper("[0, 1)")
+    called = MappingProxyType(
+        {
+            "weight_decay_exclude": "exclude_from_weight_decay",
+            "layer_adaptation_exclude": "exclude_from_layer_adaptation",
+        }
+    )
 
     @typechecked
     def __init__(

@@ -43,8 +43,8 @@ class LazyAdam(Optimizer, optimizers.LazyAdam):
 
     keeps_weights = False  # The native class sees to it.
     kept_slots = ()
-    beta_1 = Hyper("[0, 1)")
-    beta_2 = Hyper("[0, 1)")
+    beta_1: Any = Hyper("[0, 1)")
+    beta_2: Any = Hyper("[0, 1)")
 
     @typechecked
     def __init__(

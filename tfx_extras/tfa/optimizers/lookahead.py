@@ -41,7 +41,7 @@ class Lookahead(Wrapper, optimizers.Lookahead):
     Reference: Zhang et al., 2019. https://arxiv.org/abs/1907.08610
     """
 
-    slow_step_size = Hyper("[0, 1]")
+    slow_step_size: Any = Hyper("[0, 1]")
 
     @typechecked
     def __init__(

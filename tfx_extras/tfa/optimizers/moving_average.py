@@ -47,7 +47,7 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
     Reference: Polyak and Juditsky, 1992. https://doi.org/10.1137/0330046
     """
 
-    average_decay = Hyper("[0, 1)")
+    average_decay: Any = Hyper("[0, 1)")
 
     @typechecked
     def __init__(

@@ -48,8 +48,8 @@ class NovoGrad(Optimizer, optimizers.NovoGrad):
 
     keeps_weights = True
     kept_slots = ("momentum",)
-    beta_1 = Hyper("[0, 1)")
-    beta_2 = Hyper("[0, 1)")
+    beta_1: Any = Hyper("[0, 1)")
+    beta_2: Any = Hyper("[0, 1)")
     sign_in_keras_2 = MappingProxyType({"momentum": -1})
 
     @typechecked

@@ -57,11 +57,11 @@ class RectifiedAdam(Optimizer, optimizers.RAdam):
 
     keeps_weights = True
     kept_slots = ()
-    beta_1 = Hyper("[0, 1)")
-    beta_2 = Hyper("[0, 1)")
-    sma_threshold = Hyper("[4, inf)")
-    warmup_proportion = Hyper("[0, 1]")
-    min_lr = Hyper("[0, inf)")
+    beta_1: Any = Hyper("[0, 1)")
+    beta_2: Any = Hyper("[0, 1)")
+    sma_threshold: Any = Hyper("[4, inf)")
+    warmup_proportion: Any = Hyper("[0, 1]")
+    min_lr: Any = Hyper("[0, inf)")
 
     @typechecked
     def __init__(

@@ -60,7 +60,7 @@ class DecoupledWeightDecayExtension(Optimizer):
     Reference: Loshchilov and Hutter, 2017. https://arxiv.org/abs/1711.05101
     """
 
-    weight_decay = Hyper("[0, inf)", is_live=True)
+    weight_decay: Any = Hyper("[0, inf)", is_live=True)
     decides_when_built = False
 
     def __init__(

@@ -47,11 +47,11 @@ class Yogi(Optimizer, optimizers.Yogi):
 
     keeps_weights = True
     kept_slots = ("variance",)
-    beta_1 = Hyper("[0, 1)")
-    beta_2 = Hyper("[0, 1)")
-    epsilon = Hyper("(0, inf)")
-    l1_regularization_strength = Hyper("[0, inf)")
-    l2_regularization_strength = Hyper("[0, inf)")
+    beta_1: Any = Hyper("[0, 1)")
+    beta_2: Any = Hyper("[0, 1)")
+    epsilon: Any = Hyper("(0, inf)")
+    l1_regularization_strength: Any = Hyper("[0, inf)")
+    l2_regularization_strength: Any = Hyper("[0, inf)")
 
     @typechecked
     def __init__(
