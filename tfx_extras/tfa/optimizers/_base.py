@@ -40,7 +40,7 @@ class Callers(keras.optimizers.Optimizer):
 
     def __init__(self, *args: Any, **kwargs: Any):
         # Not as attributes of their own, which would become state that is saved.
-        vars(self)["_noted"] = SimpleNamespace(
+        self.__dict__["_noted"] = SimpleNamespace(
             slots={},
             rows={},
             saved={},
