@@ -230,7 +230,7 @@ class Torch(Backend):
             len(inputs),
             once,
         )
-        constants = [torch.as_tensor(constant) for constant in constants]
+        constants = [c if c is None else torch.as_tensor(c) for c in constants]
         return _Known.apply(known, *inputs, *constants)[0]
 
     def asks_for(self, x, is_frozen, is_training):
