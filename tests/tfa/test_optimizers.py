@@ -113,7 +113,7 @@ def test_a_rate_may_be_an_integer_and_called_lr(cls):
     assert float(optimizer.lr) == 0.5
     optimizer.lr = 0.25
     assert float(optimizer.learning_rate) == 0.25
-    with pytest.raises(ValueError, match="learning_rat"):
+    with pytest.raises(TypeError, match="learning_rat"):
         cls(1.0, learning_rat=2.0)
 
 
@@ -189,7 +189,7 @@ def test_exclusions_can_be_set_and_called(cls, way):
     assert values(v) == [0.5, 1]
     config = optimizer.get_config()["exclude_from_weight_decay"]
     assert config == (["^bias$"] if way == "variables" else ["bias"])
-    with pytest.raises(ValueError, match="exclude_from_weight_decay"):
+    with pytest.raises(TypeError, match="exclude_from_weight_decay"):
         optimizer.exclude_from_weight_decay = "bias"
 
 

@@ -206,7 +206,7 @@ class Optimizer(keras.optimizers.Optimizer):
     # Arguments that hold regular expressions of paths, and the paths that the variables
     # have: those of the optimizer that was saved, if this one was loaded.
     path_arguments: Sequence[str] = ("weight_decay_exclude",)
-    saved_paths: Sequence[str] | None = None
+    saved_paths: Any = None
     scalar_slots: Sequence[str] = ()
     initial_values: Mapping[str, float] = MappingProxyType({})
     decays_inside: bool = False

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import typeguard
 from keras import ops
+
+from tfx_extras._typed import typechecked as check_types
 
 
 def typechecked(function: Callable[..., Any]) -> Any:
     """Decorates a constructor to check types, and to take a tensor for its number."""
-    checked = typeguard.typechecked(function)
+    checked = check_types(function)
 
     @functools.wraps(function)
     def converted(*args, **kwargs):

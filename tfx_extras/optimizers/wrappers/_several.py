@@ -88,5 +88,5 @@ def following_rates(
             f"{before}, and {others} of the others"
         )
     if before:
-        ratios = tuple(rate / before for rate in others)
+        ratios = tuple(rate / before for rate in others if rate is not None)
     return [after, *(after * ratio for ratio in ratios or ())], ratios or ()

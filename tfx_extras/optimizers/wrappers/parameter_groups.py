@@ -94,7 +94,7 @@ class ParameterGroups(OptimizerWrapper):
     """
 
     has_fast_paths = False  # of its own: it leaves all to the optimizers
-    saved_paths = None  # those that its variables had when it was saved
+    saved_paths: Any = None  # those that its variables had when it was saved
     _own_rates = ()  # for each optimizer those of its variables, or `None`
     _is_of_0_1_0 = False
     # Rates of other optimizers as parts of that of the inner one, before that was 0.

@@ -6,7 +6,6 @@ from tfx_extras import losses
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_one_of
-from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss

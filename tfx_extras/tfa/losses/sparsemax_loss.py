@@ -1,7 +1,6 @@
 """The sparsemax loss."""
 
 from tfx_extras import losses
-from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss

@@ -6,6 +6,7 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
+from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._wrapper import Wrapper
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_one_of
-from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer

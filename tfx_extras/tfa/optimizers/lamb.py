@@ -5,7 +5,6 @@ from typing import Any
 
 from tfx_extras import optimizers
 from tfx_extras._checks import Number
-from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Optimizer
@@ -13,8 +12,17 @@ from tfx_extras.tfa.optimizers._hyper import Hyper
 from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 
+class _OldName(Optimizer):
+    """Takes the weight decay by the name that it had before."""
+
+    def __init__(self, weight_decay_rate: Any = None, **kwargs: Any):
+        if weight_decay_rate is not None:
+            kwargs["weight_decay"] = weight_decay_rate
+        super().__init__(**kwargs)
+
+
 @register
-class LAMB(Optimizer, optimizers.LAMB):
+class LAMB(_OldName, optimizers.LAMB):
     r"""`tfx_extras.optimizers.LAMB`, by the names that TensorFlow Addons has.
 
     A sparse gradient moves the whole variable, as the dense one does.
@@ -75,8 +83,6 @@ class LAMB(Optimizer, optimizers.LAMB):
         unadapted = exclude_from_layer_adaptation
         if unadapted is None:
             unadapted = exclude_from_weight_decay
-        # The name that it had before.
-        weight_decay = kwargs.pop("weight_decay_rate", weight_decay)
         super().__init__(
             learning_rate=learning_rate,
             beta_1=beta_1,

@@ -6,7 +6,6 @@ from tfx_extras import optimizers
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
-from tfx_extras._typed import typechecked
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import number_now
 from tfx_extras.tfa._typed import typechecked

@@ -63,6 +63,7 @@ class DecoupledWeightDecayExtension(Optimizer):
     weight_decay: Any = Hyper("[0, inf)", is_live=True)
     decides_when_built = False
 
+    @typechecked
     def __init__(
         self,
         weight_decay: Any,
