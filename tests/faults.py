@@ -606,7 +606,7 @@ FAULTS = [
     ),
     Fault(
         WRAPPERS + "_average.py",
-        "self._swapped.assign(1 - self._swapped)",
+        'self._swapped.assign(ops.cast(self._swapped == 0, "int32"))',
         "pass",
         AVERAGES,
     ),

@@ -63,7 +63,7 @@ class AverageWrapper(OptimizerWrapper):
         backend.for_each(exchange, self._trainable_variables, self._slots)
         self._swapped.assign(ops.cast(self._swapped == 0, "int32"))
 
-    def _apply(self, grads, variables):
+    def _apply(self, grads, variables) -> None:
         # The average is in the model where an evaluation failed, or in a saved one.
         changed = [*self._trainable_variables, *self._variables]
         backend.when(self._swapped != 0, self._exchange, (), changed)
