@@ -24,6 +24,8 @@ TFA = "tfx_extras/tfa/optimizers/"
 RADAM = "tfx_extras/optimizers/radam.py"
 WRAPPING = "tests/contracts/test_wrappers.py"
 AVERAGES = "tests/optimizers/test_averages.py"
+PATHS = "tfx_extras/optimizers/_paths.py"
+EMA = "tests/optimizers/test_weight_averages.py"
 GROUPS = "tests/optimizers/test_parameter_groups.py"
 OPTIMIZERS = "tests/contracts/test_optimizers.py"
 TRAINING = "tests/integration/test_training.py"
@@ -255,20 +257,6 @@ FAULTS = [
     ),
     Fault(
         BASE,
-        "any(re.search(pattern, path) for pattern",
-        "any(re.search(pattern, path[-4:]) for pattern",
-        OPTIMIZERS,
-        "excludes_by_path",
-    ),
-    Fault(
-        BASE,
-        "if not any(re.search(pattern, path) for path in known)",
-        "if False",
-        OPTIMIZERS,
-        "finds_nothing",
-    ),
-    Fault(
-        BASE,
         "    def _apply_weight_decay(self, variables)",
         "    def _other(self, variables)",
         OPTIMIZERS,
@@ -278,13 +266,6 @@ FAULTS = [
         BASE,
         "    def _update_model_variables_moving_average(",
         "    def _other(",
-        OPTIMIZERS,
-        "follows_each_update_once",
-    ),
-    Fault(
-        BASE,
-        "momentum = ops.where(moves, momentum, 1.0)",
-        "pass",
         OPTIMIZERS,
         "follows_each_update_once",
     ),
@@ -304,14 +285,6 @@ FAULTS = [
         "backend.beside(None)",
         TRAINING,
         "not_recorded",
-    ),
-    Fault(
-        "tfx_extras/_backend/tensorflow.py",
-        "values = tf.cast(gradient.values, dtype)",
-        "values = gradient.values",
-        TENSORFLOW,
-        "half_precision_rows",
-        "tensorflow",
     ),
     Fault(
         "tfx_extras/_backend/tensorflow.py",
@@ -339,23 +312,10 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/_lookup.py",
-        "difflib.get_close_matches",
-        "(lambda *a, **k: [])",
-        "tests/contracts/test_lookup.py",
-    ),
-    Fault(
-        "tfx_extras/_lookup.py",
         "pattern.lower()",
         "pattern",
         "tests/contracts/test_lookup.py",
         "patterns",
-    ),
-    Fault(
-        "tfx_extras/_environment.py",
-        "BACKENDS:\n        raise\n",
-        "():\n        raise\n",
-        "tests/integration/test_import.py",
-        "missing_backend",
     ),
     Fault(
         "tfx_extras/__init__.py",
@@ -392,14 +352,6 @@ FAULTS = [
         "tests/distribution/test_matrix.py",
         "every_way",
         "jax",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
-        "for g in backend.summed(grads)]",
-        "for g in grads]",
-        "tests/distribution/test_matrix.py",
-        "every_way",
-        "tensorflow",
     ),
     # Gradients that are not finite
     Fault(
@@ -525,14 +477,6 @@ FAULTS = [
     ),
     Fault(
         WRAPPERS + "parameter_groups.py",
-        "_innermost(copy).skip_nonfinite = False",
-        "pass",
-        SKIPPING,
-        "all_groups",
-        "tensorflow",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
         'getattr(counting, "skip_nonfinite", False)',
         "False",
         SKIPPING,
@@ -559,13 +503,6 @@ FAULTS = [
         "iterations = ops.convert_to_tensor(self.iterations)",
         WRAPPING,
         "its_reference",
-    ),
-    Fault(
-        WRAPPERS + "_base.py",
-        "ops.copy(self._iterations), is_update",
-        "ops.copy(self.iterations), is_update",
-        WRAPPING,
-        "counted_from",
     ),
     Fault(
         WRAPPERS + "_base.py",
@@ -641,47 +578,10 @@ FAULTS = [
     ),
     Fault(
         WRAPPERS + "parameter_groups.py",
-        "*(copy for copy in copies.values() if copy not in originals),\n"
-        "            *originals,",
-        "*originals,\n"
-        "            *(copy for copy in copies.values() if copy not in originals),",
-        GROUPS,
-        "multipliers_follow",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
-        "_innermost(optimizer)._iterations.assign_add(1)",
-        "pass",
-        GROUPS,
-        "multipliers_follow",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
-        "innermost._learning_rate = None",
-        "pass",
-        GROUPS,
-        "multipliers_follow",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
-        "_innermost(optimizer).sibling_paths = paths",
-        "pass",
-        GROUPS,
-        "reported",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
         "largest * (self.loss_scale_factor or 1.0)",
         "largest",
         GROUPS,
         "norm_of_all",
-    ),
-    Fault(
-        WRAPPERS + "parameter_groups.py",
-        "optimizer.learning_rate = rate * after / before",
-        "pass",
-        GROUPS,
-        "reaches_all",
     ),
     Fault(UPDATE, "size / self.size if size", "0.5 if size", UPDATING, "all_the_data"),
     Fault(UPDATE, "self.size += size", "self.size = size", UPDATING, "several_times"),
@@ -1148,13 +1048,6 @@ FAULTS = [
     ),
     Fault(
         TORCH,
-        "wanted = tuple(ctx.needs_input_grad[3:])",
-        "wanted = (True,) * len(inputs)",
-        CHUNKED,
-        "frozen_kernel or are_given",
-    ),
-    Fault(
-        TORCH,
         "x is not None and x.requires_grad and torch.is_grad_enabled()",
         "None",
         CHUNKED,
@@ -1417,8 +1310,8 @@ FAULTS = [
             (TORCH, "> most:", "> 2**40:", "many_to_a_vector", "torch"),
             (
                 TORCH,
-                "key = traits, weights.device, weights.dtype, shape",
-                "key = weights.device, weights.dtype, shape",
+                "key = traits, id(raw.now), weights.device, weights.dtype, shape",
+                "key = id(raw.now), weights.device, weights.dtype, shape",
                 "one_by_one",
                 "torch",
             ),
@@ -1823,6 +1716,218 @@ FAULTS = [
         "variance == 0",
         "tests/optimizers/test_novograd.py",
         "third_step",
+    ),
+    # What objects do together
+    *(
+        Fault(path, right, wrong, tests, select)
+        for path, right, wrong, tests, select in [
+            (
+                PATHS,
+                "any(re.search(pattern, path) for pattern in patterns)",
+                "any(re.search(pattern, path[-4:]) for pattern in patterns)",
+                OPTIMIZERS,
+                "excludes_by_path",
+            ),
+            (
+                PATHS,
+                "if not any(matched([pattern], paths)):",
+                "if False:",
+                OPTIMIZERS,
+                "finds_nothing",
+            ),
+            (
+                PATHS,
+                "return list(saved) if all(_is_shortened(*pair) for pair in pairs)",
+                "return list(saved) if False",
+                GROUPS,
+                "bit_for_bit",
+            ),
+            (
+                BASE,
+                "gain = ops.where(is_first, first, gain)",
+                "pass",
+                EMA,
+                "is_frozen or some_are_frozen",
+            ),
+            (
+                BASE,
+                "gain * (exact(variable, residual) - past)",
+                "gain * (ops.cast(variable, past.dtype) - past)",
+                EMA,
+                "16_bit",
+            ),
+            (
+                BASE,
+                "if iterations > 0:  # else",
+                "if True:  # else",
+                EMA,
+                "without_an_update",
+            ),
+            (
+                BASE,
+                "        if self.use_ema:\n            self.move_average()",
+                "        pass",
+                EMA,
+                "float64",
+            ),
+            (
+                BASE,
+                "if self.global_clipnorm:",
+                "if False:",
+                "tests/optimizers/test_base.py",
+                "clipped_in_float64",
+            ),
+            (
+                BASE,
+                "learning_rate, self.rate_interval)\n        keras",
+                'learning_rate, "[0, inf)")\n        keras',
+                GROUPS,
+                "interval",
+            ),
+            (
+                BASE,
+                "rate = now.weight_decay if rate is AS_IT_IS else",
+                "rate = now.weight_decay if True else",
+                GROUPS,
+                "as_its_rules_say",
+            ),
+            (
+                ROUNDING,
+                "is_its_own = ops.absolute(lost) < half * ops.absolute(value) + tiny",
+                "is_its_own = ops.absolute(lost) >= 0",
+                "tests/optimizers/test_rounding.py",
+                "assigned_from_outside",
+            ),
+            (
+                ROUNDING,
+                "(1.01 * 2.0**-8, 0.0)",
+                "(0.5 * 2.0**-8, 0.0)",
+                "tests/optimizers/test_rounding.py",
+                "half_a_unit",
+            ),
+            (
+                WRAPPERS + "lookahead.py",
+                "follows_all = False",
+                "follows_all = True",
+                WRAPPING,
+                "frozen",
+            ),
+            (
+                WRAPPERS + "_base.py",
+                "updates = ops.copy(self._iterations)",
+                "updates = ops.copy(self.iterations)",
+                WRAPPING,
+                "counted_from",
+            ),
+            (
+                WRAPPERS + "_base.py",
+                "variables = optimizer._trainable_variables\n        optimizer._update",
+                "variables = []\n        optimizer._update",
+                EMA,
+                "without_a_first_gradient",
+            ),
+            (
+                WRAPPERS + "_own_rates.py",
+                "if number > 0:",
+                "if False:",
+                GROUPS,
+                "any_optimizer",
+            ),
+            (
+                WRAPPERS + "_own_rates.py",
+                "if optimizer._use_weight_decay(v)]",
+                "]",
+                GROUPS,
+                "stay_excluded",
+            ),
+            (
+                WRAPPERS + "_rules.py",
+                "else item is variable",
+                "else False",
+                GROUPS,
+                "equal_paths or its_variables",
+            ),
+            (
+                WRAPPERS + "_several.py",
+                "taken.add(each.name)",
+                "pass",
+                GROUPS,
+                "paths_of_their_own",
+            ),
+            (
+                WRAPPERS + "_several.py",
+                "(before or ratios)",
+                "before",
+                GROUPS,
+                "reaches_all",
+            ),
+            (
+                WRAPPERS + "parameter_groups.py",
+                "last.sibling_paths = self.saved_paths",
+                "pass",
+                GROUPS,
+                "reported",
+            ),
+            (
+                WRAPPERS + "parameter_groups.py",
+                "optimizer.learning_rate = rate\n",
+                "pass\n",
+                GROUPS,
+                "reaches_all",
+            ),
+            (
+                WRAPPERS + "parameter_groups.py",
+                "optimizer.loss_scale_factor = self.loss_scale_factor",
+                "pass",
+                GROUPS,
+                "scale_of_the_loss",
+            ),
+            (
+                WRAPPERS + "parameter_groups.py",
+                "if not largest:",
+                "if largest is None:",
+                GROUPS,
+                "norm_of_zero",
+            ),
+            (
+                WRAPPERS + "parameter_groups.py",
+                'optimizer._is_of_0_1_0 = "paths" not in config',
+                "pass",
+                "tests/saved/test_saved.py",
+                "train_on",
+            ),
+        ]
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
+        "global_factor(backend.summed(dense), largest)",
+        "global_factor(dense, largest)",
+        "tests/distribution/test_matrix.py",
+        "every_way",
+        "tensorflow",
+    ),
+    Fault(
+        "tfx_extras/_backend/tensorflow.py",
+        "return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)",
+        "return tf.convert_to_tensor(gradient) * factor",
+        GROUPS,
+        "stays_lazy",
+        "tensorflow",
+    ),
+    Fault(
+        WRAPPERS + "_base.py",
+        "if not isinstance(optimizer, Optimizer | OptimizerWrapper):",
+        "if False:",
+        WRAPPING,
+        "repeated_rows",
+        "tensorflow",
+    ),
+    Fault(
+        TORCH,
+        "wanted = tuple(ctx.needs_input_grad[1 : known.inputs + 1])",
+        "wanted = (True,) * known.inputs",
+        CHUNKED,
+        "frozen_kernel or are_given",
     ),
 ]
 

@@ -40,6 +40,9 @@ class ScheduleCase:
     def expected(self, steps):
         return self.reference(steps, **self.kwargs | self.inner)
 
+    def __str__(self):  # the same in each process
+        return f"{self.cls.__name__}({','.join(self.kwargs)})"
+
 
 STEPS = np.arange(60)
 
