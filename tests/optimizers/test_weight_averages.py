@@ -110,6 +110,17 @@ def test_the_average_of_a_group_without_a_first_gradient_starts_at_its_weights(o
     np.testing.assert_allclose(array(b), (5 + before) / 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("cls", [RAdam, keras.optimizers.SGD])
+def test_averages_of_a_group_without_gradient_replace_weights_in_their_turn(cls):
+    a, b = variable([1.0, 1.0], "a"), variable([5.0, 5.0], "b")
+    groups = {"b": cls(0.1, **EMA, ema_overwrite_frequency=2), ".*": {}}
+    optimizer = ParameterGroups(RAdam(0.1), groups)
+    optimizer.apply(ones(2), [a, b])
+    b.assign([7.0, 7.0])  # the average is at 4.9
+    optimizer.apply(ones(1), [a])
+    np.testing.assert_allclose(array(b), (4.9 + 7) / 2, rtol=1e-6)
+
+
 def test_what_was_accumulated_without_a_last_gradient_is_kept_for_the_next_update():
     a, b = variable([1.0, 1.0], "a"), variable([1.0, 1.0], "b")
     optimizer = ParameterGroups(

@@ -296,4 +296,12 @@ def pass_by(optimizer: Any) -> None:
     if optimizer.use_ema:
         variables = optimizer._trainable_variables
         optimizer._update_model_variables_moving_average(variables)
+        if optimizer.ema_overwrite_frequency:
+            updates = optimizer.iterations + 1
+            backend.when(
+                ops.equal(updates % optimizer.ema_overwrite_frequency, 0),
+                optimizer._overwrite_model_variables_with_average_value,
+                variables,
+                [*variables, *optimizer.variables],
+            )
     optimizer._iterations.assign_add(1)
