@@ -716,8 +716,8 @@ FAULTS = [
             (TORCH, "with _full_precision(upstream), ", "with ", "autocast"),
             (
                 TORCH,
-                "with _full_precision(_raw(variables[0])):",
-                "if True:",
+                "with _full_precision(_raw(variables[0])) if variables else",
+                "with nullcontext() if variables else",
                 "an_update",
             ),
             (

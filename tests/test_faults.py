@@ -15,5 +15,6 @@ def test_a_fault_can_still_be_made(fault):
     text = (ROOT / fault.path).read_text()
     assert fault.right in text
     assert fault.right != fault.wrong
-    compile(text.replace(fault.right, fault.wrong), fault.path, "exec")
+    if fault.path.endswith(".py"):
+        compile(text.replace(fault.right, fault.wrong), fault.path, "exec")
     assert (ROOT / fault.tests).exists()

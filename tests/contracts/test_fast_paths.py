@@ -385,6 +385,37 @@ def test_a_compiled_update_is_one_graph(case):
     assert not breaks(case.make())
 
 
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gradient_accumulation_steps": 2},
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"use_ema": True, "gradient_accumulation_steps": 2},
+    ],
+    ids=str,
+)
+def test_a_compiled_update_with_options_is_one_graph_and_equal(options):
+    assert not breaks(optimizers.RAdam(RATE, **options))
+    results = []
+    for wrapped in (lambda step: step, lambda step: torch_compiled(step)):
+        variables = make_variables()[:2]
+        optimizer = optimizers.RAdam(RATE, **options)
+        optimizer.build(variables)
+        step = wrapped(lambda gradients, o=optimizer: o.apply(gradients))
+        for gradients in make_gradients():
+            step(gradients[:2])
+        results.append([array(v) for v in [*variables, *optimizer.variables]])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def torch_compiled(function):
+    import torch
+
+    return torch.compile(function, backend="eager")
+
+
 @each_class(WRAPPERS)
 @pytest.mark.only("torch")
 def test_a_compiled_update_is_one_graph_if_wrapped_too(case):

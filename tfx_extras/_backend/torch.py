@@ -153,8 +153,16 @@ class Torch(Backend):
         return [tensor.clone() for tensor in tensors]
 
     def when(self, condition, function, tensors, variables):
-        if bool(condition):
-            function(tensors)
+        if not torch.compiler.is_compiling():
+            if bool(condition):
+                function(tensors)
+            return
+        # To look at the condition would break the graph.
+        raws = [_raw(variable) for variable in variables]
+        before = [raw.clone() for raw in raws]
+        function(tensors)
+        for raw, value in zip(raws, before, strict=True):
+            raw.copy_(torch.where(condition, raw, value))
 
     def fail_if(self, condition, message):
         if bool(condition):
@@ -162,7 +170,7 @@ class Torch(Backend):
         return condition
 
     def as_one(self, optimizer, apply, grads, variables):
-        with _full_precision(_raw(variables[0])):
+        with _full_precision(_raw(variables[0])) if variables else nullcontext():
             apply(grads, variables)
 
     def update_all(self, optimizer, updates):
