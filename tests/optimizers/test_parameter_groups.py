@@ -428,7 +428,8 @@ def test_lazy_adam_within_stays_lazy(option, others):
     groups["table"] = {"learning_rate_multiplier": 2.0}
     optimizer = ParameterGroups(LazyAdam(0.1, **option), groups | REST)
     for rows in ([0, 1, 1], [1]):
-        slices = tf.IndexedSlices(tf.ones((len(rows), 2)), tf.constant(rows), [4, 2])
+        ones, shape = tf.ones((len(rows), 2)), tf.constant([4, 2])
+        slices = tf.IndexedSlices(ones, tf.constant(rows), shape)
         optimizer.apply([slices, tf.ones(2)], [table, bias])
     moved = array(table)
     np.testing.assert_allclose(moved[0], 0.8, rtol=1e-5)  # not moved by momentum

@@ -256,9 +256,10 @@ def residuals_of(optimizer: Any) -> list:
 def apply_with(optimizer: Any, grads: Sequence[Any], variables: Sequence[Any]) -> None:
     """Applies gradients, of which Keras's optimizers would not sum repeated rows."""
     if not isinstance(optimizer, Optimizer | OptimizerWrapper):
+        takes_rows = getattr(optimizer, "takes_rows", False)  # and sums them itself
         grads = [
             backend.dense(g, v.shape, keras.backend.standardize_dtype(g.dtype))
-            if hasattr(g, "dtype")
+            if hasattr(g, "dtype") and not takes_rows
             else g
             for g, v in zip(grads, variables, strict=True)
         ]

@@ -62,6 +62,7 @@ class DecoupledWeightDecayExtension(Optimizer):
 
     weight_decay: Any = Hyper("[0, inf)", is_live=True)
     decides_when_built = False
+    takes_rows = True  # of a sparse gradient: only these decay
 
     @typechecked
     def __init__(
