@@ -67,11 +67,11 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
 
 
 def _decay(optimizer, variables, learning_rate, rate):
+    variables = [v for v in variables if optimizer._use_weight_decay(v)]
+    if rate in (None, 0) or not variables:
+        return
     if callable(rate):
         rate = rate(optimizer.iterations)
-    variables = [v for v in variables if optimizer._use_weight_decay(v)]
-    if rate is None or not variables:
-        return
 
     def decay(variable):
         share = ops.cast(learning_rate * rate, variable.dtype)
