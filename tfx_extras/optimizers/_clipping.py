@@ -16,7 +16,7 @@ def clipped_by_norm(gradient: Any, largest: float) -> Any:
 def global_factor(gradients: Sequence[Any], largest: float) -> Any:
     """Returns the factor by which the norm of all gradients is at most `largest`."""
     dtype = max(wide(g.dtype) for g in gradients)  # `float64` if there is one
-    squares = [ops.cast(ops.sum(ops.square(g)), dtype) for g in gradients]
+    squares = [ops.sum(ops.square(ops.cast(g, dtype))) for g in gradients]
     return _factor(sum(squares), largest)
 
 
