@@ -2,7 +2,7 @@
 
     python3.11 -m venv .venv-hub
     .venv-hub/bin/python -m pip install --constraint constraints.txt \\
-        keras-hub tensorflow jax torch typeguard
+        keras-hub tensorflow jax torch
     .venv-hub/bin/python -m tests.clients.keras_hub [BACKEND ...]
 
 KerasHub needs an environment of its own, with TensorFlow and TensorFlow Text on every
