@@ -1,16 +1,22 @@
 """Makes deliberate faults, one at a time, and says whether a test sees each.
 
-    python -m tests.faults [PATTERN]
+    python -m tests.faults [PATTERN ...] [--jobs N]
 
-Works on a copy of the project. A fault is a line of the package, what it is changed
-to, and the tests that should fail. Exits with 1 if one goes unseen.
+Works on copies of the project. A fault is a line of the package, what it is changed to,
+and tests, of which one should fail, and pass without the fault. A pattern is a part of
+any of these, or a backend. Exits with 1 if a fault goes unseen.
 """
 
+import argparse
+import gc
+import json
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
+import traceback
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +52,7 @@ TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
 SKIPPING = "tests/contracts/test_skipping.py"
 MEETING = "tests/distribution/test_meeting.py"
+LIMIT = 600  # seconds, for one fault
 
 
 class Fault(NamedTuple):
@@ -1932,7 +1939,7 @@ FAULTS = [
 ]
 
 
-def planted(fault: Fault, copy: Path) -> Path:
+def planted(fault: Fault | None, copy: Path, root: Path = ROOT) -> Path:
     """Makes a copy of the project that has the fault, and returns its folder."""
     for name in (
         "tfx_extras",
@@ -1941,10 +1948,12 @@ def planted(fault: Fault, copy: Path) -> Path:
         "examples",
         "docs",
     ):
-        source = ROOT / name
+        source = root / name
         copied = copy / name
         copied.parent.mkdir(exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, copied)
+    if fault is None:
+        return copy
     target = copy / fault.path
     text = target.read_text()
     if fault.right not in text:
@@ -1953,38 +1962,157 @@ def planted(fault: Fault, copy: Path) -> Path:
     return copy
 
 
-def is_seen(fault: Fault) -> bool:
-    """Whether the selected tests pass on a copy, and fail once it has the fault."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = planted(fault, Path(folder) / "copy")
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-        result = subprocess.run(
-            [*command, fault.tests, "-k", fault.select],
-            cwd=copy,
-            env=os.environ | {"KERAS_BACKEND": fault.backend, "PYTHONPATH": str(copy)},
-            capture_output=True,
-            text=True,
-        )
-        if result.returncode > 2 or "no tests ran" in result.stdout:
-            print(f"{fault.tests} -k '{fault.select}': {result.stdout[-500:]}")
-            return False
-        return result.returncode != 0
+class Watch:
+    """A plugin of pytest: chooses tests by their names, and notes how they ended."""
+
+    def __init__(self, chosen):
+        self.chosen = chosen
+        self.ended = {}
+
+    def pytest_collection_modifyitems(self, items):
+        if self.chosen is not None:
+            items[:] = [item for item in items if item.nodeid in self.chosen]
+
+    def pytest_runtest_logreport(self, report):
+        has_passed = self.ended.get(report.nodeid, True) and not report.failed
+        self.ended[report.nodeid] = has_passed
 
 
-def main(pattern=""):
-    unseen = 0
-    for fault in FAULTS:
-        if pattern in " ".join(fault):
-            seen = is_seen(fault)
-            unseen += not seen
-            said = "seen  " if seen else "UNSEEN"
-            where = f"{fault.tests} -k '{fault.select}' ({fault.backend})"
-            print(
-                f"{said} {fault.path}: {fault.right!r} -> {fault.wrong!r}: {where}",
-                flush=True,
-            )
-    sys.exit(unseen > 0)
+def run(folder: Path, arguments, chosen):
+    """Runs tests of the copy in `folder`, and writes there how each ended."""
+    copy = folder / "copy"
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    os.environ["PYTHONPATH"] = str(copy)
+    sys.path[:] = [str(copy), *(x for x in sys.path if Path(x).resolve() != ROOT)]
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "tests":
+            del sys.modules[name]
+    os.chdir(copy)
+
+    import pytest
+
+    watch = Watch(chosen)
+    pytest.main(["-q", "-p", "no:cacheprovider", *arguments], plugins=[watch])
+    (folder / "ended.json").write_text(json.dumps(watch.ended))
+
+
+def start(folder: Path, *arguments) -> int:
+    """Runs tests in a process of their own, which has Keras already, and says which."""
+    pid = os.fork()
+    if not pid:
+        signal.alarm(LIMIT)
+        file = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        try:
+            run(folder, *arguments)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+    return pid
+
+
+def results(work, jobs: int, root: Path):
+    """Runs all `work`, `jobs` at a time, and yields each as `(key, ended, said, time)`.
+
+    Work is `(key, fault or None, arguments of "run")`; the copies are of `root`.
+    """
+    waiting, running = list(reversed(work)), {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            key, fault, *arguments = waiting.pop()
+            folder = Path(tempfile.mkdtemp())
+            planted(fault, folder / "copy", root)
+            running[start(folder, *arguments)] = key, folder, time.monotonic()
+        pid, _ = os.wait()
+        key, folder, began = running.pop(pid)
+        file = folder / "ended.json"
+        ended = json.loads(file.read_text()) if file.exists() else {}
+        said = (folder / "said.txt").read_text(errors="replace")
+        shutil.rmtree(folder)
+        yield key, ended, said, time.monotonic() - began
+
+
+def unseen(faults: list[Fault], backend: str, jobs: int, folder: Path) -> int:
+    """How many of the faults are not seen on the backend."""
+    os.environ["KERAS_BACKEND"] = backend
+    # As in `conftest.py`, which is too late for what is imported here.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # What all runs share. Nothing here may start a thread: it would not be copied.
+    import keras  # noqa: F401
+    import pytest  # noqa: F401
+    import tensorflow  # noqa: F401  (Keras does, whenever it sets a seed)
+
+    gc.freeze()  # what is imported is not looked through in each run
+
+    # A copy with all that is compiled, from which the others are made.
+    root = planted(None, folder / "copy")
+    sys.dont_write_bytecode = False
+    files = {fault.tests for fault in faults}
+    os.waitpid(start(folder, ["--collect-only", *files], None), 0)
+
+    work = [(f, f, ["-x", f.tests, "-k", f.select], None) for f in faults]
+    seen_by, number = {}, 0
+    for fault, ended, said, seconds in results(work, jobs, root):
+        failed = [test for test, has_passed in ended.items() if not has_passed]
+        number += not failed
+        print(f"{'seen  ' if failed else 'UNSEEN'} {seconds:5.1f} s {told(fault)}")
+        if failed:
+            seen_by[failed[0]] = fault
+        elif not ended:
+            print(said[-1000:])
+        sys.stdout.flush()
+
+    # The same tests, without the faults.
+    files = sorted({test.partition("::")[0] for test in seen_by})
+    parts = [part for part in (files[i::jobs] for i in range(jobs)) if part]
+    work = [(None, None, part, list(seen_by)) for part in parts]
+    passed = set()
+    for _, ended, _, seconds in results(work, jobs, root):
+        passed.update(test for test, has_passed in ended.items() if has_passed)
+        print(f"       {seconds:5.1f} s without faults: {len(ended)} tests ({backend})")
+    for test in seen_by.keys() - passed:
+        number += 1
+        print(f"WRONG  {test} fails without {told(seen_by[test])}")
+    return number
+
+
+def told(fault: Fault) -> str:
+    tests = f"{fault.tests} -k '{fault.select}' ({fault.backend})"
+    return f"{fault.path}: {fault.right!r} -> {fault.wrong!r}: {tests}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("patterns", nargs="*", default=[""], metavar="PATTERN")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+
+    is_all_seen = True
+    for backend in ("torch", "jax", "tensorflow"):
+        faults = [
+            fault
+            for fault in FAULTS
+            if fault.backend == backend
+            and any(pattern in " ".join(fault) for pattern in arguments.patterns)
+        ]
+        if faults and not os.fork():  # a process has one backend
+            number = 1
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    number = unseen(faults, backend, arguments.jobs, Path(folder))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                os._exit(number > 0)
+        elif faults:
+            is_all_seen &= os.wait()[1] == 0
+    sys.exit(not is_all_seen)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
