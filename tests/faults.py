@@ -1779,6 +1779,13 @@ FAULTS = [
             ),
             (
                 BASE,
+                "if self.is_clipped:  # rounding",
+                "if False:",
+                GROUPS,
+                "clipped_once",
+            ),
+            (
+                BASE,
                 "if self.global_clipnorm:",
                 "if False:",
                 "tests/optimizers/test_base.py",

@@ -203,6 +203,8 @@ class Optimizer(keras.optimizers.Optimizer):
     sibling_paths: Sequence[str] = ()
     # What `ParameterGroups` has for the variables of `build`, in their order.
     own_rates: Sequence[OwnRate] | None = None
+    # Whether it has clipped by the norm of all gradients what it gives to this one.
+    is_clipped: bool = False
     # Arguments that hold regular expressions of paths, and the paths that the variables
     # have: those of the optimizer that was saved, if this one was loaded.
     path_arguments: Sequence[str] = ("weight_decay_exclude",)
@@ -491,6 +493,8 @@ class Optimizer(keras.optimizers.Optimizer):
         if self.clipnorm:
             return [clipped_by_norm(g, self.clipnorm) for g in grads]
         if self.global_clipnorm:
+            if self.is_clipped:  # rounding would clip it once more
+                return grads
             factor = global_factor(grads, self.global_clipnorm)
             return [g * ops.cast(factor, g.dtype) for g in grads]
         return super()._clip_gradients(grads)

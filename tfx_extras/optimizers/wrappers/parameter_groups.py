@@ -224,6 +224,7 @@ class ParameterGroups(OptimizerWrapper):
             last.sibling_paths = self.saved_paths
             last.saved_paths = tuple(self.saved_paths[place] for place in places)
             last.take_rates(own)
+            last.is_clipped = number == 0 and len(self._all()) > 1
         optimizer.build([variables[place] for place in places])
         return own
 
