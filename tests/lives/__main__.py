@@ -19,6 +19,12 @@ from tests.lives import planted
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if os.environ["KERAS_BACKEND"] == "jax":
+    # As in `conftest.py`: lives compile much and compute little.
+    flags = (
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    )
+    os.environ.setdefault("XLA_FLAGS", flags)
 
 
 def main():

@@ -79,7 +79,7 @@ class _Draw:
             # Excluded from weight decay by a call: by names, and as variables.
             "called": self.some(["bias", *names]) if self.chance(0.25) else [],
             "sequential": self.chance(0.2),
-            "fast": self.chance(0.1 if BACKEND == "tensorflow" else 0.5),
+            "fast": self.chance(0.04 if BACKEND == "tensorflow" else 0.5),
             "build_first": self.chance(0.5),
         }
         life["events"] = self.events(names)
@@ -252,7 +252,7 @@ class _Draw:
         how = "apply"
         if BACKEND == "jax" and self.chance(0.3):
             how = "stateless"
-        if self.chance(0.06):
+        if self.chance(0.06 if BACKEND == "torch" else 0.03):  # which takes long
             how = "fit"
         if BACKEND != "torch" and self.chance(0.01):
             how = self.one(["fit_compiled", "compiled"])

@@ -287,7 +287,7 @@ class Run:
         if dtype == "float64" and self.is_kerass:
             of_moved, of_magnitude = OF_KERAS_FLOAT64
         weights = self.model.weights
-        largest = np.max(np.abs(wanted), initial=0.0)
+        largest = max(weights.largest[i], np.max(np.abs(wanted), initial=0.0))
         bound = of_moved * weights.moved[i] + of_magnitude * largest
         slack = weights.slack[i]
         if dtype in HALF:

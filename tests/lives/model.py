@@ -19,6 +19,10 @@ class Weights:
         self.values = [np.array(value, "float64") for value in values]
         self.paths = list(paths)  # those of the first build, which rules know
         self.moved = [0.0 for _ in values]
+        # The largest magnitude so far: an assignment ends that, except where averages
+        # or slow weights remember what was before it.
+        self.remembers = False
+        self.largest = [np.max(np.abs(value)) for value in self.values]
         # How far an assigned 16-bit weight may be from what was assigned.
         self.slack = [np.zeros_like(value) for value in self.values]
 
@@ -27,6 +31,7 @@ class Weights:
 
     def __setitem__(self, i, value):
         self.moved[i] += np.max(np.abs(value - self.values[i]), initial=0.0)
+        self.largest[i] = max(self.largest[i], np.max(np.abs(value)))
         self.values[i] = value
 
     def __len__(self):
@@ -35,6 +40,8 @@ class Weights:
     def restart(self, i, value, slack=0.0):
         """Takes a value from outside."""
         self.values[i] = np.array(value, "float64")
+        past = self.largest[i] if self.remembers else 0.0
+        self.largest[i] = max(past, np.max(np.abs(value)))
         self.slack[i] = np.maximum(self.slack[i], slack)
 
 
@@ -287,6 +294,11 @@ class Leaf:
         return [self]
 
     @property
+    def remembers(self):
+        """Whether it keeps weights as they were."""
+        return bool(self.options.get("use_ema"))
+
+    @property
     def leaf(self):
         return self
 
@@ -398,6 +410,8 @@ def _factor(norm, largest):
 class Wrapper:
     """What acts around each update of another."""
 
+    remembers = True
+
     def __init__(self, node):
         self.kind, self.hyper = node["kind"], node.get("hyper", {})
         self.inner = make(node["inner"])
@@ -495,6 +509,10 @@ class Groups(Wrapper):
     def leaves(self):
         return [leaf for child in self.children() for leaf in child.leaves()]
 
+    @property
+    def remembers(self):
+        return any(child.remembers for child in self.children())
+
     def children(self):
         return [self.inner, *self.others]
 
@@ -555,6 +573,7 @@ class Model:
     def __init__(self, node, called, values, paths):
         self.weights = Weights(values, paths)
         self.optimizer = make(node)
+        self.weights.remembers = self.optimizer.remembers
         for leaf in self.optimizer.leaves():
             leaf.called = list(called)
         self.build()

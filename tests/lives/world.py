@@ -1,5 +1,7 @@
 """The model of a life as it is: variables, and the optimizer that trains them."""
 
+import itertools
+import math
 import tempfile
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -13,6 +15,11 @@ from tests.lives.life import VARIABLES
 from tests.tools import array
 from tfx_extras import optimizers
 
+# Where in the input the gradient of each variable is, and how long that is: the same in
+# all lives, so that less is compiled.
+SIZES = [math.prod(shape) for shape in VARIABLES.values()]
+PLACES = dict(zip(VARIABLES, [0, *itertools.accumulate(SIZES)], strict=False))
+WIDTH = sum(SIZES) + 1
 SCHEDULE = keras.optimizers.schedules.PiecewiseConstantDecay
 
 
@@ -26,12 +33,13 @@ class Part(keras.Layer):
         self.weight_dtype, self.start = weight_dtype, start
 
     def build(self, input_shape=None):
+        # Zeros: JAX would compile random numbers for each shape.
         self.w = self.add_weight(
-            shape=self.shape, dtype=self.weight_dtype, name=self.weight
+            self.shape, "zeros", self.weight_dtype, name=self.weight
         )
 
     def call(self, x):
-        stop = self.start + int(np.prod(self.shape))
+        stop = self.start + math.prod(self.shape)
         w = ops.cast(ops.reshape(self.w, (1, -1)), x.dtype)
         total = ops.sum(x[:, self.start : stop] * w, axis=1)
         return ops.concatenate([x[:, :-1], x[:, -1:] + total[:, None]], axis=1)
@@ -60,7 +68,6 @@ class World:
     def __init__(self, life, values):
         self.life = life
         self.names = list(life["variables"])
-        self.width = 1 + sum(int(np.prod(VARIABLES[name])) for name in self.names)
         self.model = None
         self.make_layers()
         for variable, value in zip(self.variables, values, strict=True):
@@ -76,15 +83,14 @@ class World:
             self.optimizer.exclude_from_weight_decay(named, others)
 
     def make_layers(self):
-        self.layers, start = [], 0
+        self.layers = []
         for name in self.names:
             layer, weight = name.split("/")
             shape, dtype = VARIABLES[name], self.life["variables"][name]["dtype"]
-            self.layers.append(Part(weight, shape, dtype, start, layer))
-            start += int(np.prod(shape))
+            self.layers.append(Part(weight, shape, dtype, PLACES[name], layer))
         self.model = None
         if self.life["sequential"]:
-            inputs = keras.Input((self.width,))
+            inputs = keras.Input((WIDTH,))
             self.model = keras.Sequential([inputs, *self.layers], name="model")
         else:
             for layer in self.layers:
@@ -97,7 +103,7 @@ class World:
 
     def compile(self, run_eagerly=True):
         if self.model is None:
-            x = y = keras.Input((self.width,))
+            x = y = keras.Input((WIDTH,))
             for layer in self.layers:
                 y = layer(y)
             self.model = keras.Model(x, y, name="model")
@@ -136,15 +142,16 @@ class World:
             import tensorflow as tf
 
             apply, variables = self.optimizer.apply, self.variables
-            tf.function(lambda: apply(grads, variables))()
+            tf.function(lambda: apply(grads, variables), autograph=False)()
 
     def fit(self, values, which, run_eagerly=True):
         """Trains on one sample, whose loss has these gradients."""
         for i, layer in enumerate(self.layers):
             layer.trainable = i in which
         self.compile(run_eagerly)
-        row = [np.ravel(value) for value in values]
-        x = np.concatenate([*row, [0.0]]).astype("float32")[None]
+        x = np.zeros((1, WIDTH), "float32")
+        for name, value in zip(self.names, values, strict=True):
+            x[0, PLACES[name] : PLACES[name] + value.size] = np.ravel(value)
         try:
             self.model.fit(x, x[:, -1:], verbose=0, shuffle=False)
         finally:
