@@ -179,6 +179,13 @@ class Backend:
         """The inner product of each row of `x` with each of `y`, in full precision."""
         return x @ ops.transpose(y)  # `ops.matmul` makes `float64` narrow
 
+    def largest(self, x: Any, least: float) -> Any:
+        """The largest of each row, of shape `(..., 1)`, and at least `least`.
+
+        A row without values has `least`, and one with NaN has NaN.
+        """
+        return ops.max(x, axis=-1, keepdims=True, initial=least)
+
     def sum_less_one(self, x: Any) -> Any:
         """The sum of each row less 1, within 5e-7, of numbers up to 1 of which one is.
 
@@ -298,6 +305,15 @@ class Backend:
     def moveaxis(self, x: Any, source: int, destination: int) -> Any:
         """The same tensor with one of its axes in another place."""
         return ops.moveaxis(x, source, destination)
+
+    def check_within(self, x: Any, low: float, high: float, message: str) -> None:
+        """Raises `ValueError` if a value is outside of [low, high], as `check` does.
+
+        NaN is nowhere, and then nothing is said of the others.
+        """
+        least, most = ops.min(x, initial=low), ops.max(x, initial=high)
+        is_nan = ops.isnan(least) | ops.isnan(most)
+        self.check(is_nan | ((least >= low) & (most <= high)), message)
 
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, where looking is free."""

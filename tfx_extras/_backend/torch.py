@@ -210,6 +210,13 @@ class Torch(Backend):
     def count_up_to(self, ranked, values):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
 
+    def largest(self, x, least):
+        # With an initial value, Keras's is on the CPU, wherever `x` is, and of an empty
+        # tensor it has another shape, and no gradient.
+        if x.shape[-1] == 0:
+            return x.sum(-1, keepdim=True, dtype=x.dtype) + least
+        return x.amax(-1, keepdim=True).clamp(min=least)
+
     def sum_less_one(self, x):
         # A sum of all in `float64` would copy them; that of parts has few to copy.
         last = x.shape[-1] % _PART
@@ -284,11 +291,19 @@ class Torch(Backend):
     def full_precision(self, x):
         return _full_precision(x)
 
+    def check_within(self, x, low, high, message):
+        if _is_free(x) and x.numel() > 0:
+            self.check(~((x.amin() < low) | (x.amax() > high)), message)
+
     def check(self, condition, message):
-        is_free = condition.device.type == "cpu" and not torch.compiler.is_compiling()
         # What is behind a transform of `torch.func` is known, all of it.
-        if is_free and not bool(torch.func.debug_unwrap(condition).all()):
+        if _is_free(condition) and not bool(torch.func.debug_unwrap(condition).all()):
             raise ValueError(message)
+
+
+def _is_free(x):
+    """Whether values can be looked at without waiting for them."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 class _Slope(NamedTuple):

@@ -39,9 +39,7 @@ def by_row(distance_metric: Distance, x, y):
 def unit(x):
     """Rows of length 1; a row of zeros stays, with a gradient of 0."""
     # By the largest value first, whose square may neither vanish nor overflow.
-    largest = ops.stop_gradient(
-        ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0)
-    )
+    largest = ops.stop_gradient(backend.largest(ops.abs(x), 0.0))
     x = x / ops.where(largest > 0, largest, ops.ones_like(largest))
     square = ops.sum(x * x, axis=-1, keepdims=True)
     return x / ops.sqrt(ops.where(square > 0, square, ops.ones_like(square)))

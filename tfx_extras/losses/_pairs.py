@@ -164,7 +164,7 @@ def log_sum_exp(values, condition):
     """Returns log(sum(exp(values))) where the condition holds; if never, `NOTHING`."""
     nothing = ops.convert_to_tensor(NOTHING, values.dtype)
     values = ops.where(condition, values, nothing)
-    largest = ops.max(values, axis=-1, keepdims=True, initial=NOTHING)
+    largest = backend.largest(values, NOTHING)
     largest = ops.stop_gradient(largest)
     powers = ops.exp(ops.where(condition, values - largest, nothing))
     return ops.log(at_least(ops.sum(powers, axis=-1), TINY)) + largest[..., 0]
@@ -179,9 +179,7 @@ def highest(values, condition):
     """Returns the largest value where the condition holds; if never, `NOTHING`."""
     nothing = ops.convert_to_tensor(NOTHING, values.dtype)
     values = ops.where(condition, values, nothing)
-    if 0 in values.shape:  # of which PyTorch's has no gradient
-        return ops.sum(values, axis=-1)
-    return ops.max(values, axis=-1, keepdims=True, initial=NOTHING)[..., 0]
+    return backend.largest(values, NOTHING)[..., 0]
 
 
 def averaged(totals, terms, gather: bool):

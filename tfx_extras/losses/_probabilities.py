@@ -82,10 +82,7 @@ def within(
 
     Raises where looking is free if a value is farther outside. NaN stays.
     """
-    least, most = ops.min(x, initial=low), ops.max(x, initial=high)
-    is_nan = ops.isnan(least) | ops.isnan(most)
-    is_inside = (least >= low - SLACK) & (most <= high + SLACK)
-    backend.check(is_nan | is_inside, f"{message} {cure}")
+    backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
     start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
     x = ops.where(x < start, start, x)  # at the start itself, its slope stays
     return x if high == math.inf else ops.where(x > end, end, x)
@@ -94,7 +91,7 @@ def within(
 def of_logits(y_pred) -> Logits:
     """Returns what the logits in the last axis of `y_pred` say about the classes."""
     # A constant to the gradient, which flows through `values`, also into `rest`.
-    largest = ops.max(y_pred, axis=-1, keepdims=True, initial=float("-inf"))
+    largest = backend.largest(y_pred, float("-inf"))
     largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)
     values = y_pred - largest
     return Logits(values, sum_of_others(values, y_pred >= largest), largest)
@@ -111,7 +108,7 @@ def sum_of_others(values, is_largest):
     last = ops.shape(values)[-1] - 1
     places = ops.arange(last + 1, dtype="int32")
     found = ops.where(is_largest, places, last)
-    first = ops.min(found, axis=-1, keepdims=True, initial=last)
+    first = -backend.largest(-found, -last)
     is_first = ops.cast(places == first, values.dtype)
     return ops.sum(ops.exp(values) - is_first, axis=-1, keepdims=True)
 

@@ -177,7 +177,7 @@ def _loss(
         largest, rest, at_own, others, *means = found
         columns = _columns(kernel, start, size, hidden.dtype)
         z = _logits(hidden, columns, bias, start)
-        before, largest = largest, ops.max(z, axis=-1, keepdims=True, initial=LOWEST)
+        before, largest = largest, backend.largest(z, LOWEST)
         largest = ops.where(before > largest, before, largest)
         # `rest` leaves out the largest, whose exponential is 1.
         shares, fading = ops.exp(z - largest), ops.exp(before - largest)

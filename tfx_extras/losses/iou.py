@@ -137,7 +137,7 @@ def _loss(y_true, y_pred, mode):
         width, height = _unstack(whole / unit)
         empty = a * d + b * c + g * height + e * (i + a + b)
         return iou_loss + _ratio(empty, width * height, 0.0)
-    unit = _constant_unit(ops.max(whole, axis=-1, keepdims=True, initial=0.0))
+    unit = _constant_unit(backend.largest(whole, 0.0))
     centers = ((low - true_low) + (high - true_high)) / 2
     distance = ops.sum(ops.square(centers / unit), axis=-1)
     diagonal = ops.sum(ops.square(whole / unit), axis=-1)
@@ -209,10 +209,7 @@ def _ratio(x, y, otherwise: float):
 
 def _angle(a, b):
     """The angle between two vectors of lengths; 0 if one of them is a point."""
-    a, b = (
-        x / _constant_unit(ops.max(x, axis=-1, keepdims=True, initial=0.0))
-        for x in (a, b)
-    )
+    a, b = (x / _constant_unit(backend.largest(x, 0.0)) for x in (a, b))
     (x, y), (true_x, true_y) = _unstack(a), _unstack(b)
     sine, cosine = y * true_x - x * true_y, x * true_x + y * true_y
     is_point = (sine == 0) & (cosine == 0)

@@ -234,7 +234,7 @@ def _crossentropy(shares, logits):
     """Cross-entropy of logits with shares of any sum; 0 if they have none."""
     total = ops.sum(shares, axis=-1, keepdims=True)
     shares = shares / ops.where(total <= 0, ops.ones_like(total), total)
-    largest = ops.max(logits, axis=-1, keepdims=True, initial=float("-inf"))
+    largest = backend.largest(logits, float("-inf"))
     logits = logits - ops.stop_gradient(largest)
     partition = ops.log(ops.sum(ops.exp(logits), axis=-1))
     return partition - ops.sum(shares * logits, axis=-1)

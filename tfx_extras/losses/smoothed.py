@@ -313,7 +313,7 @@ def _of_long_rows(z, own, weights, label_smoothing, z_loss):
     They are made wide here, where no copy of them is: each pass reads what is given.
     """
     z = predictions(z)
-    largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
+    largest = backend.largest(z, float("-inf"))
     rest = backend.sum_less_one(ops.exp(z - largest))
     p = Logits(ops.take_along_axis(z, own, axis=-1) - largest, rest, largest)
     others = mean(weights * z) if label_smoothing > 0 else 0.0

@@ -138,7 +138,7 @@ class SparsemaxLoss(FunctionLoss):
 def _above_threshold(z):
     """Returns z less the threshold, of which the positive parts sum to 1."""
     # Only differences matter, so the largest may be taken away as a constant.
-    largest = ops.max(z, axis=-1, keepdims=True, initial=float("-inf"))
+    largest = backend.largest(z, float("-inf"))
     # Always above the threshold; XLA may round the difference anew, and below it.
     is_largest = z >= largest
     z = z - ops.stop_gradient(largest)  # (the initial value is for empty batches)
@@ -154,7 +154,7 @@ def _sorted_threshold(z):
     descending = -ops.sort(-z, axis=-1)
     sums = ops.cast(ops.cumsum(descending, axis=-1), z.dtype)  # narrow on PyTorch
     counts = ops.arange(1, ops.shape(z)[-1] + 1, dtype=z.dtype)
-    return ops.max((sums - 1) / counts, axis=-1, keepdims=True, initial=float("-inf"))
+    return backend.largest((sums - 1) / counts, float("-inf"))
 
 
 def _threshold(z, support):
