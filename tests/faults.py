@@ -37,13 +37,13 @@ OPTIMIZERS = "tests/contracts/test_optimizers.py"
 TRAINING = "tests/integration/test_training.py"
 TENSORFLOW = "tests/integration/test_tensorflow.py"
 LOSSES = "tests/contracts/test_losses.py"
-CHUNKED = "tests/losses/test_chunked.py"
-LONG_ROWS = "tests/losses/test_long_rows.py"
-METRIC = "tests/losses/test_metric_learning.py"
-PAIRS = "tfx_extras/losses/_pairs.py"
-INFO_NCE = "tfx_extras/losses/info_nce.py"
+CHUNKED = "tests/losses/classification/test_chunked.py"
+LONG_ROWS = "tests/losses/classification/test_long_rows.py"
+METRIC = "tests/losses/embedding/test_metric_learning.py"
+PAIRS = "tfx_extras/losses/embedding/_pairs.py"
+INFO_NCE = "tfx_extras/losses/embedding/info_nce.py"
 PROBABILITIES = "tfx_extras/losses/_probabilities.py"
-DISTANCES = "tfx_extras/losses/_distances.py"
+DISTANCES = "tfx_extras/losses/embedding/_distances.py"
 LABELS = "tests/losses/test_labels.py"
 CLIENTS = "tests/clients/test_losses.py"
 TRANSFORMS = "tests/clients/test_transforms.py"
@@ -636,14 +636,14 @@ FAULTS = [
         "jax",
     ),
     Fault(
-        "tfx_extras/losses/_distances.py",
+        "tfx_extras/losses/embedding/_distances.py",
         "ops.sqrt(ops.where(is_zero, ops.ones_like(square), square))",
         "ops.sqrt(square)",
         LOSSES,
         "gradient and Contrastive",
     ),
     Fault(
-        "tfx_extras/losses/_distances.py",
+        "tfx_extras/losses/embedding/_distances.py",
         "rows, of_rows = _finite(x - center)",
         "rows, of_rows = _finite(x)",
         METRIC,
@@ -728,7 +728,7 @@ FAULTS = [
                 "an_update",
             ),
             (
-                "tfx_extras/losses/_distances.py",
+                "tfx_extras/losses/embedding/_distances.py",
                 "with backend.full_precision(x):",
                 "if True:",
                 "of_the_user",
@@ -754,28 +754,28 @@ FAULTS = [
         "tensorflow",
     ),
     Fault(
-        "tfx_extras/losses/triplet.py",
+        "tfx_extras/losses/embedding/triplet.py",
         "ops.where(nearer < last, nearer, last)",
         "nearer",
         METRIC,
         "any_size",
     ),
     Fault(
-        "tfx_extras/losses/triplet.py",
+        "tfx_extras/losses/embedding/triplet.py",
         "loss = ops.where(has_both, loss, ops.zeros_like(loss))",
         "pass",
         METRIC,
         "without_like",
     ),
     Fault(
-        "tfx_extras/losses/lifted_structured.py",
+        "tfx_extras/losses/embedding/lifted_structured.py",
         "ops.square(ops.relu(d + push))",
         "ops.square(d + push)",
         LOSSES,
         "its_reference and Lifted",
     ),
     Fault(
-        "tfx_extras/losses/n_pairs.py",
+        "tfx_extras/losses/embedding/n_pairs.py",
         "loss = ops.where(has_none, ops.zeros_like(loss), loss)",
         "pass",
         LOSSES,
@@ -796,14 +796,14 @@ FAULTS = [
         "its_reference and CLIP",
     ),
     Fault(
-        "tfx_extras/losses/multi_similarity.py",
+        "tfx_extras/losses/embedding/multi_similarity.py",
         "s + epsilon <= farthest",
         "s <= farthest",
         LOSSES,
         "its_reference and MultiSim",
     ),
     Fault(
-        "tfx_extras/losses/angular_margin.py",
+        "tfx_extras/losses/embedding/angular_margin.py",
         "-2 - later",
         "later",
         METRIC,
@@ -817,7 +817,7 @@ FAULTS = [
         "weighted_sum",
     ),
     Fault(
-        "tfx_extras/losses/_long_rows.py",
+        "tfx_extras/losses/classification/_long_rows.py",
         "pull + 2 * z_loss",
         "pull + z_loss",
         LONG_ROWS,
@@ -825,7 +825,7 @@ FAULTS = [
         "tensorflow",
     ),
     Fault(
-        "tfx_extras/losses/smoothed.py",
+        "tfx_extras/losses/classification/smoothed.py",
         "upstream, predictions(z)",
         "upstream, z",
         LONG_ROWS,
@@ -833,7 +833,7 @@ FAULTS = [
         "tensorflow",
     ),
     Fault(
-        "tfx_extras/losses/focal.py",
+        "tfx_extras/losses/classification/focal.py",
         "as_given=True",
         "as_given=False",
         LONG_ROWS,
@@ -841,7 +841,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/focal.py",
+        "tfx_extras/losses/classification/focal.py",
         "is_own, -p.miss(at_own), share",
         "is_own, share - 1, share",
         LONG_ROWS,
@@ -849,7 +849,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/focal.py",
+        "tfx_extras/losses/classification/focal.py",
         "(miss + rise)",
         "miss",
         LONG_ROWS,
@@ -880,7 +880,7 @@ FAULTS = [
         "small_numbers",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "(1 + rest) * fading",
         "(1 + rest)",
         CHUNKED,
@@ -888,7 +888,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "place, size = place - start // parts",
         "place, size = place",
         CHUNKED,
@@ -896,7 +896,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "others + ops.sum(",
         "ops.sum(",
         CHUNKED,
@@ -904,7 +904,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "step(classes - rest, rest, carried) if rest else carried",
         "carried",
         CHUNKED,
@@ -912,7 +912,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "return before + of_z",
         "return of_z",
         CHUNKED,
@@ -920,7 +920,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "backend.with_columns(before, of_columns, start)",
         "backend.with_columns(before, of_columns, 0)",
         CHUNKED,
@@ -928,7 +928,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "start=start, classes=classes",
         "start=start",
         CHUNKED,
@@ -936,7 +936,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "keepdims=True, initial=LOWEST",
         "keepdims=True",
         CHUNKED,
@@ -944,7 +944,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         '"once": True',
         '"once": False',
         CHUNKED,
@@ -952,7 +952,7 @@ FAULTS = [
         "tensorflow",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "dtype = max(types)",
         'dtype = "float32"',
         CHUNKED,
@@ -960,7 +960,7 @@ FAULTS = [
         "torch",
     ),
     Fault(
-        "tfx_extras/losses/_long_rows.py",
+        "tfx_extras/losses/classification/_long_rows.py",
         "backend.columns(numbers, start, size) == own",
         "backend.columns(numbers, 0, size) == own",
         CHUNKED,
@@ -1025,28 +1025,28 @@ FAULTS = [
         "not_rounded",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "loss, (of_hidden - label_smoothing / classes * means[1],)",
         "loss, (of_hidden,)",
         CHUNKED,
         "kernel_that_is_trained",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "by_share = means[0] * fading",
         "by_share = means[0]",
         CHUNKED,
         "kernel_that_is_trained",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         "by_weight = means[1] + ops.sum",
         "by_weight = ops.sum",
         CHUNKED,
         "kernel_that_is_trained",
     ),
     Fault(
-        "tfx_extras/losses/chunked.py",
+        "tfx_extras/losses/classification/chunked.py",
         'not getattr(x, "trainable", ops.is_tensor(x))',
         "False",
         CHUNKED,
@@ -1093,7 +1093,7 @@ FAULTS = [
         "tensorflow",
     ),
     Fault(
-        "tfx_extras/losses/quantile.py",
+        "tfx_extras/losses/regression/quantile.py",
         "(tau, tau - 1)",
         "(tau, -tau)",
         LOSSES,
@@ -1122,21 +1122,21 @@ FAULTS = [
         "nan_in_predictions and Triplet",
     ),
     Fault(
-        "tfx_extras/losses/triplet.py",
+        "tfx_extras/losses/embedding/triplet.py",
         'd_an = ops.where(is_nan, ops.full_like(d_an, float("nan")), d_an)',
         "pass",
         CLIENTS,
         "nan_in_predictions and SemiHard",
     ),
     Fault(
-        "tfx_extras/losses/iou.py",
+        "tfx_extras/losses/vision/iou.py",
         'ops.where(is_nan, ops.full_like(loss, float("nan")), loss)',
         "loss",
         CLIENTS,
         "nan_in_predictions and GIoU",
     ),
     Fault(
-        "tfx_extras/losses/semi_supervised.py",
+        "tfx_extras/losses/classification/semi_supervised.py",
         "ops.where(confidence < method.threshold, ops.zeros_like(loss), loss)",
         "ops.where(confidence >= method.threshold, loss, ops.zeros_like(loss))",
         CLIENTS,
@@ -1164,17 +1164,17 @@ FAULTS = [
         "large_embeddings",
     ),
     Fault(
-        "tfx_extras/losses/robust.py",
+        "tfx_extras/losses/regression/robust.py",
         "q = _within(error, delta)",
         "error = ops.abs(error); q = _within(error, delta)",
-        "tests/losses/test_robust.py",
+        "tests/losses/regression/test_robust.py",
         "curvature",
     ),
     Fault(
-        "tfx_extras/losses/sparsemax.py",
+        "tfx_extras/losses/classification/sparsemax.py",
         "missed = ops.where(y == 0, ops.zeros_like(y), missed)",
         "pass",
-        "tests/losses/test_sparsemax.py",
+        "tests/losses/classification/test_sparsemax.py",
         "minus_infinity",
     ),
     Fault(
@@ -1245,28 +1245,28 @@ FAULTS = [
         "quotients",
     ),
     Fault(
-        "tfx_extras/losses/sparsemax.py",
+        "tfx_extras/losses/classification/sparsemax.py",
         "missed = p - above",
         "missed = ops.relu(-above)",
         "tests/losses",
         "sparsemax",
     ),
     Fault(
-        "tfx_extras/losses/weighted_kappa.py",
+        "tfx_extras/losses/classification/weighted_kappa.py",
         "ops.log(ratio + epsilon)",
         "ops.log(ratio)",
         LOSSES,
         "its_reference and Kappa",
     ),
     Fault(
-        "tfx_extras/losses/iou.py",
+        "tfx_extras/losses/vision/iou.py",
         "alpha = ops.stop_gradient(_ratio(v, iou_loss + v, 0.0))",
         "alpha = _ratio(v, iou_loss + v, 0.0)",
-        "tests/losses/test_iou.py",
+        "tests/losses/vision/test_iou.py",
         "alpha",
     ),
     Fault(
-        "tfx_extras/losses/semi_supervised.py",
+        "tfx_extras/losses/classification/semi_supervised.py",
         "rows / at_least(labeled, 1)",
         "1",
         LOSSES,

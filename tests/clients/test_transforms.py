@@ -9,7 +9,7 @@ from tests.cases import LOSSES
 from tests.cases import OPTIMIZERS
 from tests.cases import each
 from tests.cases import each_class
-from tests.losses.cases import metric_learning
+from tests.losses.cases.embedding import metric_learning
 from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import gradient

@@ -35,8 +35,8 @@ WITHOUT_CASES = {
 # Functions that have neither a class nor a case: one is no loss, and one takes what a
 # loss is not given, and so has a layer.
 WITHOUT_CLASSES = {
-    "sparsemax",  # tests/losses/test_sparsemax.py
-    "chunked_linear_crossentropy",  # tests/losses/test_chunked.py
+    "sparsemax",  # tests/losses/classification/test_sparsemax.py
+    "chunked_linear_crossentropy",  # tests/losses/classification/test_chunked.py
 }
 PACKAGES = [layers, losses, optimizers, schedules]
 PUBLIC = [

@@ -16,7 +16,7 @@ from tfx_extras.losses._base import masked
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
-from tfx_extras.losses.chunked import crossentropy_of
+from tfx_extras.losses.classification.chunked import crossentropy_of
 
 
 @register

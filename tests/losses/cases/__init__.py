@@ -1,15 +1,15 @@
 """The losses, with the arguments, the data and the reference each is tested by."""
 
-from tests.losses.cases import contrastive
-from tests.losses.cases import crossentropy
-from tests.losses.cases import iou
-from tests.losses.cases import metric_learning
-from tests.losses.cases import quantile
-from tests.losses.cases import robust
-from tests.losses.cases import semi_supervised
-from tests.losses.cases import sparsemax
-from tests.losses.cases import weighted_kappa
 from tests.losses.cases._case import LossCase
+from tests.losses.cases.classification import crossentropy
+from tests.losses.cases.classification import semi_supervised
+from tests.losses.cases.classification import sparsemax
+from tests.losses.cases.classification import weighted_kappa
+from tests.losses.cases.embedding import contrastive
+from tests.losses.cases.embedding import metric_learning
+from tests.losses.cases.regression import quantile
+from tests.losses.cases.regression import robust
+from tests.losses.cases.vision import iou
 
 __all__ = ["LOSSES", "LossCase"]
 

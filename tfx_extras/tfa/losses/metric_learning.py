@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from tfx_extras.losses._distances import pairwise
-from tfx_extras.losses._pairs import embeddings
+from tfx_extras.losses.embedding._distances import pairwise
+from tfx_extras.losses.embedding._pairs import embeddings
 
 __all__ = ["angular_distance", "pairwise_distance"]
 

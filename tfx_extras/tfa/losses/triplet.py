@@ -6,7 +6,7 @@ from typing import Any
 from tfx_extras import losses
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
-from tfx_extras.losses._distances import require_distance
+from tfx_extras.losses.embedding._distances import require_distance
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.losses._base import Loss

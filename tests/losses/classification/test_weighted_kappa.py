@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.losses.cases.weighted_kappa import ratings
+from tests.losses.cases.classification.weighted_kappa import ratings
 from tests.references import weighted_kappa as references
 from tests.tools import array
 from tests.tools import compiled

@@ -17,10 +17,10 @@ from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._base import without_last
-from tfx_extras.losses._distances import Distance
-from tfx_extras.losses._distances import pairwise
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import at_least
+from tfx_extras.losses.embedding._distances import Distance
+from tfx_extras.losses.embedding._distances import pairwise
 
 NOTHING = -1e30  # log(0) as a number that adds, multiplies and compares
 

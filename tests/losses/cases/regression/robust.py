@@ -1,4 +1,4 @@
-"""Cases of the regression losses of `tfx_extras/losses/robust.py`."""
+"""Cases of the regression losses of `tfx_extras/losses/regression/robust.py`."""
 
 import numpy as np
 

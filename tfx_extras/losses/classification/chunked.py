@@ -13,12 +13,12 @@ from tfx_extras._register import register
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import class_of_each
 from tfx_extras.losses._labels import per_class
-from tfx_extras.losses._long_rows import at
-from tfx_extras.losses._long_rows import loss_of
-from tfx_extras.losses._long_rows import part
-from tfx_extras.losses._long_rows import pull_of
-from tfx_extras.losses._long_rows import slope_of
 from tfx_extras.losses._probabilities import Logits
+from tfx_extras.losses.classification._long_rows import at
+from tfx_extras.losses.classification._long_rows import loss_of
+from tfx_extras.losses.classification._long_rows import part
+from tfx_extras.losses.classification._long_rows import pull_of
+from tfx_extras.losses.classification._long_rows import slope_of
 
 # Fewer classes make matrix products slow; more logits no longer stay in a cache.
 FEWEST = 512

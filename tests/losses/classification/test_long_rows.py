@@ -73,7 +73,7 @@ def compiled(function, jit_compile):
 
 
 def without_the_way(monkeypatch):
-    from tfx_extras.losses import smoothed
+    from tfx_extras.losses.classification import smoothed
 
     monkeypatch.setattr(smoothed.backend, "has_fast_rows", lambda x: False)
 
@@ -158,7 +158,7 @@ def test_sizes_may_be_unknown(dtype, loss):
 
 def ways_taken(monkeypatch):
     """A list that gets the types of what each call of the way is given."""
-    from tfx_extras.losses import smoothed
+    from tfx_extras.losses.classification import smoothed
 
     given, way = [], smoothed.backend.with_slope
 

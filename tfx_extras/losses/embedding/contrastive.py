@@ -12,8 +12,8 @@ from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import without_last
-from tfx_extras.losses._distances import by_row
-from tfx_extras.losses._pairs import views
+from tfx_extras.losses.embedding._distances import by_row
+from tfx_extras.losses.embedding._pairs import views
 
 
 @register

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.losses.cases.iou import DEGENERATE
-from tests.losses.cases.iou import TRUE
-from tests.losses.cases.iou import boxes
-from tests.losses.cases.iou import regular_boxes
+from tests.losses.cases.vision.iou import DEGENERATE
+from tests.losses.cases.vision.iou import TRUE
+from tests.losses.cases.vision.iou import boxes
+from tests.losses.cases.vision.iou import regular_boxes
 from tests.references import iou as references
 from tests.tools import array
 from tests.tools import fused
 from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
-from tfx_extras.losses.iou import MODES
+from tfx_extras.losses.vision.iou import MODES
 
 each_mode = pytest.mark.parametrize("mode", MODES)
 

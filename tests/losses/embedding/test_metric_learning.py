@@ -6,13 +6,13 @@ import pytest
 from keras import ops
 
 from tests.cases import each_class
-from tests.losses.cases import metric_learning
+from tests.losses.cases.embedding import metric_learning
 from tests.references import metric_learning as references
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
-from tfx_extras.losses._distances import pairwise
+from tfx_extras.losses.embedding._distances import pairwise
 
 # Those that find pairs in a batch of labelled embeddings.
 LABELLED = [

@@ -27,7 +27,6 @@ from tfx_extras.losses._labels import require_class_axis
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
 from tfx_extras.losses._labels import sparse_labels
-from tfx_extras.losses._long_rows import at
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
@@ -35,6 +34,7 @@ from tfx_extras.losses._probabilities import in_unit_interval
 from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses.classification._long_rows import at
 
 
 @register

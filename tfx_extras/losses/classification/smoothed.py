@@ -24,10 +24,10 @@ from tfx_extras.losses._labels import require_class_axis
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
 from tfx_extras.losses._labels import sparse_labels
-from tfx_extras.losses._long_rows import loss_of
-from tfx_extras.losses._long_rows import slope_of
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses.classification._long_rows import loss_of
+from tfx_extras.losses.classification._long_rows import slope_of
 
 
 @register

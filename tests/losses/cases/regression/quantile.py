@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.losses.cases._case import ELEMENTS
 from tests.losses.cases._case import LossCase
-from tests.losses.cases.robust import errors
+from tests.losses.cases.regression.robust import errors
 from tests.references import quantile as references
 from tfx_extras import losses
 

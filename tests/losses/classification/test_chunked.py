@@ -130,7 +130,9 @@ def test_gradients_are_those_of_the_reference_in_float64(place):
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_missing_bias_is_one_of_zeros(place, monkeypatch):
     missing = slope(place, with_bias=False, chunk_size=4, **OPTIONS["all"])
-    monkeypatch.setattr("tests.losses.test_chunked.BIAS", np.zeros(CLASSES))
+    monkeypatch.setattr(
+        "tests.losses.classification.test_chunked.BIAS", np.zeros(CLASSES)
+    )
     zeros = slope(place, chunk_size=4, **OPTIONS["all"])
     np.testing.assert_allclose(missing, zeros, rtol=1e-6)
 
@@ -190,7 +192,9 @@ def test_few_rows_and_none(rows):
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_batch_of_ignored_labels_costs_nothing(place, monkeypatch):
-    monkeypatch.setattr("tests.losses.test_chunked.LABELS", np.full((3, 5), -1))
+    monkeypatch.setattr(
+        "tests.losses.classification.test_chunked.LABELS", np.full((3, 5), -1)
+    )
     assert (
         array(chunked_linear_crossentropy(LABELS, *arguments("float32"), 0, -1)).sum()
         == 0
@@ -274,7 +278,7 @@ def test_many_small_numbers_are_not_lost_beside_one(name):
 def test_the_gradient_of_the_kernel_is_not_copied(monkeypatch):
     import torch
 
-    from tfx_extras.losses import chunked
+    from tfx_extras.losses.classification import chunked
 
     places, way = [], chunked._slopes
 
@@ -550,7 +554,7 @@ def test_a_model_of_mixed_precision_trains_with_labels_of_floats(policy):
 
 def gradients_of(monkeypatch, head, hidden, labels, *asked):
     """The gradients of the mean in what is `asked` for, and what was computed."""
-    from tfx_extras.losses import chunked
+    from tfx_extras.losses.classification import chunked
 
     computed, way = [], chunked._slopes
 

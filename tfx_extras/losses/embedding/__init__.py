@@ -1,0 +1,1 @@
+"""Losses of metric learning: of embeddings and their distances."""

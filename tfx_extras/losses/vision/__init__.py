@@ -1,0 +1,1 @@
+"""Losses of images, boxes and masks."""
