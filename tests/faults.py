@@ -312,9 +312,9 @@ FAULTS = [
     ),
     Fault(RADAM, "[ 0.8 -1.6]", "[ 0.8 -1.5]", "tests/docs"),
     Fault(
-        "tfx_extras/optimizers/__init__.py",
-        '    "RAdam",\n',
-        "",
+        RADAM,
+        '__all__ = ["RAdam"]',
+        "__all__ = []",
         "tests/contracts/test_surface.py",
     ),
     Fault(

@@ -1,7 +1,6 @@
 """Finds public objects by name, because Keras looks only among its own."""
 
 import fnmatch
-from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -14,20 +13,33 @@ from tfx_extras._suggest import key
 
 
 class Catalog:
-    """The objects of one kind, by name.
+    """The objects of one kind, by name: those of a package.
+
+    What a file makes public it says in `__all__`, and the packages above pass it on:
+    there is no other list. A name with a capital is a class, or makes an instance of
+    one, if it is registered. The functions of classes are found by name too.
 
     Args:
         kind: What the objects are, for error messages: `"loss"`.
         base: The Keras class that they share.
         home: Where Keras has its own.
-        objects: Classes, and functions if the kind has any.
+        names: The `globals()` of their package.
     """
 
-    def __init__(self, kind: str, base: type, home: ModuleType, objects: Iterable[Any]):
+    def __init__(self, kind: str, base: type, home: ModuleType, names: dict[str, Any]):
         self._kind = kind
         self._base = base
         self._home = home
-        self._objects = {obj.__name__: obj for obj in objects}
+        public = {
+            name: thing
+            for name, thing in names.items()
+            if not (name.startswith("_") or isinstance(thing, ModuleType))
+        }
+        found = [thing for name, thing in public.items() if _is_made_by_name(name)]
+        functions = [getattr(thing, "function", None) for thing in found]
+        found += [function for function in functions if function is not None]
+        self._objects = {thing.__name__: thing for thing in found}
+        self.public = sorted({*public, "get", "list"})
 
     def list(self, pattern: str = "*") -> list[str]:
         """Returns the sorted names that match `pattern`, upper and lower case alike.
@@ -100,6 +112,12 @@ class Catalog:
             f"Not a known form of {self._kind}: give a name, an instance, a function "
             f"or a configuration. Received: {identifier!r}"
         )
+
+
+def _is_made_by_name(name: str) -> bool:
+    """Whether a public name is what users make: neither a function nor a base."""
+    registered = keras.saving.get_registered_object(f"{PACKAGE}>{name}")
+    return name[0].isupper() and registered is not None
 
 
 def _of_keras(name: str, home: ModuleType) -> str:

@@ -19,6 +19,8 @@ from tfx_extras._repr import shown
 from tfx_extras._typed import typechecked
 from tfx_extras.losses.combined import Combinable
 
+__all__ = ["LossOptions"]
+
 WEIGHTS = "sample_weight"
 MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 

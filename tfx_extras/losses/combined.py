@@ -14,6 +14,8 @@ from tfx_extras._register import register
 from tfx_extras._repr import shown
 from tfx_extras._typed import typechecked
 
+__all__ = ["CombinedLoss"]
+
 
 class Combinable:
     """A loss that adds to other losses, and takes a weight: `a + 0.5 * b - c / 4`."""

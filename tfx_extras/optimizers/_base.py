@@ -40,6 +40,8 @@ from tfx_extras.optimizers._rounding import store
 from tfx_extras.optimizers._skipping import add_counter
 from tfx_extras.optimizers._skipping import apply_if_finite
 
+__all__ = ["Optimizer", "OptimizerOptions"]
+
 LearningRate = (
     Number | keras.optimizers.schedules.LearningRateSchedule | Callable[..., Any]
 )

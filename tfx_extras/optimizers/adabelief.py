@@ -14,6 +14,8 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers._rectification import corrections
 
+__all__ = ["AdaBelief"]
+
 
 @register
 class AdaBelief(Optimizer):

@@ -13,6 +13,8 @@ from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 
+__all__ = ["COCOB"]
+
 
 @register
 class COCOB(Optimizer):

@@ -14,6 +14,8 @@ from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 
+__all__ = ["ConditionalGradient"]
+
 _TINY = 1e-30  # keeps 0 / 0 at 0
 
 

@@ -15,6 +15,8 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers._rectification import bias_correction
 
+__all__ = ["LAMB"]
+
 # The square of what is below it is 0 in `float32`: an epsilon of 0 is taken for it.
 _TINY = 1e-19
 

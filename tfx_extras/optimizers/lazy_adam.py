@@ -18,6 +18,8 @@ from tfx_extras.optimizers._rectification import bias_correction
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
 
+__all__ = ["LazyAdam"]
+
 
 @register
 class LazyAdam(Optimizer):

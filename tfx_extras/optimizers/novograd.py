@@ -12,6 +12,8 @@ from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 
+__all__ = ["NovoGrad"]
+
 
 @register
 class NovoGrad(Optimizer):

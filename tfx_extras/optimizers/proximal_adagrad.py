@@ -13,6 +13,8 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers._proximal import shrunk
 
+__all__ = ["ProximalAdagrad"]
+
 
 @register
 class ProximalAdagrad(Optimizer):

@@ -14,6 +14,8 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers._rectification import corrections
 
+__all__ = ["RAdam"]
+
 
 @register
 class RAdam(Optimizer):

@@ -15,6 +15,8 @@ from tfx_extras.optimizers._base import OptimizerOptions
 from tfx_extras.optimizers._proximal import shrunk
 from tfx_extras.optimizers._rectification import bias_correction
 
+__all__ = ["Yogi"]
+
 
 @register
 class Yogi(Optimizer):

@@ -6,6 +6,8 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 
+__all__ = ["epochs"]
+
 
 def epochs(n: Number, steps_per_epoch: Number) -> int:
     """Returns the number of updates of some epochs, for the arguments of schedules.

@@ -8,6 +8,8 @@ from keras import ops
 from tfx_extras._checks import require_steps
 from tfx_extras.schedules._base import evaluate
 
+__all__ = ["plot"]
+
 POINTS = 2000  # as many as a screen can show
 
 

@@ -16,6 +16,8 @@ from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import cycles
 from tfx_extras.schedules._base import elapsed
 
+__all__ = ["Cyclical", "cyclical"]
+
 SCALES = ("triangular", "triangular2", "exponential")
 SCALE_MODES = ("cycle", "iterations")
 

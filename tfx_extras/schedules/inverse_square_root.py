@@ -11,6 +11,8 @@ from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import elapsed
 from tfx_extras.schedules._base import risen
 
+__all__ = ["InverseSquareRoot", "inverse_square_root"]
+
 
 @register
 def inverse_square_root(

@@ -11,6 +11,8 @@ from tfx_extras.schedules._base import half_cosine
 from tfx_extras.schedules._base import line
 from tfx_extras.schedules._base import through
 
+__all__ = ["OneCycle", "one_cycle"]
+
 SHAPES = {"cosine": half_cosine, "linear": line}
 
 

@@ -12,6 +12,8 @@ from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import line
 from tfx_extras.schedules._base import through
 
+__all__ = ["PiecewiseLinear", "piecewise_linear"]
+
 
 @register
 def piecewise_linear(step, boundaries, learning_rates):

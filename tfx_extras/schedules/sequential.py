@@ -17,6 +17,8 @@ from tfx_extras.schedules._base import evaluate
 from tfx_extras.schedules._base import require_schedule
 from tfx_extras.schedules._base import since
 
+__all__ = ["Sequential", "sequential"]
+
 
 @register
 def sequential(step, schedules, boundaries):

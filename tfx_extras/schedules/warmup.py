@@ -14,6 +14,8 @@ from tfx_extras.schedules._base import evaluate
 from tfx_extras.schedules._base import require_schedule
 from tfx_extras.schedules._base import since
 
+__all__ = ["Warmup", "warmup"]
+
 # The interval of `start_factor`: where 0 would stay 0, it is left out.
 MODES = {
     "constant": "(0, 1]",

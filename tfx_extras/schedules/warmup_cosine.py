@@ -15,6 +15,8 @@ from tfx_extras.schedules._base import elapsed
 from tfx_extras.schedules._base import half_cosine
 from tfx_extras.schedules._base import risen
 
+__all__ = ["WarmupCosine", "warmup_cosine"]
+
 
 @register
 def warmup_cosine(

@@ -15,6 +15,8 @@ from tfx_extras.schedules._base import line
 from tfx_extras.schedules._base import risen
 from tfx_extras.schedules._base import through
 
+__all__ = ["WarmupStableDecay", "warmup_stable_decay"]
+
 SHAPES = {"1-sqrt": ops.sqrt, "cosine": half_cosine, "linear": line}
 
 

@@ -1,1 +1,9 @@
 """Losses of class labels."""
+
+from tfx_extras.losses.classification.chunked import *
+from tfx_extras.losses.classification.focal import *
+from tfx_extras.losses.classification.semi_supervised import *
+from tfx_extras.losses.classification.smoothed import *
+from tfx_extras.losses.classification.sparsemax import *
+from tfx_extras.losses.classification.weigh_unlabeled import *
+from tfx_extras.losses.classification.weighted_kappa import *

@@ -20,6 +20,8 @@ from tfx_extras.losses.classification._long_rows import part
 from tfx_extras.losses.classification._long_rows import pull_of
 from tfx_extras.losses.classification._long_rows import slope_of
 
+__all__ = ["chunked_linear_crossentropy"]
+
 # Fewer classes make matrix products slow; more logits no longer stay in a cache.
 FEWEST = 512
 LOGITS = 2**22

@@ -36,6 +36,15 @@ from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
 from tfx_extras.losses.classification._long_rows import at
 
+__all__ = [
+    "CategoricalFocalCrossentropy",
+    "SigmoidFocalCrossentropy",
+    "SparseCategoricalFocalCrossentropy",
+    "categorical_focal_crossentropy",
+    "sigmoid_focal_crossentropy",
+    "sparse_categorical_focal_crossentropy",
+]
+
 
 @register
 def sigmoid_focal_crossentropy(

@@ -21,6 +21,8 @@ from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import probabilities
 
+__all__ = ["SemiSupervisedCrossentropy", "semi_supervised_crossentropy"]
+
 
 class _Method(NamedTuple):
     views: int

@@ -29,6 +29,13 @@ from tfx_extras.losses._probabilities import probabilities
 from tfx_extras.losses.classification._long_rows import loss_of
 from tfx_extras.losses.classification._long_rows import slope_of
 
+__all__ = [
+    "SmoothedCategoricalCrossentropy",
+    "SmoothedSparseCategoricalCrossentropy",
+    "smoothed_categorical_crossentropy",
+    "smoothed_sparse_categorical_crossentropy",
+]
+
 
 @register
 def smoothed_categorical_crossentropy(

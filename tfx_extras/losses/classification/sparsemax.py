@@ -14,6 +14,8 @@ from tfx_extras.losses._base import predictions
 from tfx_extras.losses._labels import dense_labels
 from tfx_extras.losses._labels import require_class_axis
 
+__all__ = ["SparsemaxLoss", "sparsemax", "sparsemax_loss"]
+
 
 @register
 def sparsemax(x, axis: int = -1):

@@ -14,6 +14,8 @@ from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import evaluate
 from tfx_extras.schedules._base import require_schedule
 
+__all__ = ["weigh_unlabeled"]
+
 
 @typechecked
 def weigh_unlabeled(

@@ -21,6 +21,8 @@ from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import in_unit_interval
 
+__all__ = ["WeightedKappaLoss", "weighted_kappa_loss"]
+
 WEIGHTAGES = {"linear": 1, "quadratic": 2}  # powers of the distance
 
 

@@ -1,1 +1,9 @@
 """Losses of metric learning: of embeddings and their distances."""
+
+from tfx_extras.losses.embedding.angular_margin import *
+from tfx_extras.losses.embedding.contrastive import *
+from tfx_extras.losses.embedding.info_nce import *
+from tfx_extras.losses.embedding.lifted_structured import *
+from tfx_extras.losses.embedding.multi_similarity import *
+from tfx_extras.losses.embedding.n_pairs import *
+from tfx_extras.losses.embedding.triplet import *

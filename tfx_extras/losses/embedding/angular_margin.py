@@ -17,6 +17,8 @@ from tfx_extras.losses._probabilities import within
 from tfx_extras.losses.embedding._distances import root
 from tfx_extras.losses.embedding._pairs import log_sum_exp
 
+__all__ = ["ArcFaceLoss", "CosFaceLoss", "arc_face_loss", "cos_face_loss"]
+
 
 @register
 def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):

@@ -15,6 +15,8 @@ from tfx_extras.losses._base import without_last
 from tfx_extras.losses.embedding._distances import by_row
 from tfx_extras.losses.embedding._pairs import views
 
+__all__ = ["ContrastiveLoss", "contrastive_loss"]
+
 
 @register
 def contrastive_loss(

@@ -30,6 +30,17 @@ from tfx_extras.losses.embedding._pairs import square
 from tfx_extras.losses.embedding._pairs import sum_where
 from tfx_extras.losses.embedding._pairs import views
 
+__all__ = [
+    "CLIPLoss",
+    "NTXentLoss",
+    "SigLIPLoss",
+    "SupervisedContrastiveLoss",
+    "clip_loss",
+    "nt_xent_loss",
+    "siglip_loss",
+    "supervised_contrastive_loss",
+]
+
 
 @register
 def supervised_contrastive_loss(

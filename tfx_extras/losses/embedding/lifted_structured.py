@@ -20,6 +20,8 @@ from tfx_extras.losses.embedding._pairs import log_sum_exp
 from tfx_extras.losses.embedding._pairs import pairs
 from tfx_extras.losses.embedding._pairs import sum_where
 
+__all__ = ["LiftedStructuredLoss", "lifted_structured_loss"]
+
 
 @register
 def lifted_structured_loss(

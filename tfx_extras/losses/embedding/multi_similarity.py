@@ -18,6 +18,8 @@ from tfx_extras.losses.embedding._pairs import log_sum_exp
 from tfx_extras.losses.embedding._pairs import lowest
 from tfx_extras.losses.embedding._pairs import pairs
 
+__all__ = ["MultiSimilarityLoss", "multi_similarity_loss"]
+
 
 @register
 def multi_similarity_loss(

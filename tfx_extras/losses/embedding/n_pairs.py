@@ -19,6 +19,13 @@ from tfx_extras.losses.embedding._pairs import labelled
 from tfx_extras.losses.embedding._pairs import square
 from tfx_extras.losses.embedding._pairs import views
 
+__all__ = [
+    "NPairsLoss",
+    "NPairsMultilabelLoss",
+    "n_pairs_loss",
+    "n_pairs_multilabel_loss",
+]
+
 
 @register
 def n_pairs_loss(y_true, y_pred, from_embeddings: bool = False, gather: bool = False):

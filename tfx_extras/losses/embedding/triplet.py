@@ -25,6 +25,15 @@ from tfx_extras.losses.embedding._pairs import pairs
 from tfx_extras.losses.embedding._pairs import sum_where
 from tfx_extras.losses.embedding._pairs import views
 
+__all__ = [
+    "TripletHardLoss",
+    "TripletLoss",
+    "TripletSemiHardLoss",
+    "triplet_hard_loss",
+    "triplet_loss",
+    "triplet_semi_hard_loss",
+]
+
 
 @register
 def triplet_semi_hard_loss(

@@ -1,1 +1,4 @@
 """Losses of numbers."""
+
+from tfx_extras.losses.regression.quantile import *
+from tfx_extras.losses.regression.robust import *

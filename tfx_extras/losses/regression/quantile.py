@@ -22,6 +22,8 @@ from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._base import with_last
 
+__all__ = ["PinballLoss", "pinball_loss"]
+
 Quantiles = Sequence[Number] | np.ndarray  # one per value of the last axis
 
 

@@ -13,6 +13,8 @@ from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import mean
 
+__all__ = ["Huber", "PseudoHuber", "SmoothL1", "huber", "pseudo_huber", "smooth_l1"]
+
 
 @register
 def huber(y_true, y_pred, delta: Number = 1.0):

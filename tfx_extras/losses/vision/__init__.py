@@ -1,1 +1,3 @@
 """Losses of images, boxes and masks."""
+
+from tfx_extras.losses.vision.iou import *

@@ -17,6 +17,8 @@ from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._base import with_last
 
+__all__ = ["GIoULoss", "giou_loss"]
+
 MODES = ("iou", "giou", "diou", "ciou")
 
 

@@ -11,6 +11,8 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._typed import typechecked
 
+__all__ = ["layer_wise_decay"]
+
 
 @typechecked
 def layer_wise_decay(

@@ -15,6 +15,8 @@ from tfx_extras.optimizers.radam import RAdam
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 
+__all__ = ["Lookahead", "Ranger"]
+
 
 @register
 class Lookahead(OptimizerWrapper):

@@ -11,6 +11,8 @@ from tfx_extras._typed import typechecked
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 
+__all__ = ["MovingAverage"]
+
 
 @register
 class MovingAverage(AverageWrapper):

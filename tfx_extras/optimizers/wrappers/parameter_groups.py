@@ -33,6 +33,8 @@ from tfx_extras.optimizers.wrappers._several import name_apart
 from tfx_extras.optimizers.wrappers._several import require_usable
 from tfx_extras.optimizers.wrappers._several import settable_rate
 
+__all__ = ["ParameterGroups"]
+
 
 @register
 class ParameterGroups(OptimizerWrapper):

@@ -10,6 +10,8 @@ from tfx_extras._typed import typechecked
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 
+__all__ = ["SWA"]
+
 
 @register
 class SWA(AverageWrapper):

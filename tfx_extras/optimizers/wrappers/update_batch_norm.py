@@ -15,6 +15,8 @@ from tfx_extras._checks import require_steps
 from tfx_extras._precision import wide
 from tfx_extras._typed import typechecked
 
+__all__ = ["update_batch_norm"]
+
 
 @typechecked
 def update_batch_norm(
