@@ -22,6 +22,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 BASE = "tfx_extras/optimizers/_base.py"
+OPTIONS = "tfx_extras/optimizers/_options.py"
+DECAY = "tfx_extras/optimizers/_weight_decay.py"
+AVERAGING = "tfx_extras/optimizers/_averages.py"
+GRADIENTS = "tfx_extras/optimizers/_gradients.py"
 ROUNDING = "tfx_extras/optimizers/_rounding.py"
 WRAPPERS = "tfx_extras/optimizers/wrappers/"
 UPDATE = WRAPPERS + "update_batch_norm.py"
@@ -225,14 +229,14 @@ FAULTS = [
         RADAM, '            "epsilon": self.epsilon,\n', "", OPTIMIZERS, "round_trip"
     ),
     Fault(
-        BASE,
+        OPTIONS,
         'float(str(np.float32(config["learning_rate"])))',
         'config["learning_rate"]',
         OPTIMIZERS,
         "round_trip",
     ),
     Fault(
-        BASE,
+        OPTIONS,
         '            "weight_decay_exclude": list(self.weight_decay_exclude),\n',
         "",
         OPTIMIZERS,
@@ -241,14 +245,14 @@ FAULTS = [
     Fault(RADAM, '"[0, 1)"', '"[0, 1]"', OPTIMIZERS, "invalid_arguments"),
     Fault(RADAM, "    @typechecked\n", "", OPTIMIZERS, "wrong_types"),
     Fault(
-        BASE,
+        OPTIONS,
         "isinstance(learning_rate, int | Number)",
         "False",
         OPTIMIZERS,
         "any_number",
     ),
     Fault(
-        BASE,
+        OPTIONS,
         "name=name or type(self).__name__.lower()",
         "name=name",
         OPTIMIZERS,
@@ -256,28 +260,28 @@ FAULTS = [
     ),
     # Options
     Fault(
-        BASE,
+        DECAY,
         "variable - rate * variable",
         "variable",
         OPTIMIZERS,
         "decoupled",
     ),
     Fault(
-        BASE,
+        DECAY,
         "    def _apply_weight_decay(self, variables)",
         "    def _other(self, variables)",
         OPTIMIZERS,
         "decoupled",
     ),
     Fault(
-        BASE,
+        AVERAGING,
         "    def _update_model_variables_moving_average(",
         "    def _other(",
         OPTIMIZERS,
         "follows_each_update_once",
     ),
     Fault(
-        BASE,
+        AVERAGING,
         "ops.copy(exact(average, average_residual))",
         "exact(average, average_residual)",
         TRAINING,
@@ -285,9 +289,9 @@ FAULTS = [
         "jax",
     ),
     # Gradients
-    Fault(BASE, "shapes[0] != shapes[1]", "False", OPTIMIZERS, "another_shape"),
+    Fault(GRADIENTS, "shapes[0] != shapes[1]", "False", OPTIMIZERS, "another_shape"),
     Fault(
-        BASE,
+        GRADIENTS,
         "backend.without_gradients()",
         "backend.beside(None)",
         TRAINING,
@@ -334,18 +338,22 @@ FAULTS = [
     ),
     # Weight decay
     Fault(
-        BASE,
+        DECAY,
         "if not self.independent_decay:",
         "if True:",
         OPTIMIZERS,
         "independent_decay",
     ),
     Fault(
-        BASE, '"weight_decay": saved(', '"_": saved(', OPTIMIZERS, "independent_decay"
+        OPTIONS,
+        '"weight_decay": saved(',
+        '"_": saved(',
+        OPTIMIZERS,
+        "independent_decay",
     ),
     # Many devices
     Fault(
-        BASE,
+        GRADIENTS,
         "grads = backend.summed(grads)",
         "pass",
         "tests/distribution/test_matrix.py",
@@ -461,7 +469,7 @@ FAULTS = [
         "tensorflow",
     ),
     Fault(
-        BASE,
+        OPTIONS,
         "self._get_current_learning_rate() if rate is None",
         "super().learning_rate if rate is None",
         FAST,
@@ -937,8 +945,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/classification/chunked.py",
-        "keepdims=True, initial=LOWEST",
-        "keepdims=True",
+        "backend.largest(z, LOWEST)",
+        "ops.max(z, axis=-1, keepdims=True)",
         CHUNKED,
         "few_rows",
         "torch",
@@ -1179,8 +1187,8 @@ FAULTS = [
     ),
     Fault(
         PROBABILITIES,
-        "is_inside = (least >= low - SLACK) & (most <= high + SLACK)",
-        "is_inside = least == least",
+        "low - SLACK, high + SLACK",
+        "-math.inf, math.inf",
         "tests/losses/test_probabilities.py",
         "logits_given",
     ),
@@ -1281,8 +1289,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/_probabilities.py",
-        "keepdims=True, initial=last)",
-        "keepdims=True, initial=0)",
+        "-backend.largest(-found, -last)",
+        "-backend.largest(-found, 0)",
         "tests/losses/test_probabilities.py",
     ),
     # All variables at once
@@ -1750,49 +1758,49 @@ FAULTS = [
                 "bit_for_bit",
             ),
             (
-                BASE,
+                AVERAGING,
                 "gain = ops.where(is_first, first, gain)",
                 "pass",
                 EMA,
                 "is_frozen or some_are_frozen",
             ),
             (
-                BASE,
+                AVERAGING,
                 "gain * (exact(variable, residual) - past)",
                 "gain * (ops.cast(variable, past.dtype) - past)",
                 EMA,
                 "16_bit",
             ),
             (
-                BASE,
+                AVERAGING,
                 "if iterations > 0:  # else",
                 "if True:  # else",
                 EMA,
                 "without_an_update",
             ),
             (
-                BASE,
+                GRADIENTS,
                 "        if self.use_ema:\n            self.move_average()",
                 "        pass",
                 EMA,
                 "float64",
             ),
             (
-                BASE,
+                GRADIENTS,
                 "if self.is_clipped:  # rounding",
                 "if False:",
                 GROUPS,
                 "clipped_once",
             ),
             (
-                BASE,
+                GRADIENTS,
                 "if self.global_clipnorm:",
                 "if False:",
                 "tests/optimizers/test_base.py",
                 "clipped_in_float64",
             ),
             (
-                BASE,
+                OPTIONS,
                 "learning_rate, self.rate_interval)\n        keras",
                 'learning_rate, "[0, inf)")\n        keras',
                 GROUPS,

@@ -9,9 +9,9 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
-from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._base import OptimizerOptions
+from tfx_extras.optimizers._options import LearningRate
+from tfx_extras.optimizers._options import OptimizerOptions
 from tfx_extras.optimizers._rectification import corrections
 
 __all__ = ["AdaBelief"]

@@ -10,9 +10,9 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_patterns
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
-from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._base import OptimizerOptions
+from tfx_extras.optimizers._options import LearningRate
+from tfx_extras.optimizers._options import OptimizerOptions
 from tfx_extras.optimizers._rectification import bias_correction
 
 __all__ = ["LAMB"]

@@ -10,13 +10,13 @@ from tfx_extras._checks import require
 from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
-from tfx_extras.optimizers._base import LearningRate
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._base import OptimizerOptions
-from tfx_extras.optimizers._base import Update
+from tfx_extras.optimizers._options import LearningRate
+from tfx_extras.optimizers._options import OptimizerOptions
 from tfx_extras.optimizers._rectification import bias_correction
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers._update import Update
 
 __all__ = ["LazyAdam"]
 

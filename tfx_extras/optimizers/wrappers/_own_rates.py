@@ -8,9 +8,9 @@ from typing import Any
 from keras import ops
 
 from tfx_extras._backend import backend
-from tfx_extras.optimizers._base import AS_IT_IS
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._base import OwnRate
+from tfx_extras.optimizers._update import AS_IT_IS
+from tfx_extras.optimizers._update import OwnRate
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
-from tfx_extras.optimizers._base import AS_IT_IS
-from tfx_extras.optimizers._base import OwnRate
 from tfx_extras.optimizers._paths import path_of
+from tfx_extras.optimizers._update import AS_IT_IS
+from tfx_extras.optimizers._update import OwnRate
 
 KEYS = {
     "learning_rate_multiplier": (int | Number, "a number"),

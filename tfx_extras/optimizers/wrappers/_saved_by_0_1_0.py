@@ -8,7 +8,7 @@ belongs.
 from collections import Counter
 from typing import Any
 
-from tfx_extras.optimizers._base import OwnRate
+from tfx_extras.optimizers._update import OwnRate
 from tfx_extras.optimizers.wrappers._base import chain
 from tfx_extras.optimizers.wrappers._base import innermost
 

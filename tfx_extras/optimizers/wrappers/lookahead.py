@@ -10,7 +10,7 @@ from tfx_extras._checks import require
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
-from tfx_extras.optimizers._base import LearningRate
+from tfx_extras.optimizers._options import LearningRate
 from tfx_extras.optimizers.radam import RAdam
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper

@@ -12,11 +12,11 @@ from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._base import OwnRate
 from tfx_extras.optimizers._clipping import global_factor
 from tfx_extras.optimizers._paths import paths_of
 from tfx_extras.optimizers._paths import required_paths
 from tfx_extras.optimizers._skipping import apply_if_finite
+from tfx_extras.optimizers._update import OwnRate
 from tfx_extras.optimizers.wrappers._base import OfOptimizer
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
 from tfx_extras.optimizers.wrappers._base import apply_with

@@ -1,0 +1,73 @@
+"""The moving average of the weights that `use_ema` asks for."""
+
+from keras import ops
+
+from tfx_extras._backend import backend
+from tfx_extras.optimizers._rounding import exact
+from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers._weight_decay import WithDecay
+
+
+class WithAverages(WithDecay):
+    """An optimizer that averages exact weights, once for each update."""
+
+    def move_average(self) -> None:
+        """Moves the average of `use_ema` to the weights, and in its turn them to it."""
+        variables = self._trainable_variables
+        self._update_model_variables_moving_average(variables)
+        if self.ema_overwrite_frequency:
+            backend.when(
+                ops.equal((self.iterations + 1) % self.ema_overwrite_frequency, 0),
+                self._overwrite_model_variables_with_average_value,
+                variables,
+                [*variables, *self.variables],
+            )
+
+    def _update_model_variables_moving_average(self, trainable_variables) -> None:
+        # Keras's own averages in the dtype of the variables, where 0.99 of half
+        # precision stands still.
+        is_first = self.iterations == 0
+
+        def move(variable, residual, average, average_residual):
+            if average is not None:
+                past = exact(average, average_residual)
+                first, gain = (
+                    ops.convert_to_tensor(x, past.dtype)
+                    for x in (1.0, 1 - self.ema_momentum)
+                )
+                gain = ops.where(is_first, first, gain)
+                new = past + gain * (exact(variable, residual) - past)
+                store(new, average, average_residual)
+
+        self._for_each_average(move, trainable_variables)
+
+    def _overwrite_model_variables_with_average_value(
+        self, trainable_variables
+    ) -> None:
+        def overwrite(variable, residual, average, average_residual):
+            if average is not None:
+                # A copy: JAX cannot train on with one buffer in two variables.
+                value = ops.copy(exact(average, average_residual))
+                store(value, variable, residual)
+
+        self._for_each_average(overwrite, trainable_variables)
+
+    def _for_each_average(self, function, variables) -> None:
+        """Calls `function(variable, residual, average, average_residual)` for each."""
+        indices = [self._get_variable_index(variable) for variable in variables]
+        columns = (
+            self.residuals,
+            self._model_variables_moving_average,
+            self._average_residuals,
+        )
+        backend.for_each(
+            function, variables, *([column[i] for i in indices] for column in columns)
+        )
+
+    def finalize_variable_values(self, var_list) -> None:
+        if not self.use_ema:
+            return
+        self._check_variables_are_known(var_list)
+        iterations = ops.convert_to_numpy(ops.convert_to_tensor(self.iterations))
+        if iterations > 0:  # else there is no average
+            self._overwrite_model_variables_with_average_value(var_list)
