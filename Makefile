@@ -25,7 +25,7 @@ help:
 	@echo "make test            all tests, on TensorFlow, JAX and PyTorch"
 	@echo "make docs            the site, in docs/_build/html"
 	@echo "make test-docs       opens each of its pages in Chromium, which must be there"
-	@echo "make lint            ruff and pyright"
+	@echo "make lint            ruff, pyright, and which file may import which"
 	@echo "make bench           time and memory beside other packages, on one page"
 	@echo "make bench QUICK=1   the same in small, to see it work"
 
@@ -51,6 +51,7 @@ test: $(VENV)/.test
 lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # What to leave out: PARTS="optimizers fit", BACKENDS=jax, DEVICES=cpu, TFA= for no
