@@ -39,6 +39,8 @@ def plot(schedule, steps, axes=None, **line_options) -> Any:
         >>> print(axes.get_xlabel(), "/", axes.get_ylabel())
         update / learning rate
     """
+    if ops.is_tensor(steps):  # which may be on a GPU
+        steps = ops.convert_to_numpy(steps)
     if np.ndim(steps) == 0:
         steps = range(require_steps("steps", steps, "[1, inf)"))
     chosen = np.linspace(0, len(steps) - 1, min(POINTS, len(steps)))
