@@ -5,6 +5,7 @@ from typing import Unpack
 
 from keras import ops
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_one_of
@@ -122,15 +123,17 @@ def _first_singular_vectors(gradient) -> Any:
     is_wide = g.shape[0] < g.shape[1]
     if is_wide:
         g = ops.transpose(g)
-    power = ops.transpose(g) @ g
+    across = ops.transpose(g)
+    power = backend.products(across, across)
     for _ in range(13):
         # By its trace: that of the square of a symmetric matrix.
-        power = (power @ power) / (ops.sum(ops.square(power)) + _TINY)
+        power = backend.products(power, power) / (ops.sum(ops.square(power)) + _TINY)
     # Each column is a multiple of the vector; the longest has the most digits.
     lengths = ops.sum(ops.square(power), axis=0)
     v = ops.take(power, ops.argmax(lengths), axis=1)
-    v = ops.reshape(v, (-1, 1))
     # Once more with g itself, whose digits the powers have lost.
-    v = _unit(ops.transpose(g) @ (g @ v))
-    d = _unit(g @ v) @ ops.transpose(v)
+    u = backend.products(ops.reshape(v, (1, -1)), g)
+    v = _unit(backend.products(u, across))
+    u = _unit(backend.products(v, g))
+    d = ops.transpose(u) * v
     return ops.reshape(ops.transpose(d) if is_wide else d, shape)
