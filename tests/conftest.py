@@ -28,6 +28,12 @@ if BACKEND == "tensorflow":
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 2,
     )
+elif BACKEND == "jax" and len(tools.devices()) > 1:
+    import jax
+
+    # As NumPy does. Else a GPU multiplies in TF32, with 10 bits of mantissa: layers of
+    # Keras do, and those of ours as they, so that no test could tell a fault from it.
+    jax.config.update("jax_default_matmul_precision", "highest")
 elif BACKEND == "torch":
     import torch
 

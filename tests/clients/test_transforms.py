@@ -13,6 +13,7 @@ from tests.losses.cases.embedding import metric_learning
 from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import gradient
+from tests.tools import looked_at
 from tfx_extras import losses
 
 if BACKEND == "torch":
@@ -25,11 +26,11 @@ OPTIONS = {"ignore_class": -1, "label_smoothing": 0.125, "chunk_size": 3}
 
 
 def batch(case):
-    return [torch.tensor(x) for x in case.inputs(smooth=True)]
+    return [ops.convert_to_tensor(x) for x in case.inputs(smooth=True)]
 
 
 def autocast():
-    return torch.autocast("cpu", dtype=torch.bfloat16)
+    return torch.autocast(ops.ones(()).device.type, dtype=torch.bfloat16)
 
 
 def both(compute, y_true, y_pred):
@@ -41,14 +42,20 @@ def both(compute, y_true, y_pred):
 
 
 def assert_close(actual, expected):
-    least = 1e-6 * float(expected.abs().max())
+    actual, expected = array(actual), array(expected)
+    least = 1e-6 * np.abs(expected).max()
     np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=least)
+
+
+def assert_equal(actual, expected):
+    np.testing.assert_array_equal(array(actual), array(expected))
 
 
 def parts():
     random = np.random.default_rng(0)
     shapes = (5, 4), (4, 7), (7,)
-    return [torch.tensor(random.normal(size=s).astype("float32")) for s in shapes]
+    arrays = [random.normal(size=s).astype("float32") for s in shapes]
+    return list(map(ops.convert_to_tensor, arrays))
 
 
 def chunked(hidden, kernel, bias, labels=LABELS):
@@ -73,8 +80,8 @@ def test_autocast_changes_neither_a_loss_nor_its_gradient(case):
         actual, within = both(case.compute, y_true, y_pred)
         of_class = case.make(reduction="sum")(y_true, y_pred)
     assert actual.dtype == of_class.dtype == torch.float32
-    np.testing.assert_array_equal(actual, expected)
-    np.testing.assert_array_equal(within, slope)
+    assert_equal(actual, expected)
+    assert_equal(within, slope)
 
 
 @pytest.mark.only("torch")
@@ -83,9 +90,9 @@ def test_autocast_changes_neither_chunked_crossentropy_nor_its_gradient():
     with autocast():
         loss = chunked(*parts())
         actual = grad(chunked, (0, 1, 2))(*parts())
-    np.testing.assert_array_equal(loss, chunked(*parts()))
+    assert_equal(loss, chunked(*parts()))
     for a, b in zip(actual, expected, strict=True):
-        np.testing.assert_array_equal(a, b)
+        assert_equal(a, b)
 
 
 @pytest.mark.only("torch")
@@ -93,11 +100,11 @@ def test_autocast_does_not_reach_a_distance_of_the_user():
     def distance(x, y):
         return torch.relu(2 - x @ y.T)
 
-    y_true, y_pred = torch.tensor([0, 0, 1, 1]), torch.randn(4, 3)
+    y_true, y_pred = np.array([0, 0, 1, 1]), parts()[0][:4, :3]
     loss = losses.triplet_hard_loss(y_true, y_pred, distance_metric=distance)
     with autocast():
         actual = losses.triplet_hard_loss(y_true, y_pred, distance_metric=distance)
-    np.testing.assert_array_equal(actual, loss)
+    assert_equal(actual, loss)
 
 
 # The one whose update multiplies matrices, and another.
@@ -105,9 +112,10 @@ def test_autocast_does_not_reach_a_distance_of_the_user():
 @pytest.mark.only("torch")
 def test_autocast_does_not_change_an_update(case):
     def trained():
-        weights = keras.Variable(torch.linspace(-1, 1, 12).reshape(3, 4))
-        case.make().apply([torch.linspace(0, 3, 12).reshape(3, 4)], [weights])
-        return weights.numpy()
+        weights = keras.Variable(np.linspace(-1, 1, 12).reshape(3, 4))
+        gradient = ops.convert_to_tensor(np.linspace(0, 3, 12).reshape(3, 4), "float32")
+        case.make().apply([gradient], [weights])
+        return array(weights)
 
     expected = trained()
     with autocast():
@@ -140,7 +148,7 @@ def test_functional_gradients_are_those_of_the_tape(case):
     "mapped", [(0, None, None, 0), (0, 0, None, None), (None, 0, 0, 0)]
 )
 def test_chunked_crossentropy_can_be_transformed(mapped):
-    inputs = [*parts(), torch.tensor(LABELS)]
+    inputs = [*parts(), ops.convert_to_tensor(LABELS)]
     moved = [part * 2 for part in inputs[:3]] + [inputs[3].flip(0)]
     inputs = [
         one if axis is None else torch.stack([one, other])
@@ -168,7 +176,7 @@ def test_a_functional_second_derivative_of_chunked_crossentropy_is_refused():
 @pytest.mark.only("torch")
 def test_a_label_out_of_range_is_seen_behind_a_vmap():
     labels, logits = torch.tensor([[0, 1], [2, 3]]), torch.zeros(2, 2, 3)
-    with pytest.raises(ValueError, match=r"must hold classes in \[0, 3\)"):
+    with looked_at(), pytest.raises(ValueError, match=r"classes in \[0, 3\)"):
         vmap(losses.sparse_categorical_focal_crossentropy)(labels, logits)
 
 
@@ -229,9 +237,9 @@ def shard_map(function):
 
 @pytest.mark.only("torch")
 def test_a_mask_is_not_written_into_the_weights_of_the_user():
-    weights = torch.tensor([1.0, 2.0, 3.0])
-    y_true, y_pred = torch.tensor([0, -1, 2]), torch.zeros(3, 4)
+    weights = ops.convert_to_tensor([1.0, 2.0, 3.0])
+    y_true, y_pred = np.array([0, -1, 2]), ops.zeros((3, 4))
     loss = losses.SparseCategoricalFocalCrossentropy(from_logits=True, ignore_class=-1)
     expected = loss(y_true, y_pred, weights)
     assert weights.tolist() == [1.0, 2.0, 3.0]
-    np.testing.assert_array_equal(loss(y_true, y_pred, weights), expected)
+    assert_equal(loss(y_true, y_pred, weights), expected)

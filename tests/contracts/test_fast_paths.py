@@ -34,7 +34,13 @@ def small_is_large(monkeypatch):
     if BACKEND == "tensorflow":
         monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
     elif BACKEND == "torch":
-        monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 8})
+        set_block(monkeypatch, 8)
+
+
+def set_block(monkeypatch, size):
+    """How many elements PyTorch updates at a time, on each device."""
+    monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {})
+    monkeypatch.setattr("tfx_extras._backend.torch._ELSEWHERE", size)
 
 
 def make_variables():
@@ -112,7 +118,7 @@ def test_all_at_once_equals_one_by_one(case):
 @each(OPTIMIZERS)
 @pytest.mark.only("torch")
 def test_all_in_one_vector_or_stack_too(case, monkeypatch):
-    monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 100})
+    set_block(monkeypatch, 100)
     fast, plain = (trained(case.make(**DECAY), fast) for fast in (True, False))
     assert_equal_to_rounding(fast, plain)
 
@@ -316,7 +322,7 @@ def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
 
 @pytest.mark.only("torch")
 def test_slots_stay_in_a_row_until_something_moves_them(monkeypatch):
-    monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {"cpu": 100})
+    set_block(monkeypatch, 100)
     seen = {}
     for is_fast in (True, False):
         optimizer, variables = optimizers.RAdam(RATE), make_variables()[:4]

@@ -8,6 +8,7 @@ from tests.tools import array
 from tests.tools import compiled
 from tests.tools import fused
 from tests.tools import gradient
+from tests.tools import looked_at
 from tests.tools import wide
 from tfx_extras import losses
 from tfx_extras._backend import backend
@@ -80,9 +81,8 @@ def labels_for(loss):
 
 @each_loss
 def test_logits_given_for_probabilities_are_an_error_that_says_so(loss):
-    with pytest.raises(
-        ValueError, match=r"probabilities.*Did you mean from_logits=True"
-    ):
+    message = r"probabilities.*Did you mean from_logits=True"
+    with looked_at(), pytest.raises(ValueError, match=message):
         loss(labels_for(loss), LOGITS)
 
 

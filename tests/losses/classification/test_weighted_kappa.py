@@ -11,6 +11,7 @@ from tests.tools import array
 from tests.tools import compiled
 from tests.tools import fused
 from tests.tools import gradient
+from tests.tools import looked_at
 from tfx_extras import losses
 from tfx_extras._backend import backend
 
@@ -122,7 +123,7 @@ def test_a_label_that_is_no_class_is_an_error_or_nan(bad, monkeypatch):
         array(losses.weighted_kappa_loss(y, p, sample_weight=WEIGHTS))
     ).all()
     monkeypatch.undo()
-    with pytest.raises(ValueError, match=r"`y_true` must hold .* in \[0, 5\)"):
+    with looked_at(), pytest.raises(ValueError, match=r"`y_true` .* in \[0, 5\)"):
         losses.weighted_kappa_loss(y, p)
 
 
