@@ -275,6 +275,7 @@ FAULTS = [
     ),
     Fault(
         AVERAGING,
+        BASE,
         "    def _update_model_variables_moving_average(",
         "    def _other(",
         OPTIMIZERS,

@@ -147,8 +147,10 @@ def test_what_no_rule_covers_and_what_covers_nothing_is_reported(gradients):
 
 
 @pytest.mark.parametrize("scale", [None, 4.0])
-def test_the_norm_of_all_gradients_is_clipped(gradients, scale):
-    groups = {"head": {"learning_rate_multiplier": 0.5}, **REST}
+@pytest.mark.parametrize("several", [False, True])
+def test_the_norm_of_all_gradients_is_clipped(gradients, several, scale):
+    slow = {"learning_rate_multiplier": 0.5}
+    groups = {"head": keras.optimizers.SGD(0.05) if several else slow, **REST}
     expected = run(keras.optimizers.SGD(0.1, global_clipnorm=0.5), gradients)
     inner = keras.optimizers.SGD(0.1, global_clipnorm=0.5, loss_scale_factor=scale)
     actual = run(ParameterGroups(inner, groups), gradients * (scale or 1))

@@ -65,8 +65,3 @@ class WithDecay(WithOptions):
         patterns, paths = getattr(self, argument), self.saved_paths
         warn_of_unmatched(argument, patterns, self.sibling_paths or paths)
         return matched(patterns, paths)
-
-    def _apply_weight_decay(self, variables) -> None:
-        # Keras calls this first; here the decay is part of the one update, so that
-        # it is rounded with it.
-        pass
