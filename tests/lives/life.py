@@ -93,8 +93,20 @@ class _Draw:
             node = {"kind": kind, "hyper": self.wrapping(kind), "inner": inner}
             if kind == "ParameterGroups":
                 node["rules"] = self.rules(is_half, leaf_of(inner))
+                if BACKEND == "tensorflow":
+                    self.name_rows(node)
             return node
         return self.leaf(is_half, within)
+
+    def name_rows(self, node):
+        """Lets groups clip together gradients of which some name their rows."""
+        named = [leaf for leaf in nodes_of(node) if leaf["kind"] == "LazyAdam"]
+        is_several = any("optimizer" in rule for _, rule in node["rules"])
+        if named and is_several and self.chance(0.5):
+            options = leaf_of(node)["options"]
+            for name in ("clipnorm", "clipvalue", "gradient_accumulation_steps"):
+                options.pop(name, None)
+            options["global_clipnorm"] = self.one([0.5, 2.0])
 
     def wrapping(self, kind):
         if kind == "Lookahead":
