@@ -267,15 +267,7 @@ FAULTS = [
         "decoupled",
     ),
     Fault(
-        DECAY,
-        "    def _apply_weight_decay(self, variables)",
-        "    def _other(self, variables)",
-        OPTIMIZERS,
-        "decoupled",
-    ),
-    Fault(
         AVERAGING,
-        BASE,
         "    def _update_model_variables_moving_average(",
         "    def _other(",
         OPTIMIZERS,
