@@ -6,6 +6,7 @@ Pages of functions have a folder of their own: some file systems take `Huber` an
 
 import importlib
 import inspect
+import pkgutil
 import posixpath
 import re
 from pathlib import Path
@@ -170,18 +171,40 @@ def table(package: str, of: list[Entry]) -> str:
     """The page of a package: its names, with a sentence each."""
     module = importlib.import_module(f"tfx_extras.{package}")
     lines = [f"# {_title(module)}", ""]
-    classes = [e for e in of if inspect.isclass(e.thing)]
-    for heading, some in [
-        ("Classes", classes),
-        ("Functions", [e for e in of if e not in classes]),
-    ]:
-        if some:
-            lines += [f"## {heading}", "", "| Name | What it is |", "|---|---|"]
-            lines += [f"| [`{e.name}`]({e.page}.md) | {e.sentence} |" for e in some]
-            lines += [""]
+    rooms = _rooms(module, of)
+    for room, some in rooms:
+        if len(rooms) > 1:
+            lines += [f"## {_title(room) if room else 'General'}", ""]
+        classes = [e for e in some if inspect.isclass(e.thing)]
+        functions = [e for e in some if e not in classes]
+        for heading, entries in [("Classes", classes), ("Functions", functions)]:
+            if entries:
+                level = "###" if len(rooms) > 1 else "##"
+                lines += [
+                    f"{level} {heading}",
+                    "",
+                    "| Name | What it is |",
+                    "|---|---|",
+                ]
+                lines += [
+                    f"| [`{e.name}`]({e.page}.md) | {e.sentence} |" for e in entries
+                ]
+                lines += [""]
     pages = "\n".join(e.page for e in of)
     lines += [f"```{{toctree}}\n:hidden:\n\n{pages}\n```"]
     return "\n".join(lines) + "\n"
+
+
+def _rooms(module, of: list[Entry]):
+    """The names of each folder of a package, and first those that are in none."""
+    rest, rooms = list(of), []
+    for found in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
+        names = vars(importlib.import_module(found.name)) if found.ispkg else {}
+        some = [e for e in rest if names.get(e.name) is e.thing]
+        if some:
+            rooms.append((importlib.import_module(found.name), some))
+            rest = [e for e in rest if e not in some]
+    return [(None, rest), *rooms]
 
 
 def _title(module):

@@ -13,12 +13,7 @@ from tfx_extras.optimizers.lazy_adam import *
 from tfx_extras.optimizers.novograd import *
 from tfx_extras.optimizers.proximal_adagrad import *
 from tfx_extras.optimizers.radam import *
-from tfx_extras.optimizers.wrappers.layer_wise_decay import *
-from tfx_extras.optimizers.wrappers.lookahead import *
-from tfx_extras.optimizers.wrappers.moving_average import *
-from tfx_extras.optimizers.wrappers.parameter_groups import *
-from tfx_extras.optimizers.wrappers.swa import *
-from tfx_extras.optimizers.wrappers.update_batch_norm import *
+from tfx_extras.optimizers.wrappers import *
 from tfx_extras.optimizers.yogi import *
 
 _catalog = _Catalog(

@@ -1,4 +1,4 @@
-"""Losses of class labels."""
+"""Classification losses."""
 
 from tfx_extras.losses.classification.chunked import *
 from tfx_extras.losses.classification.focal import *

@@ -1,4 +1,4 @@
-"""Losses of metric learning: of embeddings and their distances."""
+"""Embedding losses, for metric learning and contrastive learning."""
 
 from tfx_extras.losses.embedding.angular_margin import *
 from tfx_extras.losses.embedding.contrastive import *

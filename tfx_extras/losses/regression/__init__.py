@@ -1,4 +1,4 @@
-"""Losses of numbers."""
+"""Regression losses."""
 
 from tfx_extras.losses.regression.quantile import *
 from tfx_extras.losses.regression.robust import *

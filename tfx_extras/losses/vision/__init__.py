@@ -1,3 +1,3 @@
-"""Losses of images, boxes and masks."""
+"""Vision losses: of images, boxes and masks."""
 
 from tfx_extras.losses.vision.iou import *

@@ -1,1 +1,8 @@
-"""Optimizers around optimizers."""
+"""Wrappers: optimizers around optimizers."""
+
+from tfx_extras.optimizers.wrappers.layer_wise_decay import *
+from tfx_extras.optimizers.wrappers.lookahead import *
+from tfx_extras.optimizers.wrappers.moving_average import *
+from tfx_extras.optimizers.wrappers.parameter_groups import *
+from tfx_extras.optimizers.wrappers.swa import *
+from tfx_extras.optimizers.wrappers.update_batch_norm import *
