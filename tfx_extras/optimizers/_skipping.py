@@ -51,4 +51,7 @@ def apply_if_finite(
     backend.when(is_applied, apply, grads, changed)
     skips = ops.cast(ops.logical_not(is_applied), "int32")
     counting.skipped.assign_add(skips)
-    counting.skipped_in_a_row.assign((in_a_row + 1) * skips)
+    # It grows on where the error of a compiled step is lost, so that each later one has
+    # it too: those of JAX on a GPU, if what the step returns is not looked at.
+    misses = ops.cast(ops.logical_not(is_finite), "int32")
+    counting.skipped_in_a_row.assign((in_a_row + 1) * misses)

@@ -1,12 +1,16 @@
 """The way of long rows of logits is that of short ones."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
 
 from tests.tools import BACKEND
 from tests.tools import array
+from tests.tools import devices
 from tests.tools import gradient
+from tests.tools import on
 from tfx_extras import losses
 
 pytestmark = pytest.mark.only("tensorflow", "torch")
@@ -35,6 +39,13 @@ CASES = {
     "focal, smoothed": (FOCAL, {"gamma": 0.5, "label_smoothing": 0.1}),
     "focal, weighted": (FOCAL, {"alpha": WEIGHTS, "label_smoothing": 0.5}),
 }
+
+
+@pytest.fixture(autouse=True)
+def _where_the_way_is_taken():
+    """On PyTorch that is a CPU."""
+    with on(devices()[0]) if BACKEND == "torch" else nullcontext():
+        yield
 
 
 def three_derivatives(title, dtype="float32"):
