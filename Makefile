@@ -8,6 +8,8 @@ PYTEST ?=
 TFA ?= .venv-tfa
 PYTHON_TFA ?= python3.11
 PARTS ?=
+WHEELS ?=
+RESULTS ?=
 DEVICES ?=
 QUICK ?=
 
@@ -17,7 +19,7 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: help demo docs test test-docs lint bench constraints clean
+.PHONY: help demo docs test test-docs lint bench gpu constraints clean
 
 help:
 	@echo "make demo            train on handwritten digits, save, reload, draw"
@@ -28,6 +30,7 @@ help:
 	@echo "make lint            ruff, pyright, and which file may import which"
 	@echo "make bench           time and memory beside other packages, on one page"
 	@echo "make bench QUICK=1   the same in small, to see it work"
+	@echo "make gpu             on a GPU, in five minutes: what is right, and how fast"
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/digits.py $(DATA)
@@ -59,6 +62,12 @@ lint: $(VENV)/.test $(VENV)/.lint
 bench: $(VENV)/.test $(if $(TFA),$(TFA)/.tfa)
 	$(BIN)/python benchmarks $(PARTS) $(if $(QUICK),--quick) --backends $(BACKENDS) \
 	    $(if $(TFA),--tfa $(TFA)/bin/python) $(if $(DEVICES),--devices $(DEVICES))
+
+# With the Python that is there, whose backends are those that are measured: nothing is
+# installed. WHEELS is a folder of what it lacks, RESULTS that of the page and the logs.
+gpu:
+	$(PYTHON) benchmarks/gpu.py --backends $(BACKENDS) $(if $(QUICK),--quick) \
+	    $(if $(WHEELS),--wheels $(WHEELS)) $(if $(RESULTS),--results $(RESULTS))
 
 # TensorFlow Addons ended with TensorFlow 2.15 and Python 3.11.
 $(TFA)/.tfa:

@@ -98,12 +98,14 @@ def slug(name):
 
 
 def replaced(page, part, text):
-    """A page with the text of a part, in the order of `PARTS`."""
+    """A page with the text of a part, in the order of `PARTS`, after any other."""
     head, *old = re.split(r"^(?=## )", page, flags=re.MULTILINE)
     sections = {section[3:].split("\n", 1)[0]: section for section in old}
-    title = PARTS[part].title
+    title = PARTS[part].title if part in PARTS else part
     sections[title] = f"## {title}\n\n{text.strip()}\n"
-    known = [p.title for p in PARTS.values() if p.title in sections]
+    titles = [p.title for p in PARTS.values()]
+    others = [title for title in sections if title not in titles]
+    known = others + [title for title in titles if title in sections]
     return "\n".join(
         [head.strip() + "\n", *(sections[t].strip() + "\n" for t in known)]
     )

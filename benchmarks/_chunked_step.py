@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from _loss_step import megabytes
+from _server import sees_gpu
 from _timing import in_turns
 from _timing import median
 from _timing import timed
@@ -32,7 +33,10 @@ def stepper(loss, framework, mode):
             mean.backward()
             return mean.detach(), (h.grad, k.grad)
 
-        return step, lambda x: torch.tensor(x, requires_grad=x.dtype.kind == "f")
+        device = "cuda" if sees_gpu() else "cpu"
+        return step, lambda x: torch.tensor(
+            x, device=device, requires_grad=x.dtype.kind == "f"
+        )
     if framework == "jax":
         import jax
 
@@ -59,13 +63,47 @@ def inputs(rows, features, classes):
     return hidden, kernel, random.integers(0, classes, rows).astype("int32")
 
 
-def measure(contender, framework, mode, *sizes):
+def rise_of_memory(framework, function):
+    """What a function returns, and how many megabytes the peak of memory rises in it.
+
+    That of the GPU, if there is one. On JAX, whose peak cannot begin anew, the function
+    must take more than what has run before.
+    """
+    if not sees_gpu():
+        before = megabytes("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+        result = function()
+        return result, megabytes("VmHWM") - before
+    if framework == "torch":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        before, result = torch.cuda.memory_allocated(), function()
+        peak = torch.cuda.max_memory_allocated()
+    elif framework == "jax":
+        import jax
+
+        (device,) = jax.devices()
+        before, result = device.memory_stats()["bytes_in_use"], function()
+        peak = device.memory_stats()["peak_bytes_in_use"]
+    else:
+        import tensorflow as tf
+
+        tf.config.experimental.reset_memory_stats("GPU:0")
+        before = tf.config.experimental.get_memory_info("GPU:0")["current"]
+        result = function()
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return result, (peak - before) / 2**20
+
+
+def measure(contender, framework, mode, seconds, *sizes):
     """Prints the mean loss, the median of seconds, and megabytes.
 
     Args:
         contender: One of `LOSSES`.
         framework: `"tensorflow"`, `"jax"` or `"torch"`.
         mode: `"eager"`, `"graph"`, `"XLA"` or `"jit"`.
+        seconds: How long steps are timed, but for 3.
         *sizes: Rows, features, classes.
     """
     step, tensor = stepper(LOSSES[contender], framework, mode)
@@ -80,16 +118,12 @@ def measure(contender, framework, mode, *sizes):
     # and little is left that the next ones could take. Compiling for the sizes is.
     run([tensor(x) for x in inputs(16, sizes[1], 64)])
     given = [tensor(x) for x in inputs(*sizes)]
-    before = megabytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
-    mean = run(given)
-    run(given)
-    rise = megabytes("VmHWM") - before
+    means, rise = rise_of_memory(framework, lambda: [run(given), run(given)])
     turn = timed(lambda: run(given))
-    (seconds,) = in_turns([turn], rounds=50, seconds=4)
-    print(json.dumps([mean, median(seconds), rise]))
+    (found,) = in_turns([turn], rounds=50, seconds=seconds)
+    print(json.dumps([means[0], median(found), rise]))
 
 
 if __name__ == "__main__":
-    contender, framework, mode, *sizes = sys.argv[1:]
-    measure(contender, framework, mode, *map(int, sizes))
+    contender, framework, mode, seconds, *sizes = sys.argv[1:]
+    measure(contender, framework, mode, float(seconds), *map(int, sizes))

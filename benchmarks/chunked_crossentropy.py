@@ -33,11 +33,12 @@ WAYS += ["torch eager"]
 STEP = Path(__file__).with_name("_chunked_step.py")
 
 
-def measured(contender, way, sizes):
+def measured(contender, way, options):
     """The mean loss, seconds and megabytes of a process."""
     framework, mode = way.split()
-    arguments = [contender, framework, mode, *map(str, sizes)]
-    environment = environment_of("cpu") | {
+    numbers = [options.seconds, *options.sizes]
+    arguments = [contender, framework, mode, *map(str, numbers)]
+    environment = environment_of(options.device) | {
         "KERAS_BACKEND": framework,
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
@@ -57,17 +58,19 @@ def main():
     parser.add_argument("--ways", nargs="*", default=WAYS)
     sizes = (4096, 512, 32_000)
     parser.add_argument("--sizes", nargs=3, type=int, default=sizes)
+    parser.add_argument("--device", default="cpu", help="or the number of a GPU")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4, help="of a process")
     options = parser.parse_args()
 
-    print_about()
+    print_about(options.device)
     title = "### {} rows, {} features, {} classes, float32".format(*options.sizes)
     columns = ("backend", "chunked, ms", "dense, ms", "ratio")
     columns += ("chunked, MB", "dense, MB", "ratio of memory", "same value")
     print_head(title, *columns)
     for way in options.ways:
         turns = [
-            partial(measured, contender, way, options.sizes)
+            partial(measured, contender, way, options)
             for contender in ("chunked", "dense")
         ]
         ours, theirs = map(median, in_turns(turns, options.rounds))
