@@ -45,7 +45,8 @@ def test_the_short_table_has_failures_and_the_main_ratios(gpu):
         "jax": {"count": count, "failed": ["tests/a.py::test_b"], "is_whole": True},
         "torch": {"count": collections.Counter(), "failed": [], "is_whole": False},
     }
-    table = gpu["summary"](found, gpu["tables"](STEPS), gpu["tables"](CHUNKED))
+    table = gpu["summary_of_tests"](found)
+    table += gpu["summary_of_times"](gpu["tables"](STEPS), gpu["tables"](CHUNKED))
     lines = table.splitlines()
     assert "| jax | 5 | 1 | 0 | yes |" in lines
     assert "| torch | 0 | 0 | 0 | no |" in lines
@@ -53,7 +54,8 @@ def test_the_short_table_has_failures_and_the_main_ratios(gpu):
     assert "| JAX jit, 20 weights in one vector, RAdam | 1.5 | 0.9 |" in lines
     assert "| torch eager | 0.8 | 7.5 |" in lines
     assert "Optax" not in table
-    assert gpu["summary"]({}, [], []).count("\n") == 1
+    assert gpu["summary_of_tests"]({}).count("\n") == 1
+    assert gpu["summary_of_times"]([], []) == ""
 
 
 def test_a_page_keeps_what_it_has_and_begins_with_what_is_short(gpu, tmp_path):
