@@ -191,6 +191,14 @@ def compared(found, known, contenders, options):
     return list(map(median, in_turns(turns, options.rounds, options.seconds)))
 
 
+def gathered(rows, problem, options):
+    """The rows of a problem, each when it is there, which then is in `rows` too."""
+    for backend in options.backends:
+        for row in measured(problem, backend, options):
+            rows.append(row)
+            yield row
+
+
 def beside_adam(problem, rows):
     columns = ("backend", "optimizer", "ours, ms", "Keras's Adam, ms", "ratio")
     columns += ("bound, ms", "reached", "first step, s")
@@ -242,12 +250,8 @@ def main():
     print(f"\n{NOTE}")
     rows = []
     for problem in options.problems:
-        new = [
-            row
-            for backend in options.backends
-            for row in measured(problem, backend, options)
-        ]
-        beside_adam(problem, new)
+        new = []
+        beside_adam(problem, gathered(new, problem, options))
         beside_peers(problem, new)
         rows += new
     if options.picture:
