@@ -83,7 +83,27 @@ class _Draw:
             "build_first": self.chance(0.5),
         }
         life["events"] = self.events(names)
+        self.add_layer_wise_decay(life)
+        self.add_divergence(life)
         return life
+
+    def add_layer_wise_decay(self, life):
+        """Lets the rates of groups fall from layer to layer."""
+        for node in nodes_of(life["optimizer"]):
+            if node["kind"] == "ParameterGroups" and self.chance(0.15):
+                layers = {"layer_wise_decay": self.one([0.5, 1.0])}
+                node["rules"] = [["layers", layers], *node["rules"]]
+
+    def add_divergence(self, life):
+        """Lets more gradients in a row not be finite than may be skipped."""
+        options = leaf_of(life["optimizer"])["options"]
+        if options.get("skip_nonfinite") and self.chance(0.5):
+            options["max_consecutive_skips"] = self.one([1, 2])
+            for _ in range(self.random.integers(1, 3)):
+                event = {"do": "diverge", "data": self.number()}
+                event["times"] = self.one([1, 2, 3, 4])
+                place = self.random.integers(len(life["events"]) + 1)
+                life["events"].insert(int(place), event)
 
     def node(self, is_half, depth=0, within=()):
         if depth < 2 and self.chance(0.5):
@@ -418,6 +438,8 @@ def _simpler(node):
     if "inner" not in node:
         for name in node["options"]:
             options = {k: v for k, v in node["options"].items() if k != name}
+            if "skip_nonfinite" not in options:
+                options.pop("max_consecutive_skips", None)
             if "use_ema" not in options:
                 options.pop("ema_momentum", None)
                 options.pop("ema_overwrite_frequency", None)

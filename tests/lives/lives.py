@@ -2,6 +2,8 @@
 
 import re
 import warnings
+from contextlib import contextmanager
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ from tests.lives.life import smaller
 from tests.lives.model import OF_KERAS
 from tests.lives.model import Gradient
 from tests.lives.model import Model
+from tests.lives.model import TooManySkipsError
 from tests.lives.world import World
 from tests.lives.world import gradient
 from tests.lives.world import paths
@@ -120,17 +123,29 @@ class Run:
             grads[i] = Gradient(value * scale, named)
         if not grads:
             return
-        self.model.optimizer.apply(self.model.weights, grads)
-        if how == "stateless":
-            self.world.stateless(native)
-        elif how == "compiled":
-            self.world.compiled(native)
-        elif is_fit:
-            self.world.fit(values, learned, run_eagerly=how == "fit")
-            self.model.optimizer.finalize(self.model.weights, learned)
-        else:
-            self.world.apply(native, learned, has_all=len(learned) == len(self.all))
+        is_too_much = False
+        try:
+            self.model.optimizer.apply(self.model.weights, grads)
+        except TooManySkipsError:
+            is_too_much = True
+        with refused("max_consecutive_skips") if is_too_much else nullcontext():
+            if how == "stateless":
+                self.world.stateless(native)
+            elif how == "compiled":
+                self.world.compiled(native)
+            elif is_fit:
+                self.world.fit(values, learned, run_eagerly=how == "fit")
+                self.model.optimizer.finalize(self.model.weights, learned)
+            else:
+                self.world.apply(native, learned, has_all=len(learned) == len(self.all))
         self.is_built = True
+
+    def diverge(self, event):
+        """Gradients of which none is finite, one after the other."""
+        kinds = dict.fromkeys(self.names, "nonfinite")
+        for number in range(event["times"]):
+            one = {"data": event["data"] + number, "scale": 1.0, "kinds": kinds}
+            self.train(one | {"how": "apply"})
 
     def freeze(self, event):
         self.frozen |= set(self.which(event))
@@ -305,6 +320,18 @@ class Run:
                 f"moved {weights.moved[i]:.2g})"
             )
             raise DifferenceError(step, what.split(" of ")[0], text)
+
+
+@contextmanager
+def refused(part):
+    """In this scope there must be an error, in whose text this is."""
+    try:
+        yield
+    except Exception as error:
+        if part not in str(error):
+            raise
+    else:
+        raise AssertionError(f"there is no error that speaks of {part}")
 
 
 def start(name, scale):

@@ -253,6 +253,10 @@ def at(number, step):
     return number
 
 
+class TooManySkipsError(Exception):
+    """There are more gradients in a row that are not finite than may be skipped."""
+
+
 class Gradient:
     """The gradient of one variable, and the rows that it names, if it is sparse."""
 
@@ -323,6 +327,8 @@ class Leaf:
         if all(g.is_finite for g in grads.values()):
             self.skipped_in_a_row = 0
             return False
+        if self.skipped_in_a_row >= self.options.get("max_consecutive_skips", 10):
+            raise TooManySkipsError
         self.skipped += 1
         self.skipped_in_a_row += 1
         return True
@@ -520,11 +526,16 @@ class Groups(Wrapper):
         self.own, self.child_of = own, {}
         factors, decays = dict(factors), dict(decays)
         for i in own:
-            rules = [r for p, r in self.rules if re.search(p, weights.paths[i])]
+            rules = [
+                r
+                for p, r in self.rules
+                if "layer_wise_decay" in r or re.search(p, weights.paths[i])
+            ]
             found = [r["optimizer"] for r in rules if "optimizer" in r]
             self.child_of[i] = found[0] if found else self.inner
             for r in rules:
                 factors[i] *= r.get("learning_rate_multiplier", 1.0)
+                factors[i] *= r.get("layer_wise_decay", 1.0) ** (len(own) - 1 - i)
             found = [r["weight_decay"] for r in rules if "weight_decay" in r]
             default = self.child_of[i].leaf.options.get("weight_decay") or 0.0
             decays[i] = (found[0] or 0.0) if found else default

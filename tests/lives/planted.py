@@ -92,6 +92,18 @@ PLANTED = {
     "a norm of 0 clips all": Fault(
         GROUPS, "        if not largest:", "        if largest is None:", LIVES
     ),
+    "rules look for the paths of a reloaded model": Fault(
+        GROUPS,
+        "tuple(paths_of(variables, self.saved_paths))",
+        "tuple(paths_of(variables, None))",
+        LIVES,
+    ),
+    "one more gradient is skipped than may be": Fault(
+        "tfx_extras/optimizers/_skipping.py",
+        "in_a_row >= most",
+        "in_a_row > most",
+        LIVES,
+    ),
     "repeated rows are not summed for Keras's optimizers": Fault(
         WRAPPERS + "_base.py",
         "if not isinstance(optimizer, Optimizer | OptimizerWrapper):",

@@ -72,7 +72,7 @@ class World:
         self.make_layers()
         for variable, value in zip(self.variables, values, strict=True):
             variable.assign(ops.convert_to_tensor(value, variable.dtype))
-        self.optimizer = made(life["optimizer"])
+        self.optimizer = self.made(life["optimizer"])
         if life["called"]:
             named = [
                 v
@@ -96,6 +96,32 @@ class World:
             for layer in self.layers:
                 layer.build()
                 layer.built = True
+
+    def made(self, node):
+        """The optimizer of a node."""
+        kind = node["kind"]
+        own = {**node.get("hyper", {}), **node.get("options", {})}
+        cls = getattr(optimizers, kind, None) or getattr(keras.optimizers, kind)
+        if "inner" not in node:
+            own = {key: scheduled(value) for key, value in own.items()}
+            return cls(scheduled(node["rate"]), **own)
+        if kind == "ParameterGroups":
+            own["groups"] = {}
+            for pattern, rule in node["rules"]:
+                if "layer_wise_decay" in rule:
+                    own["groups"] |= self.layer_wise(**rule)
+                    continue
+                rule = {key: scheduled(value) for key, value in rule.items()}
+                if "optimizer" in rule:
+                    rule["optimizer"] = self.made(rule["optimizer"])
+                own["groups"][pattern] = rule
+        return cls(self.made(node["inner"]), **own)
+
+    def layer_wise(self, layer_wise_decay):
+        decayed = optimizers.layer_wise_decay
+        if self.model is not None:
+            return decayed(self.model, layer_wise_decay)
+        return decayed(self.layers[0], layer_wise_decay, self.layers)
 
     @property
     def variables(self):
@@ -246,25 +272,6 @@ def scheduled(value):
     if isinstance(value, dict) and "boundaries" in value:
         return SCHEDULE(value["boundaries"], value["values"])
     return value
-
-
-def made(node):
-    """The optimizer of a node."""
-    kind = node["kind"]
-    own = {**node.get("hyper", {}), **node.get("options", {})}
-    cls = getattr(optimizers, kind, None) or getattr(keras.optimizers, kind)
-    if "inner" not in node:
-        own = {key: scheduled(value) for key, value in own.items()}
-        return cls(scheduled(node["rate"]), **own)
-    if kind == "ParameterGroups":
-        groups = {}
-        for pattern, rule in node["rules"]:
-            rule = {key: scheduled(value) for key, value in rule.items()}
-            if "optimizer" in rule:
-                rule["optimizer"] = made(rule["optimizer"])
-            groups[pattern] = rule
-        own["groups"] = groups
-    return cls(made(node["inner"]), **own)
 
 
 @contextmanager
