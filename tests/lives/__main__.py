@@ -10,6 +10,7 @@ Exits with 1 if a life ends badly, or a fault is not found.
 """
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -45,6 +46,8 @@ def main():
     from tests.lives.lives import report
     from tests.lives.lives import shrunk
 
+    # Checkpoints that are restored before all is built warn of what is not there yet.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     seeds = range(options.seed, options.seed + options.lives)
     if options.life is not None:
         seeds = [options.life]
