@@ -93,6 +93,8 @@ class Run:
         learned = [i for i in self.all if i not in self.frozen] or self.all
         # What Keras does not do, or otherwise on each backend.
         is_whole = self.is_kerass and self.leaf.window > 1
+        if BACKEND == "jax" and how == "fit_compiled" and self.averages_of_keras:
+            how = "fit"
         is_fit = how in ("fit", "fit_compiled")
         if is_whole or not self.is_built or how in ("stateless", "compiled"):
             learned = self.all
@@ -139,6 +141,18 @@ class Run:
             else:
                 self.world.apply(native, learned, has_all=len(learned) == len(self.all))
         self.is_built = True
+
+    @property
+    def averages_of_keras(self):
+        """Whether an optimizer of Keras has put its average in the place of weights.
+
+        It does so without a copy, and then Keras fails in its next compiled step: it
+        cannot donate one buffer of JAX twice.
+        """
+        return any(
+            leaf.kind in OF_KERAS and leaf.options.get("use_ema")
+            for leaf in self.model.optimizer.leaves()
+        )
 
     def diverge(self, event):
         """Gradients of which none is finite, one after the other."""
