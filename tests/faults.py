@@ -15,7 +15,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 from typing import NamedTuple
@@ -1253,6 +1252,34 @@ FAULTS = [
         "quiet",
     ),
     Fault(
+        "tfx_extras/losses/_labels.py",
+        "is_longer = len(shape) == len(samples.shape) + 1",
+        "is_longer = False",
+        LABELS,
+        "other_form and Sparse",
+    ),
+    Fault(
+        "tfx_extras/losses/_labels.py",
+        "is_sparse = len(shapes[0]) < len(shapes[1]) or shapes[0][-1:] == (1,)",
+        "is_sparse = False",
+        LABELS,
+        "other_form and SparsemaxLoss",
+    ),
+    Fault(
+        "tfx_extras/losses/angular_margin.py",
+        "cosines = within(cosines, -1.0, 1.0, message, cure)",
+        "pass",
+        LABELS,
+        "no_cosines",
+    ),
+    Fault(
+        "tfx_extras/losses/combined.py",
+        "[each / divisor for each in weights]",
+        "[divisor * each for each in weights]",
+        "tests/losses/test_combined.py",
+        "quotients",
+    ),
+    Fault(
         "tfx_extras/losses/combined.py",
         "return self if is_zero else _sum(other, self)",
         "return _sum(other, self)",
@@ -1577,6 +1604,42 @@ FAULTS = [
         "share_a_path",
     ),
     Fault(
+        TFA + "_base.py",
+        "            return self._get_variable_index(variable)",
+        "            paths = [v.path for v in self._trainable_variables]\n"
+        "            return paths.index(variable.path)",
+        "tests/tfa/test_optimizers.py",
+        "share_a_path",
+    ),
+    Fault(
+        TFA + "_base.py",
+        "        self._add(var_list, var_names)",
+        "        pass",
+        "tests/tfa/test_optimizers.py",
+        "set_and_called",
+    ),
+    Fault(
+        TFA + "_base.py",
+        "        return require_patterns(name, patterns or ())",
+        "        return self.weight_decay_exclude",
+        "tests/tfa/test_optimizers.py",
+        "set_and_called and attribute",
+    ),
+    Fault(
+        TFA + "_wrapper.py",
+        "if not isinstance(optimizer, str | dict | keras.optimizers.Optimizer):",
+        "if False:",
+        "tests/tfa/test_optimizers.py",
+        "named_as_the_argument",
+    ),
+    Fault(
+        TFA + "average_wrapper.py",
+        'if hasattr(self, "average_op"):',
+        "if False:",
+        "tests/tfa/test_optimizers.py",
+        "of_your_own",
+    ),
+    Fault(
         TFA + "utils.py",
         're.search(r, f"{path}:0")',
         "False",
@@ -1603,6 +1666,13 @@ FAULTS = [
         "return values",
         "tests/tfa/test_losses.py",
         "one_axis",
+    ),
+    Fault(
+        "tfx_extras/tfa/losses/quantiles.py",
+        "    if tau.ndim < 2:",
+        "    if True:",
+        "tests/tfa/test_losses.py",
+        "may_have_a_tau",
     ),
     Fault(
         "tfx_extras/tfa/losses/giou_loss.py",
@@ -1667,6 +1737,13 @@ FAULTS = [
         "[short]",
         "tests/contracts/test_types.py",
         "suggests_the_nearest",
+    ),
+    Fault(
+        "tfx_extras/_suggest.py",
+        "    if not found and len(short) > 2:",
+        "    if False:",
+        "tests/contracts/test_lookup.py",
+        "a_part_of_a_name",
     ),
     Fault(
         "tfx_extras/_lookup.py",
@@ -1929,6 +2006,16 @@ FAULTS = [
     ),
     Fault(
         WRAPPERS + "parameter_groups.py",
+        "        self._rules.report(variables, paths)\n",
+        "        self._rules.report(variables, paths)\n"
+        "        inner = self.inner_optimizer\n"
+        "        self.inner_optimizer = inner.from_config(inner.get_config())\n",
+        GROUPS,
+        "checkpoints_of_tensorflow",
+        "tensorflow",
+    ),
+    Fault(
+        WRAPPERS + "parameter_groups.py",
         "global_factor(backend.summed(dense), largest)",
         "global_factor(dense, largest)",
         "tests/distribution/test_matrix.py",
@@ -2037,9 +2124,10 @@ def start(folder: Path, *arguments) -> int:
 
 
 def results(work, jobs: int, root: Path):
-    """Runs all `work`, `jobs` at a time, and yields each as `(key, ended, said, time)`.
+    """Runs all `work`, `jobs` at a time; yields each as `(key, ended, said, seconds)`.
 
     Work is `(key, fault or None, arguments of "run")`; the copies are of `root`.
+    Seconds are those of the CPU, also for processes that a test starts.
     """
     waiting, running = list(reversed(work)), {}
     while waiting or running:
@@ -2047,14 +2135,14 @@ def results(work, jobs: int, root: Path):
             key, fault, *arguments = waiting.pop()
             folder = Path(tempfile.mkdtemp())
             planted(fault, folder / "copy", root)
-            running[start(folder, *arguments)] = key, folder, time.monotonic()
-        pid, _ = os.wait()
-        key, folder, began = running.pop(pid)
+            running[start(folder, *arguments)] = key, folder
+        pid, _, used = os.wait4(-1, 0)
+        key, folder = running.pop(pid)
         file = folder / "ended.json"
         ended = json.loads(file.read_text()) if file.exists() else {}
         said = (folder / "said.txt").read_text(errors="replace")
         shutil.rmtree(folder)
-        yield key, ended, said, time.monotonic() - began
+        yield key, ended, said, used.ru_utime + used.ru_stime
 
 
 def unseen(faults: list[Fault], backend: str, jobs: int, folder: Path) -> int:
