@@ -1150,6 +1150,7 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/classification/semi_supervised.py",
+        "tfx_extras/losses/semi_supervised.py",
         "ops.where(confidence < method.threshold, ops.zeros_like(loss), loss)",
         "ops.where(confidence >= method.threshold, loss, ops.zeros_like(loss))",
         CLIENTS,
@@ -1895,7 +1896,7 @@ FAULTS = [
                 "rate = now.weight_decay if rate is AS_IT_IS else",
                 "rate = now.weight_decay if True else",
                 GROUPS,
-                "as_its_rules_say",
+                "any_optimizer",
             ),
             (
                 ROUNDING,
@@ -2180,13 +2181,15 @@ def unseen(faults: list[Fault], backend: str, jobs: int, folder: Path) -> int:
     files = sorted({test.partition("::")[0] for test in seen_by})
     parts = [part for part in (files[i::jobs] for i in range(jobs)) if part]
     work = [(None, None, part, list(seen_by)) for part in parts]
-    passed = set()
-    for _, ended, _, seconds in results(work, jobs, root):
-        passed.update(test for test, has_passed in ended.items() if has_passed)
-        print(f"       {seconds:5.1f} s without faults: {len(ended)} tests ({backend})")
-    for test in seen_by.keys() - passed:
-        number += 1
-        print(f"WRONG  {test} fails without {told(seen_by[test])}")
+    ended = {}
+    for _, some, _, seconds in results(work, jobs, root):
+        ended |= some
+        print(f"       {seconds:5.1f} s without faults: {len(some)} tests ({backend})")
+    for test, fault in seen_by.items():
+        # A test may be there by the fault alone, whose words are in its name.
+        if not ended.get(test, True):
+            number += 1
+            print(f"WRONG  {test} fails without {told(fault)}")
     return number
 
 

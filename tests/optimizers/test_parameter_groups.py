@@ -141,6 +141,8 @@ def test_what_no_rule_covers_and_what_covers_nothing_is_reported(gradients):
     inner = RAdam(weight_decay=0.1, weight_decay_exclude=["encoder_bias"])
     groups = {"head": {"learning_rate_multiplier": 0.5}, **REST}
     ParameterGroups(inner, groups).build(variables())
+    inner = RAdam(weight_decay=0.1, weight_decay_exclude=["head_bias"])
+    ParameterGroups(inner, {"head": keras.optimizers.SGD(), **REST}).build(variables())
     inner = RAdam(weight_decay=0.1, weight_decay_exclude=["gamma"])
     with pytest.warns(UserWarning, match="'gamma' is found in no path"):
         ParameterGroups(inner, groups).build(variables())
@@ -593,7 +595,8 @@ def test_checkpoints_of_tensorflow_hold_all_of_the_state(is_built, gradients, tm
 
 
 def test_variables_of_grouped_and_nested_optimizers_have_paths_of_their_own():
-    groups = {"head": keras.optimizers.Adam(), "bias": Lookahead("adam"), **REST}
+    one, two = (keras.optimizers.Adam(name="same") for _ in range(2))
+    groups = {"head": one, "bias": Lookahead(two), **REST}
     for optimizer in (
         ParameterGroups(Lookahead(Lookahead("adam")), groups),
         Lookahead(Lookahead(RAdam(name="lookahead"))),
