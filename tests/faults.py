@@ -276,8 +276,8 @@ FAULTS = [
         AVERAGING,
         "ops.copy(exact(average, average_residual))",
         "exact(average, average_residual)",
-        TRAINING,
-        "every_option and AdaBelief",
+        EMA,
+        "share_the_buffer",
         "jax",
     ),
     # Gradients

@@ -95,6 +95,16 @@ def test_averages_of_float64_weights_are_of_float64():
         np.testing.assert_allclose(array(w), expected, rtol=1e-14)
 
 
+@pytest.mark.only("jax")  # which cannot train on with one buffer in two variables
+def test_weights_do_not_share_the_buffer_of_their_average():
+    w = variable([1.0, 2.0])
+    optimizer = RAdam(0.1, **EMA, ema_overwrite_frequency=1)
+    optimizer.apply(ones(1), [w])
+    (average,) = (v for v in optimizer.variables if "w_average" in v.path)
+    one, two = (v.value.unsafe_buffer_pointer() for v in (w, average))
+    assert one != two
+
+
 @pytest.mark.parametrize("other", [LazyAdam, keras.optimizers.Adam])
 def test_the_average_of_a_group_without_a_first_gradient_starts_at_its_weights(other):
     a, b = variable([1.0, 1.0], "a"), variable([5.0, 5.0], "b")
