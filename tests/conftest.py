@@ -1,5 +1,6 @@
 """Chooses the backend, splits the CPU in two, and says what the tests run on."""
 
+import importlib.metadata
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -8,10 +9,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 if os.environ["KERAS_BACKEND"] == "jax":
-    # Tests compile much and compute little.
+    # Tests compile much and compute little. `XLA_FLAGS=` compiles as users do.
     flags = (
         "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )
+    # What emits fusions compiles each single operation for twice as long.
+    version = importlib.metadata.version("jaxlib").split(".")
+    if tuple(map(int, version[:2])) >= (0, 10):
+        flags += " --xla_cpu_use_fusion_emitters=false"
     os.environ.setdefault("XLA_FLAGS", flags)
 
 import keras

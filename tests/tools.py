@@ -22,25 +22,38 @@ def array(x) -> np.ndarray:
 
 def gradient(function, x) -> np.ndarray:
     """The gradient of the sum of `function(x)`, with respect to the array `x`."""
+    return values_and_gradient(function, x)[1]
+
+
+def values_and_gradient(function, x) -> tuple[np.ndarray, np.ndarray]:
+    """`function(x)`, and the gradient of its sum with respect to the array `x`.
+
+    On JAX both are one compiled program: see `fused`.
+    """
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
         x = tf.convert_to_tensor(x)
         with tf.GradientTape() as tape:
             tape.watch(x)
-            total = ops.sum(function(x))
-        return array(tape.gradient(total, x))
+            values = function(x)
+            total = ops.sum(values)
+        return array(values), array(tape.gradient(total, x))
     if BACKEND == "jax":
         import jax
 
-        slope = jax.grad(lambda x: ops.sum(function(x)))
-        if isinstance(function, jax.stages.Wrapped):  # both ways in one, not in two
-            slope = jax.jit(slope)
-        return array(slope(jax.numpy.asarray(x)))
+        def total(x):
+            values = function(x)
+            return ops.sum(values), values
+
+        both = jax.jit(jax.grad(total, has_aux=True))
+        slope, values = both(jax.numpy.asarray(x))
+        return array(values), array(slope)
 
     x = ops.convert_to_tensor(x).detach().requires_grad_()
-    ops.sum(function(x)).backward()
-    return array(x.grad.detach())
+    values = function(x)
+    ops.sum(values).backward()
+    return array(values.detach()), array(x.grad.detach())
 
 
 def compiled(function, jit_compile=True):

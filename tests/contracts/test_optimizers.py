@@ -16,11 +16,16 @@ from tests.cases import each
 from tests.cases import each_class
 from tests.cases import each_kind
 from tests.references import optimizers as references
+from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import compiled
 from tests.tools import each_device
 from tests.tools import wide
 
+# How functions are compiled: on TensorFlow in two ways, on PyTorch not.
+each_jit = pytest.mark.parametrize(
+    "jit", {"tensorflow": [False, True], "jax": [True], "torch": [False]}[BACKEND]
+)
 RATE = 2.0**-6  # Keras holds the learning rate in float32
 START = np.full((3, 4), 2.0**-7)
 
@@ -120,7 +125,7 @@ def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradient
 
 
 @each_kind(OPTIMIZERS)
-@pytest.mark.parametrize("jit", [False, True])
+@each_jit
 def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):
     """A thousand updates, each a hundredth of what the weight can express."""
     variable = keras.Variable(np.ones(4), dtype="bfloat16", name="w")
@@ -138,7 +143,7 @@ def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):
 
 def stepper(optimizer, variables, jit):
     """A compiled function of gradients that updates `variables`."""
-    if keras.backend.backend() != "jax":
+    if BACKEND != "jax":
         return compiled(lambda gradients: optimizer.apply(gradients), jit)
 
     update = compiled(optimizer.stateless_apply) if jit else optimizer.stateless_apply
@@ -155,7 +160,7 @@ def stepper(optimizer, variables, jit):
 
 
 @each(OPTIMIZERS)
-@pytest.mark.parametrize("jit", [False, True])
+@each_jit
 def test_compiled_equals_eager(case, jit, gradients):
     options = {"weight_decay": 0.1, "clipnorm": 1.0}
     expected = run(case.make(**options), gradients)

@@ -15,6 +15,7 @@ from tests.tools import array
 from tests.tools import compiled
 from tests.tools import fused
 from tests.tools import gradient
+from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras.losses import chunked_linear_crossentropy
 
@@ -78,7 +79,7 @@ def slope(place, dtype="float32", with_bias=True, **options):
         loss = chunked_linear_crossentropy(LABELS, *at, **options)
         return loss * ops.convert_to_tensor(UPSTREAM, loss.dtype)
 
-    return gradient(fused(weighed), given[place])
+    return gradient(weighed, given[place])
 
 
 @each_option
@@ -86,9 +87,14 @@ def slope(place, dtype="float32", with_bias=True, **options):
 @pytest.mark.parametrize("with_bias", [True, False])
 def test_the_value_is_that_of_the_reference(title, chunk_size, with_bias):
     given = arguments("float32", with_bias)
-    loss = chunked_linear_crossentropy(
-        LABELS, *given, **OPTIONS[title], chunk_size=chunk_size
-    )
+
+    @fused
+    def compute(hidden):
+        return chunked_linear_crossentropy(
+            LABELS, hidden, *given[1:], **OPTIONS[title], chunk_size=chunk_size
+        )
+
+    loss = compute(ops.convert_to_tensor(given[0]))
     exact = expected(*arguments("float64", with_bias), **OPTIONS[title])
     # Logits of 1000 are exact to 1e-4, and `z_loss` squares them.
     np.testing.assert_allclose(array(loss), exact, rtol=2e-6, atol=2e-6)
@@ -161,7 +167,7 @@ def test_half_precision_is_summed_in_float32_and_rounded_once(dtype, place):
             assert keras.backend.standardize_dtype(loss.dtype) == "float32"
             return loss
 
-        return array(compute(given[place])), gradient(fused(compute), given[place])
+        return values_and_gradient(compute, given[place])
 
     for half, full in zip(at(given), at(widened), strict=True):
         if half.shape != LABELS.shape:  # a gradient
@@ -185,7 +191,7 @@ def test_few_rows_and_none(rows):
             labels, given[0], kernel, given[2], chunk_size=4
         )
 
-    slopes = gradient(fused(of_kernel), given[1])
+    slopes = gradient(of_kernel, given[1])
     assert np.isfinite(slopes).all()
     assert (np.abs(slopes).max() > 0) == (rows > 0)
 
@@ -340,7 +346,8 @@ def test_a_second_derivative_is_that_of_logits(title):
         ).sum()
 
     def along(loss):
-        return jax.grad(lambda k: (jax.grad(loss)(k) * KERNEL).sum())(kernel)
+        first = jax.grad(loss)
+        return jax.jit(jax.grad(lambda k: (first(k) * KERNEL).sum()))(kernel)
 
     exact = array(along(whole))
     least = 1e-5 * np.abs(exact).max()

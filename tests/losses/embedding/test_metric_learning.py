@@ -9,7 +9,9 @@ from tests.cases import each_class
 from tests.losses.cases.embedding import metric_learning
 from tests.references import metric_learning as references
 from tests.tools import array
+from tests.tools import fused
 from tests.tools import gradient
+from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras import losses
 from tfx_extras.losses.embedding._distances import pairwise
@@ -27,8 +29,8 @@ def assert_nothing(case, labels, embeddings=EMBEDDINGS):
     def value(x):
         return case.compute(np.asarray(labels), x)
 
-    np.testing.assert_array_equal(array(value(embeddings)), 0)
-    np.testing.assert_array_equal(gradient(value, embeddings), 0)
+    for found in values_and_gradient(value, embeddings):
+        np.testing.assert_array_equal(found, 0)
 
 
 @each_class(LABELLED)
@@ -55,8 +57,9 @@ def test_gradient_is_finite_where_embeddings_coincide(case, scale):
     embeddings = np.repeat(EMBEDDINGS[:2] * np.float32(scale), 3, axis=0)
     for labels in ([0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1]):
         labels = np.array(labels)
-        values = array(case.compute(labels, embeddings))
-        slopes = gradient(lambda x, y=labels: case.compute(y, x), embeddings)
+        values, slopes = values_and_gradient(
+            lambda x, y=labels: case.compute(y, x), embeddings
+        )
         assert np.isfinite(values).all()
         assert np.isfinite(slopes).all()
 
@@ -100,8 +103,13 @@ def test_semi_hard_negatives_are_found_in_batches_of_any_size(size):
     random = np.random.default_rng(size)
     labels = random.integers(0, 4, size)
     points = random.integers(-9, 9, (size, 2)).astype("float64")  # with many ties
+
+    @fused
+    def loss(points):
+        return losses.triplet_semi_hard_loss(labels, points, 3.0, "squared-L2")
+
     with wide():
-        actual = array(losses.triplet_semi_hard_loss(labels, points, 3.0, "squared-L2"))
+        actual = array(loss(ops.convert_to_tensor(points)))
     expected = references.triplet_semi_hard_loss(labels, points, 3.0, "squared-L2")
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
@@ -144,8 +152,8 @@ def test_without_labels_all_pairs_are_different(cls):
 def test_a_batch_of_one_pair_is_finite(cls):
     _, views = metric_learning.pairs()
     loss = cls(reduction=None)
-    assert np.isfinite(array(loss(None, views[:1]))).all()
-    assert np.isfinite(gradient(lambda x: loss(None, x), views[:1])).all()
+    for found in values_and_gradient(lambda x: loss(None, x), views[:1]):
+        assert np.isfinite(found).all()
 
 
 @pytest.mark.parametrize(
