@@ -19,12 +19,13 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: help demo docs test test-docs lint bench gpu constraints clean
+.PHONY: help demo docs test test-quick test-docs lint bench gpu constraints clean
 
 help:
 	@echo "make demo            train on handwritten digits, save, reload, draw"
 	@echo "make demo DATA=FILE  the same on your images: a .npz file with x and y"
 	@echo "make test            all tests, on TensorFlow, JAX and PyTorch"
+	@echo "make test-quick      in 2 minutes: the tests that are not slow, on PyTorch"
 	@echo "make docs            the site, in docs/_build/html"
 	@echo "make test-docs       opens each of its pages in Chromium, which must be there"
 	@echo "make lint            ruff, pyright, and which file may import which"
@@ -50,6 +51,10 @@ test: $(VENV)/.test
 	    KERAS_BACKEND=$$backend $(BIN)/python -m pytest \
 	        --numprocesses 2 --dist worksteal $(PYTEST) || exit 1; \
 	done
+
+test-quick: BACKENDS = torch
+test-quick:
+	$(MAKE) test BACKENDS="$(BACKENDS)" PYTEST='-m "not slow" $(PYTEST)'
 
 lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .

@@ -57,14 +57,15 @@ def pytest_report_header():
 def pytest_collection_modifyitems(config, items):
     """Leaves out what is said to hold of other backends alone: `only("jax")`.
 
-    What a test says goes before what its file says.
+    What a test says goes before what its file says. What is `slow` begins, lest one
+    process ends with it while the other has nothing left to do.
     """
     chosen, others = [], []
     for item in items:
         mark = item.get_closest_marker("only")
         (chosen if mark is None or BACKEND in mark.args else others).append(item)
     config.hook.pytest_deselected(items=others)
-    items[:] = chosen
+    items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,7 @@ def table(page, title):
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
+@pytest.mark.slow
 def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
     backend = keras.backend.backend()
     command = [sys.executable, FOLDER, "optimizers", "--quick", "--devices", "cpu"]

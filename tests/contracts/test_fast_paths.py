@@ -354,6 +354,7 @@ def test_slots_stay_in_a_row_until_something_moves_them(monkeypatch):
     assert_equal_to_rounding(seen[True], seen[False])
 
 
+@pytest.mark.slow
 @pytest.mark.only("torch")
 def test_compiled_by_pytorch_too(monkeypatch):
     def train(compile):
@@ -384,6 +385,7 @@ def breaks(optimizer):
     return dict(torch._dynamo.utils.counters["graph_break"])
 
 
+@pytest.mark.slow
 @each_class(OPTIMIZERS)
 @pytest.mark.only("torch")
 def test_a_compiled_update_is_one_graph(case):
@@ -391,6 +393,7 @@ def test_a_compiled_update_is_one_graph(case):
     assert not breaks(case.make())
 
 
+@pytest.mark.slow
 @pytest.mark.only("torch")
 @pytest.mark.parametrize(
     "options",
@@ -422,6 +425,7 @@ def torch_compiled(function):
     return torch.compile(function, backend="eager")
 
 
+@pytest.mark.slow
 @each_class(WRAPPERS)
 @pytest.mark.only("torch")
 def test_a_compiled_update_is_one_graph_if_wrapped_too(case):

@@ -13,6 +13,7 @@ GUIDES = [page for page in WRITTEN if "```python" in page.read_text()]
 PAGES = [ROOT / "README.md", *sorted(GUIDES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files that they write

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.tools import BACKEND
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "language_model.py"
 TEXT = "the cat sat on the mat , and the dog sat on the log . " * 60
 
 
+@pytest.mark.slow
 def test_it_learns_a_text_and_writes(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
     result = subprocess.run(

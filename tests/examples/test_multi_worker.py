@@ -13,7 +13,7 @@ import pytest
 
 import tfx_extras
 
-pytestmark = pytest.mark.only("tensorflow")
+pytestmark = [pytest.mark.only("tensorflow"), pytest.mark.slow]
 SCRIPT = Path(__file__).parents[2] / "examples" / "multi_worker.py"
 
 

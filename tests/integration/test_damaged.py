@@ -56,6 +56,7 @@ def test_a_file_that_is_cut_off_is_refused(saved):
         assert outcome(path, data[:length], expected) == "refused", length
 
 
+@pytest.mark.slow
 def test_bits_that_fell_over_are_found(saved):
     """In data, which has checksums, and all that stands around it, which has none."""
     path, data, expected = saved

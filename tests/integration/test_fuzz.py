@@ -4,7 +4,8 @@ import pytest
 
 from tests.fuzz.__main__ import run
 
-pytestmark = pytest.mark.only("torch")  # The quickest: Python is what is tested.
+# PyTorch is the quickest: Python is what is tested.
+pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 
 @pytest.mark.parametrize(("part", "count"), [("configs", 600), ("calls", 200)])
