@@ -1,6 +1,6 @@
 """Trains as one of some processes on PyTorch.
 
-    dying.py FILE UPDATES DIES RANK PORT...
+    main(FILE, UPDATES, DIES, RANK, PORT, ...)
 
 Goes on from the file, which the first process writes after every second update. The
 last process is killed in update `DIES`, unless that is 0.
@@ -8,9 +8,7 @@ last process is killed in update `DIES`, unless that is 0.
 
 import os
 import signal
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import keras
 import torch
@@ -21,7 +19,6 @@ from tests.distribution import work
 
 
 def main(path, updates, dies, rank, *ports):
-    path, updates, dies, rank = Path(path), int(updates), int(dies), int(rank)
     distributed.init_process_group(
         "gloo",
         f"tcp://127.0.0.1:{ports[0]}",
@@ -50,7 +47,3 @@ def main(path, updates, dies, rank, *ports):
             path.with_name("part.keras").replace(path)
     distributed.barrier()
     distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,15 +1,14 @@
 """Does the same work on one device and on many, in each way, and compares.
 
-    python -m tests.distribution.matrix [WAY...]
+    KERAS_BACKEND=torch python -m tests.distribution.matrix [WAY...]
 
-Each way has processes of its own. Prints what each took and, when all is done, the
-table of `docs/guides/distribution.md`. Exits with 1 if a result is not that of one
-device.
+Each way has processes of its own. Prints what each took and, when all of a backend are
+done, the table of `docs/guides/distribution.md`. Exits with 1 if a result is not that
+of one device.
 """
 
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
-ROOT = Path(__file__).parents[2]
+from tests import processes
+
 SECONDS = 600
 GROUPS = ("optimizers", "wrappers", "options", "losses")
 
@@ -65,30 +66,20 @@ def ports(count):
 def run(way):
     """Returns the results of each process, and the seconds that they took."""
     start = time.perf_counter()
-    environment = os.environ | {
-        "KERAS_BACKEND": way.backend,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "OMP_NUM_THREADS": "1",
-    }
-    script = [sys.executable, "-m", f"tests.distribution.on_{way.backend}", way.name]
+    module = f"tests.distribution.on_{way.backend}"
     numbers = ports(way.processes) if way.processes > 1 else []
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{rank}.npz") for rank in range(way.processes)]
         logs = [path.with_suffix(".log") for path in paths]
-        processes = []
-        for rank, path in enumerate(paths):
-            command = [*script, path, *([str(rank), *numbers] if numbers else [])]
-            with logs[rank].open("w") as log:
-                processes.append(
-                    subprocess.Popen(command, stderr=log, cwd=ROOT, env=environment)
-                )
-        try:
-            codes = [process.wait(SECONDS) for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-        for code, log in zip(codes, logs, strict=True):
-            if code:
+        started = []
+        for rank, (path, log) in enumerate(zip(paths, logs, strict=True)):
+            place = (rank, *numbers) if numbers else ()
+            started.append(processes.start(module, way.name, path, *place, log=log))
+        for process in started:
+            process.join(SECONDS)
+        for process, log in zip(started, logs, strict=True):
+            process.kill()
+            if process.exitcode != 0:
                 raise RuntimeError(f"{way.title}: {log.read_text()[-3000:]}")
         return [dict(np.load(p)) for p in paths], time.perf_counter() - start
 
@@ -165,7 +156,11 @@ def table(counts):
 
 
 def main(*names):
-    ways = [way for way in WAYS if not names or way.name in names]
+    ways = [
+        way
+        for way in WAYS
+        if way.backend == keras.backend.backend() and (not names or way.name in names)
+    ]
     failed = False
     for way, wrong, right, seconds in compare(ways):
         print(f"{way.backend}, {way.name}: {right} right, {len(wrong)} wrong,", end=" ")
@@ -181,4 +176,5 @@ def main(*names):
 
 
 if __name__ == "__main__":
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
     main(*sys.argv[1:])

@@ -1,14 +1,8 @@
-"""What LazyAdam and RAdam do where two replicas meet, in one of two ways: `WAY`.
+"""What LazyAdam and RAdam do where two replicas meet, in one of two ways: `main(WAY)`.
 
-Exits with 0 if rows of an embedding are updated as on one device, without anything as
-long as the table, and if what is the same for all variables is computed once.
+Fails unless rows of an embedding are updated as on one device, without anything as
+long as the table, and what is the same for all variables is computed once.
 """
-
-import os
-import sys
-
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
@@ -127,7 +121,3 @@ def main(way):
     check_that_scalars_are_computed_once(several)
     check_that_nothing_is_as_long_as_the_table(several)
     check_rows(tf.distribute.get_strategy(), several)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

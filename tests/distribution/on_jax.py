@@ -1,12 +1,10 @@
-"""Trains on JAX in one way: `on_jax.py WAY FILE`."""
+"""Trains on JAX in one way: `main(WAY, FILE)`."""
 
 import os
-import sys
 
-# JAX looks at this once. What is compiled runs for a moment: it need not be fast.
+# JAX looks at this once.
 os.environ["XLA_FLAGS"] = (
-    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 "
-    "--xla_llvm_disable_expensive_passes=true"
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 )
 
 import jax
@@ -113,7 +111,3 @@ def compute(distributed, name, *options):
         assert batch[0].sharding.num_devices == 8
     loss = work.gathering(name, *options)
     return jax.jit(jax.value_and_grad(loss, argnums=1))(*batch)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

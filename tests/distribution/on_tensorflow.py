@@ -1,8 +1,7 @@
-"""Trains on TensorFlow in one way: `on_tensorflow.py WAY FILE [RANK PORT...]`."""
+"""Trains on TensorFlow in one way: `main(WAY, FILE, [RANK, PORT, ...])`."""
 
 import json
 import os
-import sys
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +25,7 @@ def main(way, path, rank=0, *ports):
         os.environ["TF_CONFIG"] = json.dumps(
             {
                 "cluster": {"worker": workers},
-                "task": {"type": "worker", "index": int(rank)},
+                "task": {"type": "worker", "index": rank},
             }
         )
     else:
@@ -108,7 +107,3 @@ def gathered(strategy, work):
     gather = tf.function(lambda x: strategy.run(work.gathered, (x, tf.cast)))
     found = gather(labels)
     return np.stack(strategy.experimental_local_results(found))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

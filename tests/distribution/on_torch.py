@@ -1,6 +1,4 @@
-"""Trains on PyTorch in one way: `on_torch.py WAY FILE [RANK PORT...]`."""
-
-import sys
+"""Trains on PyTorch in one way: `main(WAY, FILE, [RANK, PORT, ...])`."""
 
 import numpy as np
 import torch
@@ -15,13 +13,11 @@ torch.set_num_threads(1)
 def main(way, path, rank=0, *ports):
     if ports:
         store = f"tcp://127.0.0.1:{ports[0]}"
-        distributed.init_process_group(
-            "gloo", store, rank=int(rank), world_size=len(ports)
-        )
+        distributed.init_process_group("gloo", store, rank=rank, world_size=len(ports))
     parts = work.parts(max(len(ports), 1))
-    part, found = parts[int(rank)], {}
+    part, found = parts[rank], {}
     for name in work.TRAINED:
-        found |= train(name, parts, int(rank))
+        found |= train(name, parts, rank)
     for key, arguments in work.each_loss():
         found[key], found[f"{key}, slope"] = compute(*arguments, part, len(parts))
     found["second slope"] = second("SupervisedContrastiveLoss", part)
@@ -67,7 +63,3 @@ def second(name, part):
     value = work.gathering(name, True, "sum")(*batch)
     (slope,) = torch.autograd.grad(value, embeddings, create_graph=True)
     return torch.autograd.grad((slope**2).sum(), embeddings)[0].numpy()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

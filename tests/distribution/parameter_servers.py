@@ -55,7 +55,3 @@ def step_of(strategy, model, optimizer, work):
         optimizer.apply(grads, variables)
 
     return tf.function(lambda *batch: strategy.run(update, batch))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,21 +2,21 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import processes
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.only("tensorflow")
-def test_keras_clips_the_gradient_of_each_replica():
-    script = [sys.executable, "-m", "tests.distribution.clipped"]
-    result = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
-    assert result.returncode == 0, result.stderr[-3000:]
-    found = json.loads(result.stdout.splitlines()[-1])
+def test_keras_clips_the_gradient_of_each_replica(tmp_path):
+    path = tmp_path / "moved.json"
+    processes.run("tests.distribution.clipped", path, log=tmp_path / "log")
+    found = json.loads(path.read_text())
     guide = (ROOT / "docs/guides/sharp_bits.md").read_text()
     said = re.search(r"by ([\d.]+) on one replica and by ([\d.]+) on two", guide)
     assert found == [float(number) for number in said.groups()]

@@ -3,45 +3,37 @@
 Of workers of TensorFlow, `examples/multi_worker.py` shows the same.
 """
 
-import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 import tfx_extras  # noqa: F401  # whose objects are in the files
+from tests import processes
 from tests.distribution.matrix import ports
 
-pytestmark = pytest.mark.only("torch")
-ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 
 def train(path, dies=0):
     """How each of two processes ended, and what the first has to say."""
-    numbers = ports(2)
-    processes = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.distribution.dying"),
-                *(str(path), "8", str(dies), str(rank), *numbers),
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=os.environ | {"KERAS_BACKEND": "torch"},
+    numbers, log = ports(2), path.with_suffix(".log")
+    started = [
+        processes.start(
+            "tests.distribution.dying",
+            *(path, 8, dies, rank, *numbers),
+            log=log if rank == 0 else None,
         )
         for rank in range(2)
     ]
     try:
-        errors = [process.communicate(timeout=120)[1] for process in processes]
+        for process in started:
+            process.join(120)
     finally:
-        for process in processes:
+        for process in started:
             process.kill()
-    return [process.returncode for process in processes], errors[0]
+    return [process.exitcode for process in started], log.read_text()
 
 
 def state(path):

@@ -1,13 +1,12 @@
 """Many devices give what one device gives, and the guide says so."""
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import pytest
 
+from tests import processes
 from tests.cases import LOSSES
 from tests.distribution import matrix
 from tests.distribution import work
@@ -17,6 +16,7 @@ from tfx_extras import optimizers
 GUIDE = Path(__file__).parents[2] / "docs/guides/distribution.md"
 
 
+@pytest.mark.slow
 def test_every_way_gives_what_one_device_gives():
     ways = [way for way in matrix.WAYS if way.backend == BACKEND]
     results = list(matrix.compare(ways))
@@ -49,10 +49,7 @@ def test_the_table_of_the_guide_is_what_was_tested():
     assert matrix.table(work.COUNTS) in GUIDE.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.only("tensorflow")
-def test_parameter_servers_train_in_a_loop_and_not_in_fit():
-    script = [sys.executable, "-m", "tests.distribution.parameter_servers"]
-    result = subprocess.run(
-        script, capture_output=True, text=True, cwd=GUIDE.parents[2]
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
+def test_parameter_servers_train_in_a_loop_and_not_in_fit(tmp_path):
+    processes.run("tests.distribution.parameter_servers", log=tmp_path / "log")

@@ -1,14 +1,13 @@
-"""Trains, and keeps the weights: `resumed.py PART FOLDER [KIND ...]`.
+"""Trains, and keeps the weights: `main(PART, FOLDER, [KIND ...])`.
 
-The parts, each for a process of its own: `through` trains 4 epochs; `first` trains 2
-and saves the model, `second` loads it and trains 2 more; `killed` ends in the middle of
+The parts, each for a process of its own: `through` trains 4 epochs and saves the model
+after 2, `second` loads it and trains 2 more; `killed` ends in the middle of
 its third epoch, `restored` goes on from the end of the one before. See
 `test_resumed.py`.
 """
 
 import os
 import signal
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -47,6 +46,24 @@ class Kill(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if (self.epoch, batch) == (2, 1):
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Save(keras.callbacks.Callback):
+    """Keeps the model and its weights after two epochs."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            self.model.save(f"{self.path}.keras")
+            keep(self.model, f"{self.path}-halfway.npz")
+
+
+def keep(model, path):
+    state = [*model.variables, *model.optimizer.variables]
+    np.savez(path, *(keras.ops.convert_to_numpy(v) for v in state))
 
 
 def network(kind):
@@ -91,15 +108,11 @@ def main(part, folder, *kinds):
             model = keras.saving.load_model(f"{path}.keras")
         else:
             model = network(kind)
-        callbacks = {"killed": [backup, Kill()], "restored": [backup]}.get(part, [])
-        epochs = fit(model, 2 if part in ("first", "second") else 4, callbacks)
+        callbacks = {
+            "through": [Save(path)],
+            "killed": [backup, Kill()],
+            "restored": [backup],
+        }.get(part, [])
+        epochs = fit(model, 2 if part == "second" else 4, callbacks)
         np.save(f"{path}-{part}-epochs.npy", epochs)
-        if part == "first":
-            model.save(f"{path}.keras")
-        state = [*model.variables, *model.optimizer.variables]
-        values = [keras.ops.convert_to_numpy(v) for v in state]
-        np.savez(f"{path}-{part}.npz", *values)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        keep(model, f"{path}-{part}.npz")

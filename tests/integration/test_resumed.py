@@ -1,23 +1,18 @@
 """Training that was interrupted ends as if it had not been, bit for bit."""
 
-import multiprocessing
 import signal
 
 import numpy as np
 import pytest
 
+from tests import processes
 from tests.integration.resumed import KINDS
-from tests.integration.resumed import main
 
-# One process imports Keras, and each of the others starts as a copy of it.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([main.__module__])
+pytestmark = pytest.mark.slow
 
 
 def start(part, folder, *kinds):
-    process = PROCESSES.Process(target=main, args=(part, folder, *kinds))
-    process.start()
-    return process
+    return processes.start("tests.integration.resumed", part, folder, *kinds)
 
 
 def states(part, folder):
@@ -33,10 +28,10 @@ def states(part, folder):
 def folder(tmp_path_factory):
     """Where each part was run, in a process of its own."""
     folder = tmp_path_factory.mktemp("resumed")
-    for parts in [("through", "first"), ("second",)]:
-        for process in [start(part, folder) for part in parts]:
-            process.join()
-            assert process.exitcode == 0
+    for part in ("through", "second"):
+        process = start(part, folder)
+        process.join()
+        assert process.exitcode == 0
     for process in [start("killed", folder, kind) for kind in KINDS]:
         process.join()
         assert process.exitcode == -signal.SIGKILL
@@ -53,7 +48,7 @@ def test_it_ends_as_if_it_had_not_been_interrupted(part, folder):
     ):
         for one, two in zip(whole, resumed, strict=True):
             np.testing.assert_array_equal(one, two, err_msg=kind)
-    halfway = states("first", folder)
+    halfway = states("halfway", folder)
     assert all(
         (a != b).any()
         for first, whole in zip(halfway, states("through", folder), strict=True)
