@@ -4,6 +4,8 @@ A contract takes its cases from here, so a new object is held to all of them by
 one entry. `contracts/test_surface.py` fails if a public name has no entry.
 """
 
+import itertools
+
 import pytest
 
 from tests.losses.cases import LOSSES
@@ -19,6 +21,7 @@ __all__ = [
     "each",
     "each_class",
     "each_kind",
+    "each_kind_in_turn",
 ]
 
 
@@ -38,5 +41,15 @@ KINDS = ("AdaBelief", "NovoGrad", "ConditionalGradient")
 
 def each_kind(cases):
     """Parametrizes a test of the base by `case`: one of each kind of optimizer."""
+    return each(_of_each_kind(cases))
+
+
+def each_kind_in_turn(cases, name, values):
+    """Parametrizes a test by `name` and by `case`: each value with the next kind."""
+    pairs = zip(itertools.cycle(_of_each_kind(cases)), values, strict=False)
+    return pytest.mark.parametrize(("case", name), list(pairs), ids=str)
+
+
+def _of_each_kind(cases):
     named = {case.cls.__name__: case for case in reversed(cases)}
-    return each([named[name] for name in KINDS])
+    return [named[name] for name in KINDS]

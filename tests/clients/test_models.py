@@ -1,10 +1,7 @@
 """Models as users build, copy and store them, with every optimizer and wrapper."""
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 import warnings
 
 import keras
@@ -234,19 +231,3 @@ def test_an_exported_model_predicts_as_the_model_does(make, tmp_path):
     model.export(tmp_path / "served", verbose=False)
     served = tf.saved_model.load(str(tmp_path / "served"))
     np.testing.assert_allclose(array(served.serve(X)), array(model(X)), rtol=1e-6)
-
-
-def test_set_floatx_after_the_import_still_decides():
-    code = """
-import keras
-import tfx_extras
-keras.config.set_floatx("float64")
-layer = keras.layers.Dense(1)
-layer.build((None, 2))
-assert layer.kernel.dtype == "float64", layer.kernel.dtype
-"""
-    environment = os.environ | {"JAX_ENABLE_X64": "1", "KERAS_BACKEND": BACKEND}
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
-    assert result.returncode == 0, result.stderr[-500:]

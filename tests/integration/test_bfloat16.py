@@ -28,10 +28,12 @@ def accuracy(optimizer, dtype, seed):
     return (keras.ops.convert_to_numpy(logits).argmax(axis=1) == y[1::2]).mean()
 
 
-@pytest.mark.parametrize("cls", [optimizers.AdaBelief, optimizers.RAdam])
-def test_digits_are_read_within_one_percentage_point_of_float32(cls):
+@pytest.mark.slow
+def test_digits_are_read_within_one_percentage_point_of_float32():
     means = {
-        dtype: np.mean([accuracy(cls(0.01), dtype, seed) for seed in range(2)])
+        dtype: np.mean(
+            [accuracy(optimizers.AdaBelief(0.01), dtype, seed) for seed in range(2)]
+        )
         for dtype in ("float32", "bfloat16")
     }
     assert means["float32"] > 0.9

@@ -22,6 +22,7 @@ def python(code, **environment):
     )
 
 
+@pytest.mark.slow
 def test_import_is_quiet_changes_nothing_and_needs_no_other_backend():
     others = {"tensorflow", "jax", "torch"} - {BACKEND}
     code = f"""
@@ -35,13 +36,17 @@ assert not new & {others | {"libcst", "optax", "sklearn"}!r}, new
 import tfx_extras.tfa
 keras.config.set_floatx("float64")
 assert keras.config.dtype_policy().name == "float64"
+layer = keras.layers.Dense(1)
+layer.build((None, 2))
+assert layer.kernel.dtype == "float64", layer.kernel.dtype
 """
-    result = python(code)
+    result = python(code, JAX_ENABLE_X64="1")
     assert result.returncode == 0, result.stderr
     assert result.stdout == "MARK\n"
     assert result.stderr.endswith("MARK\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["tensorflow", "jax", "torch"])
 def test_a_missing_backend_is_named_with_its_cure(missing):
     code = f"""
@@ -60,6 +65,7 @@ import tfx_extras
     assert "KERAS_BACKEND" in last
 
 
+@pytest.mark.slow
 @pytest.mark.only("torch")  # It is the same whatever the tests run on.
 @pytest.mark.parametrize("place", ["environment", "file"])
 @pytest.mark.parametrize(
@@ -96,6 +102,7 @@ import tfx_extras
     )
 
 
+@pytest.mark.slow
 @pytest.mark.only("tensorflow")
 def test_import_warns_of_legacy_keras():
     code = "import warnings; warnings.simplefilter('always'); import tfx_extras"

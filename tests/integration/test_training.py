@@ -6,8 +6,9 @@ import pytest
 from keras import ops
 
 from tests.cases import OPTIMIZERS
-from tests.cases import each
+from tests.cases import each_class
 from tests.cases import each_kind
+from tests.cases import each_kind_in_turn
 from tests.tools import array
 
 
@@ -55,7 +56,7 @@ def assert_trains_on_exactly(model, path):
     assert all(changed)
 
 
-@each(OPTIMIZERS)
+@each_class(OPTIMIZERS)
 def test_a_saved_model_trains_on_exactly(case, tmp_path):
     model = network()
     model.compile(case.make(), loss="mse")
@@ -73,8 +74,7 @@ OPTIONS = [
 ]
 
 
-@each_kind(OPTIMIZERS)
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@each_kind_in_turn(OPTIMIZERS, "options", OPTIONS)
 def test_every_option_trains_and_is_saved(case, options, tmp_path):
     model = network("bfloat16")
     model.compile(case.make(**options), loss="mse")
@@ -82,8 +82,9 @@ def test_every_option_trains_and_is_saved(case, options, tmp_path):
     assert_trains_on_exactly(model, tmp_path / "model.keras")
 
 
-@each_kind(OPTIMIZERS)
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+@each_kind_in_turn(
+    OPTIMIZERS, "policy", ["bfloat16", "mixed_bfloat16", "mixed_float16"]
+)
 def test_every_precision_trains_and_is_saved(case, policy, tmp_path):
     model = network(policy)
     optimizer = case.make()
@@ -186,6 +187,7 @@ def test_a_frozen_layer_stays_and_the_others_train(case):
     ]
 
 
+@pytest.mark.slow
 @each_kind(OPTIMIZERS)
 def test_pure_bfloat16_trains_like_float32(case):
     """Keras's Adam stays where it is: see `benchmarks/bfloat16.py`."""
