@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=torch python -m tests.distribution.matrix [WAY...]
 
-Each way has processes of its own. Prints what each took and, when all of a backend are
-done, the table of `docs/guides/distribution.md`. Exits with 1 if a result is not that
-of one device.
+Each way of the backend has processes of its own. Prints what each took and, when all
+are done, the table of `docs/guides/distribution.md`. Exits with 1 if a result is not
+that of one device.
 """
 
 import os
