@@ -278,6 +278,8 @@ FAULTS = [
         "exact(average, average_residual)",
         EMA,
         "share_the_buffer",
+        TRAINING,
+        "every_option",
         "jax",
     ),
     # Gradients

@@ -65,18 +65,20 @@ def test_a_saved_model_trains_on_exactly(case, tmp_path):
     assert_trains_on_exactly(model, tmp_path / "model.keras")
 
 
+DECAY = {"weight_decay": 0.1, "weight_decay_exclude": ["bias"], "clipnorm": 1.0}
 OPTIONS = [
-    {"weight_decay": 0.1, "weight_decay_exclude": ["bias"], "clipnorm": 1.0},
-    {"use_ema": True, "ema_momentum": 0.9, "global_clipnorm": 1.0},
-    {"gradient_accumulation_steps": 2, "clipvalue": 0.1},
-    {"use_ema": True, "ema_overwrite_frequency": 3},
-    {"use_ema": True, "gradient_accumulation_steps": 3},
+    ("bfloat16", DECAY),
+    ("float32", {"use_ema": True, "ema_momentum": 0.9, "global_clipnorm": 1.0}),
+    ("bfloat16", {"gradient_accumulation_steps": 2, "clipvalue": 0.1}),
+    ("bfloat16", {"use_ema": True, "ema_overwrite_frequency": 3}),
+    ("bfloat16", {"use_ema": True, "gradient_accumulation_steps": 3}),
 ]
 
 
-@each_kind_in_turn(OPTIMIZERS, "options", OPTIONS)
-def test_every_option_trains_and_is_saved(case, options, tmp_path):
-    model = network("bfloat16")
+@each_kind_in_turn(OPTIMIZERS, "way", OPTIONS)
+def test_every_option_trains_and_is_saved(case, way, tmp_path):
+    dtype, options = way
+    model = network(dtype)
     model.compile(case.make(**options), loss="mse")
     train(model, epochs=1)
     assert_trains_on_exactly(model, tmp_path / "model.keras")
