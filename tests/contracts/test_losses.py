@@ -37,13 +37,13 @@ VALID = list({case.cls: case for case in reversed(LOSSES)}.values()) + [
     case for case in LOSSES if "ignore_class" in case.kwargs
 ]
 
-# One case for each way in which models and the base treat losses differently.
+# Of the first case of each class, one for each way in which models treat losses.
 KINDS = list(
     {
         (case.coupled, case.square, case.weighs_within, case.held, case.activation): (
             case
         )
-        for case in reversed(LOSSES)
+        for case in {case.cls: case for case in reversed(LOSSES)}.values()
     }.values()
 )
 
