@@ -278,8 +278,6 @@ FAULTS = [
         "exact(average, average_residual)",
         EMA,
         "share_the_buffer",
-        TRAINING,
-        "every_option",
         "jax",
     ),
     # Gradients
@@ -943,6 +941,9 @@ FAULTS = [
         "ops.max(z, axis=-1, keepdims=True)",
         CHUNKED,
         "few_rows",
+        "torch",
+    ),
+    Fault(
         TORCH,
         "if x.shape[-1] == 0:",
         "if x.shape == (0,):",
@@ -1152,7 +1153,6 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/classification/semi_supervised.py",
-        "tfx_extras/losses/semi_supervised.py",
         "ops.where(confidence < method.threshold, ops.zeros_like(loss), loss)",
         "ops.where(confidence >= method.threshold, loss, ops.zeros_like(loss))",
         CLIENTS,
@@ -1269,7 +1269,7 @@ FAULTS = [
         "other_form and SparsemaxLoss",
     ),
     Fault(
-        "tfx_extras/losses/angular_margin.py",
+        "tfx_extras/losses/embedding/angular_margin.py",
         "cosines = within(cosines, -1.0, 1.0, message, cure)",
         "pass",
         LABELS,
