@@ -1866,7 +1866,7 @@ FAULTS = [
             ),
             (
                 GRADIENTS,
-                "if self.is_clipped:  # rounding",
+                "if self.is_clipped:",
                 "if False:",
                 GROUPS,
                 "clipped_once",
