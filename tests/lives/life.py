@@ -85,6 +85,7 @@ class _Draw:
         life["events"] = self.events(names)
         self.add_layer_wise_decay(life)
         self.add_divergence(life)
+        self.add_reload(life)
         return life
 
     def add_layer_wise_decay(self, life):
@@ -93,6 +94,15 @@ class _Draw:
             if node["kind"] == "ParameterGroups" and self.chance(0.15):
                 layers = {"layer_wise_decay": self.one([0.5, 1.0])}
                 node["rules"] = [["layers", layers], *node["rules"]]
+
+    def add_reload(self, life):
+        """Lets groups have a rule for the name of a Sequential that is loaded anew."""
+        for node in nodes_of(life["optimizer"]):
+            is_named = node["kind"] == "ParameterGroups" and life["sequential"]
+            if is_named and self.chance(0.5):
+                node["rules"].append(["^model/", {"learning_rate_multiplier": 0.5}])
+                place = self.random.integers(len(life["events"]) + 1)
+                life["events"].insert(int(place), {"do": "save"})
 
     def add_divergence(self, life):
         """Lets more gradients in a row not be finite than may be skipped."""
