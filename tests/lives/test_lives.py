@@ -15,7 +15,7 @@ from tests.lives.model import FORMULAS
 from tests.lives.planted import PLANTED
 from tests.references import optimizers as references
 
-COUNT = {"tensorflow": 80, "jax": 40, "torch": 120}[BACKEND]
+COUNT = {"tensorflow": 50, "jax": 30, "torch": 100}[BACKEND]
 
 
 @pytest.mark.parametrize("seed", range(COUNT))
