@@ -70,8 +70,9 @@ class OptimizerOptions(TypedDict, total=False):
         max_consecutive_skips: Number in [1, 2^31) of them in a row after which one more
             is an error: `FloatingPointError`, or what the backend raises from compiled
             code, with the name of this argument in its text. Where there can be none,
-            in XLA on TensorFlow and in programs over several devices on JAX, such
-            gradients are then applied, so that the loss shows it.
+            such gradients are then applied, so that the loss shows it: in XLA on
+            TensorFlow, and on JAX in programs over several devices, or on a GPU, where
+            JAX may only log the error.
     """
 
     name: str | None
