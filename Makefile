@@ -49,7 +49,8 @@ test: $(VENV)/.test
 	@for backend in $(BACKENDS); do \
 	    echo "== $$backend"; \
 	    KERAS_BACKEND=$$backend $(BIN)/python -m pytest \
-	        --numprocesses 2 --dist worksteal $(PYTEST) || exit 1; \
+	        --numprocesses 2 --dist worksteal --durations 15 --durations-min 3 \
+	        $(PYTEST) || exit 1; \
 	done
 
 test-quick: BACKENDS = torch
