@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults import BASE
+from tests.faults import AVERAGING
+from tests.faults import GRADIENTS
 from tests.faults import ROOT
 from tests.faults import ROUNDING
 from tests.faults import WRAPPERS
@@ -24,7 +25,7 @@ MOST = 1000  # lives until a fault must have been found
 
 PLANTED = {
     "an average replaces weights while gradients are accumulated": Fault(
-        BASE,
+        GRADIENTS,
         "        backend.when(\n            is_last,\n            lambda grads:",
         "        if self.ema_overwrite_frequency:\n"
         "            self._overwrite_model_variables_with_average_value(\n"
@@ -34,7 +35,7 @@ PLANTED = {
         LIVES,
     ),
     "an average reads 16-bit weights as they are rounded": Fault(
-        BASE,
+        AVERAGING,
         "past + gain * (exact(variable, residual) - past)",
         "past + gain * (ops.cast(variable, past.dtype) - past)",
         LIVES,
@@ -74,7 +75,7 @@ PLANTED = {
         WRAPPERS + "lookahead.py", "follows_all = False", "follows_all = True", LIVES
     ),
     "an average of no update replaces weights": Fault(
-        BASE, "        if iterations > 0:", "        if True:", LIVES
+        AVERAGING, "        if iterations > 0:", "        if True:", LIVES
     ),
     "a group without gradients does not begin its average": Fault(
         GROUPS,
