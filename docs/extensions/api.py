@@ -199,10 +199,10 @@ def _rooms(module, of: list[Entry]):
     """The names of each folder of a package, and first those that are in none."""
     rest, rooms = list(of), []
     for found in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
-        names = vars(importlib.import_module(found.name)) if found.ispkg else {}
-        some = [e for e in rest if names.get(e.name) is e.thing]
-        if some:
-            rooms.append((importlib.import_module(found.name), some))
+        if found.ispkg:
+            room = importlib.import_module(found.name)
+            some = [e for e in rest if vars(room).get(e.name) is e.thing]
+            rooms.append((room, some))
             rest = [e for e in rest if e not in some]
     return [(None, rest), *rooms]
 
