@@ -1865,11 +1865,18 @@ FAULTS = [
                 "float64",
             ),
             (
-                GRADIENTS,
-                "if self.is_clipped:",
-                "if False:",
+                "tfx_extras/optimizers/wrappers/parameter_groups.py",
+                "if self.rule_optimizers and not number else",
+                "if False else",
                 GROUPS,
                 "clipped_once",
+            ),
+            (
+                "tfx_extras/optimizers/wrappers/_own_rates.py",
+                "own.update(before)",
+                "pass",
+                GROUPS,
+                "clips_by_its_norm_again",
             ),
             (
                 GRADIENTS,

@@ -189,6 +189,38 @@ def test_the_norm_of_all_gradients_is_clipped_once(seed):
     np.testing.assert_allclose(array(weights[1]), -grads[1] * 0.25 / norm, rtol=1e-14)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_optimizers_of_keras_are_clipped_once_too(seed):
+    gradient = ops.convert_to_tensor(
+        np.random.default_rng(seed).normal(size=64), "float32"
+    )
+    moved = []
+    for kind in keras.optimizers.SGD, Descent:
+        weights = [
+            keras.Variable([0.0] * 64, name="w"),
+            keras.Variable([0.0], name="other"),
+        ]
+        rules = {"other": keras.optimizers.SGD(), **REST}
+        optimizer = ParameterGroups(kind(1.0, global_clipnorm=0.25), rules)
+        optimizer.apply([gradient, ops.zeros(1)], weights)
+        moved.append(array(weights[0]))
+    np.testing.assert_array_equal(*moved)
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.SGD, Descent])
+def test_used_alone_the_inner_optimizer_clips_by_its_norm_again(kind):
+    weight, other = (
+        keras.Variable([0.0] * 4, name="w"),
+        keras.Variable([0.0], name="other"),
+    )
+    inner = kind(1.0, global_clipnorm=0.5)
+    rules = {"other": keras.optimizers.SGD(), **REST}
+    ParameterGroups(inner, rules).apply([ops.ones(4), ops.ones(1)], [weight, other])
+    before = array(weight)
+    inner.apply([ops.ones(4)], [weight])
+    np.testing.assert_allclose(array(weight) - before, -0.25, rtol=1e-6)
+
+
 def test_config_round_trip():
     decay = keras.optimizers.schedules.CosineDecay(0.1, 10)
     groups = {

@@ -22,8 +22,6 @@ class WithGradients(WithAverages):
     """An optimizer that turns the gradients that it is given into updates."""
 
     has_fast_paths: bool = has_fast_paths()
-    # Whether `ParameterGroups` has clipped by the norm of all gradients what it gives.
-    is_clipped: bool = False
     # Variables once it is built with `skip_nonfinite`.
     skipped: Any = None
     skipped_in_a_row: Any = None
@@ -93,8 +91,6 @@ class WithGradients(WithAverages):
         if self.clipnorm:
             return [clipped_by_norm(g, self.clipnorm) for g in grads]
         if self.global_clipnorm:
-            if self.is_clipped:  # rounding would clip it once more
-                return grads
             factor = global_factor(grads, self.global_clipnorm)
             return [g * ops.cast(factor, g.dtype) for g in grads]
         return super()._clip_gradients(grads)

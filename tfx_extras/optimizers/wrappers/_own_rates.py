@@ -55,14 +55,14 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
                 _decay(optimizer, some, rate_now() * factor, own)
                 continue
             hooks = {"_get_current_learning_rate": lambda f=factor: rate_now() * f}
-            with _replaced(optimizer, hooks):
+            with replaced(optimizer, hooks):
                 decay(some)
 
     hooks = {
         "_backend_update_step": update_step,
         "_apply_weight_decay": apply_weight_decay,
     }
-    with _replaced(optimizer, hooks):
+    with replaced(optimizer, hooks):
         yield
 
 
@@ -81,7 +81,7 @@ def _decay(optimizer, variables, learning_rate, rate):
 
 
 @contextmanager
-def _replaced(optimizer, hooks) -> Iterator[None]:
+def replaced(optimizer, hooks) -> Iterator[None]:
     """In this scope an optimizer has other methods; it is not changed for good."""
     own = vars(optimizer)  # past the tracking of Keras
     before = {name: own[name] for name in hooks if name in own}

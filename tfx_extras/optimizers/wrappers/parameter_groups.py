@@ -24,6 +24,7 @@ from tfx_extras.optimizers.wrappers._base import chain
 from tfx_extras.optimizers.wrappers._base import innermost
 from tfx_extras.optimizers.wrappers._base import pass_by
 from tfx_extras.optimizers.wrappers._base import residuals_of
+from tfx_extras.optimizers.wrappers._own_rates import replaced
 from tfx_extras.optimizers.wrappers._own_rates import with_own_rates
 from tfx_extras.optimizers.wrappers._rules import Rules
 from tfx_extras.optimizers.wrappers._rules import loaded_groups
@@ -187,8 +188,10 @@ class ParameterGroups(OptimizerWrapper):
 
     def _of(self, number, variables) -> list:
         """Those of the variables that an optimizer trains."""
-        numbers = [self._numbers[self._get_variable_index(v)] for v in variables]
-        return [v for n, v in zip(numbers, variables, strict=True) if n == number]
+        return [v for v in variables if self._number_of(v) == number]
+
+    def _number_of(self, variable) -> int:
+        return self._numbers[self._get_variable_index(variable)]
 
     def build_inner(self, variables):
         paths = self.saved_paths = tuple(paths_of(variables, self.saved_paths))
@@ -226,7 +229,6 @@ class ParameterGroups(OptimizerWrapper):
             last.sibling_paths = self.saved_paths
             last.saved_paths = tuple(self.saved_paths[place] for place in places)
             last.take_rates(own)
-            last.is_clipped = number == 0 and len(self._all()) > 1
         optimizer.build([variables[place] for place in places])
         return own
 
@@ -247,15 +249,10 @@ class ParameterGroups(OptimizerWrapper):
             self._apply_all(grads, variables)
 
     def _apply_all(self, grads, variables):
-        grads = self._clipped(grads, variables)
-        numbers = [self._numbers[self._get_variable_index(v)] for v in variables]
+        pairs = list(zip(self._clipped(grads, variables), variables, strict=True))
         for number, optimizer in enumerate(self._all()):
             optimizer.loss_scale_factor = self.loss_scale_factor
-            mine = [
-                (g, v)
-                for n, g, v in zip(numbers, grads, variables, strict=True)
-                if n == number
-            ]
+            mine = [(g, v) for g, v in pairs if self._number_of(v) == number]
             if mine:
                 self._apply_with(number, *zip(*mine, strict=True))
             else:
@@ -263,7 +260,10 @@ class ParameterGroups(OptimizerWrapper):
 
     def _apply_with(self, number, grads, variables):
         optimizer = self._all()[number]
-        with with_own_rates(innermost(optimizer), self._own_rates[number]):
+        last = innermost(optimizer)
+        # Clipped by the norm of all, what it is given is not clipped by its own norm.
+        hooks = {"global_clipnorm": None} if self.rule_optimizers and not number else {}
+        with with_own_rates(last, self._own_rates[number]), replaced(last, hooks):
             apply_with(optimizer, grads, variables)
 
     def _clipped(self, grads, variables):
