@@ -370,10 +370,18 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/optimizers/_skipping.py",
-        "(in_a_row + 1) * misses",
-        "in_a_row + misses",
+        "(in_a_row + 1) * is_missed",
+        "in_a_row + is_missed",
         SKIPPING,
         "one_more",
+    ),
+    Fault(
+        "tfx_extras/optimizers/_skipping.py",
+        "ops.logical_or(is_skipped, is_too_much)",
+        "ops.logical_not(is_finite)",
+        SKIPPING,
+        "one_more",
+        "tensorflow",
     ),
     Fault(
         "tfx_extras/optimizers/_skipping.py",

@@ -157,6 +157,7 @@ def test_one_more_in_a_row_than_allowed_is_an_error(is_fast):
         assert type(error.value) is FloatingPointError
     np.testing.assert_array_equal(array(variable), before)
     assert optimizer.skipped.numpy() == 4
+    assert optimizer.skipped_in_a_row.numpy() == 2, "the error changes nothing"
     optimizer.apply([good])
     assert optimizer.skipped_in_a_row.numpy() == 0
 
