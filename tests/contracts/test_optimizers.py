@@ -124,6 +124,7 @@ def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradient
     assert (np.abs(actual - expected) <= 1.1 * unit * np.abs(expected) + 1e-6).all()
 
 
+@pytest.mark.slow
 @each_kind(OPTIMIZERS)
 @each_jit
 def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):

@@ -15,10 +15,12 @@ from tests.lives.model import FORMULAS
 from tests.lives.planted import PLANTED
 from tests.references import optimizers as references
 
-COUNT = {"tensorflow": 50, "jax": 30, "torch": 100}[BACKEND]
+QUICK, COUNT = 20, {"tensorflow": 50, "jax": 30, "torch": 100}[BACKEND]
+SEEDS = [*range(QUICK)]
+SEEDS += [pytest.param(s, marks=pytest.mark.slow) for s in range(QUICK, COUNT)]
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_life_goes_as_the_plain_model_says(seed):
     life = draw(seed)
     difference = live(life)

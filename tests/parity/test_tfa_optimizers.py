@@ -10,6 +10,8 @@ from tests.parity import inputs
 from tests.parity import tfa_optimizers
 from tfx_extras import tfa
 
+pytestmark = pytest.mark.slow
+
 TFA = inputs.Golden("tfa_optimizers")
 CLIPPED = {"clipnorm", "clipvalue", "global_clipnorm"}
 
