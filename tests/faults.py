@@ -2146,11 +2146,13 @@ def results(work, jobs: int, root: Path):
             folder = Path(tempfile.mkdtemp())
             planted(fault, folder / "copy", root)
             running[start(folder, *arguments)] = key, folder
-        pid, _, used = os.wait4(-1, 0)
+        pid, status, used = os.wait4(-1, 0)
         key, folder = running.pop(pid)
         file = folder / "ended.json"
         ended = json.loads(file.read_text()) if file.exists() else {}
         said = (folder / "said.txt").read_text(errors="replace")
+        if os.WIFSIGNALED(status):
+            said += f"\nIt was ended, perhaps for taking more than {LIMIT} s.\n"
         shutil.rmtree(folder)
         yield key, ended, said, used.ru_utime + used.ru_stime
 

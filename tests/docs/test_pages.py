@@ -10,11 +10,20 @@ ROOT = Path(__file__).parents[2]
 WRITTEN = [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")]
 WRITTEN += ROOT.glob("docs/ko/*.md")
 GUIDES = [page for page in WRITTEN if "```python" in page.read_text()]
-PAGES = [ROOT / "README.md", *sorted(GUIDES)]
+# A translation has the code of its original, with other comments.
+TRANSLATION = pytest.mark.only("torch")
+PAGES = [
+    pytest.param(
+        page,
+        id=str(page.relative_to(ROOT)),
+        marks=TRANSLATION if page.parent.name == "ko" else (),
+    )
+    for page in [ROOT / "README.md", *sorted(GUIDES)]
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files that they write
     examples = list(Sybil(parsers=[PythonCodeBlockParser()]).parse(page).examples())
