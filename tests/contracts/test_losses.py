@@ -299,9 +299,8 @@ def test_shapes_are_never_broadcast_where_they_are_unknown(case, jit_compile):
     import tensorflow as tf
 
     functions = {}
-    for shapes in case.unequal:
-        if min(map(len, shapes)) == 0:
-            continue
+    some = [shapes for shapes in case.unequal if min(map(len, shapes)) > 0]
+    for shapes in some[:1] if jit_compile else some:  # XLA compiles each anew
         ranks = tuple(map(len, shapes))
         signature = [tf.TensorSpec([None] * rank) for rank in ranks]
         name = case.function.__name__
