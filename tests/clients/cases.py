@@ -19,8 +19,8 @@ def _named(cases):
     return {case.cls.__name__: case for case in reversed(cases)}
 
 
-def _wrapped(case):
-    return lambda rate, **options: case.make(optimizers.RAdam(rate, **options))
+def _wrapped(wrap):
+    return lambda rate, **options: wrap(optimizers.RAdam(rate, **options))
 
 
 def multipliers(rate, **options):
@@ -35,7 +35,8 @@ def others(rate, **options):
 
 
 NATIVE = {name: case.make for name, case in _named(OPTIMIZERS).items()}
-WRAPPED = {name: _wrapped(case) for name, case in _named(WRAPPERS).items()}
+WRAPPING = {name: case.make for name, case in _named(WRAPPERS).items()}
+WRAPPED = {name: _wrapped(wrap) for name, wrap in WRAPPING.items()}
 GROUPED = {"ParameterGroups": multipliers, "ParameterGroups with others": others}
 KIND = {name: NATIVE[name] for name in KINDS}
 

@@ -10,6 +10,7 @@ from keras import ops
 from tests.clients.cases import GROUPED
 from tests.clients.cases import KIND
 from tests.clients.cases import WRAPPED
+from tests.clients.cases import WRAPPING
 from tests.clients.cases import each
 from tests.clients.cases import multipliers
 from tests.tools import BACKEND
@@ -172,6 +173,41 @@ def test_the_average_of_keras_is_swapped_for_evaluation(make):
     swap.on_test_end()
     for variable, w in zip(model.trainable_variables, weights, strict=True):
         np.testing.assert_allclose(array(variable), w, rtol=1e-5)
+
+
+@each(WRAPPING)
+def test_of_groups_within_the_averages_of_keras_are_swapped_each_with_its_own(make):
+    def averaging():
+        return keras.optimizers.SGD(RATE, use_ema=True, ema_momentum=0.75)
+
+    groups = optimizers.ParameterGroups(averaging(), {"kernel": averaging(), ".*": {}})
+    model = network(make(groups))
+    apply(model)
+    apply(model)
+    expected = {
+        v.path: array(average)
+        for one in (groups.inner_optimizer, *groups.rule_optimizers)
+        for v, average in zip(
+            one._trainable_variables, one._model_variables_moving_average, strict=True
+        )
+    }
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    for v in model.trainable_variables:
+        np.testing.assert_allclose(array(v), expected[v.path], rtol=1e-6)
+
+
+def test_of_groups_without_averages_everywhere_none_are_swapped():
+    inner = keras.optimizers.SGD(RATE, use_ema=True)
+    rules = {"kernel": keras.optimizers.SGD(RATE), ".*": {}}
+    groups = optimizers.ParameterGroups(inner, rules)
+    model = network(optimizers.Lookahead(groups))
+    apply(model)
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    with pytest.raises(ValueError, match="must be used when"):
+        swap.on_test_begin()
 
 
 @each({name: make for name, make in WRAPPED.items() if name != "Lookahead"})

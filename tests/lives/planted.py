@@ -41,7 +41,7 @@ PLANTED = {
         LIVES,
     ),
     "clipping within groups makes gradients dense": Fault(
-        GROUPS,
+        WRAPPERS + "_several.py",
         "[backend.scaled(g, factor) for g in grads]",
         "[backend.scaled(g, factor) for g in dense]",
         LIVES,
@@ -91,7 +91,7 @@ PLANTED = {
         LIVES,
     ),
     "a norm of 0 clips all": Fault(
-        GROUPS, "        if not largest:", "        if largest is None:", LIVES
+        WRAPPERS + "_several.py", "if not largest:", "if largest is None:", LIVES
     ),
     "rules look for the paths of a reloaded model": Fault(
         GROUPS,

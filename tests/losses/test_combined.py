@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from tests.tools import array
 from tfx_extras import losses
@@ -45,6 +46,27 @@ def test_losses_of_keras_are_parts_on_either_side():
     expected = value(HUBER) + value(mse)
     for loss in (HUBER + mse, mse + HUBER, losses.CombinedLoss([HUBER, mse])):
         np.testing.assert_allclose(value(loss), expected, rtol=1e-6)
+
+
+def test_a_mask_and_weights_reach_each_part_as_they_are():
+    masked = keras.layers.Masking(2.0)(np.array([[[1.0]], [[2.0]], [[4.0]]], "float32"))
+    weights = ops.convert_to_tensor([[1.0], [2.0], [3.0]])
+    mse = keras.losses.MeanSquaredError()
+    for parts in ([mse, HUBER], [HUBER, mse], [mse, mse]):
+        given = ops.copy(weights)
+        each = [array(p(0 * masked, masked, ops.copy(weights))) for p in parts]
+        together = array(losses.CombinedLoss(parts)(0 * masked, masked, given))
+        np.testing.assert_allclose(together, sum(each), rtol=1e-6)
+        np.testing.assert_array_equal(array(given), array(weights))
+
+
+def test_the_sum_of_parts_is_of_the_widest_dtype():
+    half = losses.SmoothL1(dtype="bfloat16")
+    for parts in ([HUBER, half], [half, HUBER]):
+        total = losses.CombinedLoss(parts)(Y_TRUE, Y_PRED)
+        assert keras.backend.standardize_dtype(total.dtype) == "float32"
+        expected = value(HUBER) + array(ops.cast(half(Y_TRUE, Y_PRED), "float32"))
+        np.testing.assert_allclose(array(total), expected, rtol=1e-6)
 
 
 def test_sums_differences_and_quotients_are_weighted_sums():

@@ -10,6 +10,7 @@ from tfx_extras.callbacks import SwapAverage
 from tfx_extras.optimizers import SWA
 from tfx_extras.optimizers import AdaBelief
 from tfx_extras.optimizers import MovingAverage
+from tfx_extras.optimizers import ParameterGroups
 
 KINDS = {
     "moving": lambda inner: MovingAverage(inner, decay=0.5),
@@ -149,6 +150,46 @@ def test_of_two_averages_the_outer_one_counts():
     fit(model, [SwapAverage(keep_average=True)])
     assert model.optimizer.is_swapped
     assert not inner.is_swapped
+
+
+class Look(keras.callbacks.Callback):
+    def on_test_begin(self, logs=None):
+        self.weights = [array(v) for v in self.model.trainable_variables]
+
+
+def test_of_groups_each_average_is_in_its_variables():
+    model = keras.Sequential(
+        [keras.Input((3,)), *(keras.layers.Dense(2, name=n) for n in ("body", "head"))]
+    )
+    within = [make(keras.optimizers.SGD(0.05)) for make in KINDS.values()]
+    for groups, averaged in (
+        (ParameterGroups(within[0], {"body": within[1], ".*": {}}), ("body", "head")),
+        (ParameterGroups("sgd", {"body": MovingAverage("sgd"), ".*": {}}), ("body",)),
+    ):
+        model.compile(groups, loss="mse")
+        fit(model)
+        weights = [array(v) for v in model.trainable_variables]
+        seen = Look()
+        model.evaluate(*data(), verbose=0, callbacks=[SwapAverage(), seen])
+        for average, w, v in zip(
+            seen.weights, weights, model.trainable_variables, strict=True
+        ):
+            assert (average != w).any() == any(name in v.path for name in averaged)
+            np.testing.assert_array_equal(array(v), w)
+
+
+@each_kind
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_average_of_keras_that_ends_training_goes_into_the_weights(make, keep):
+    ends = []
+    for swap_on_epoch in (False, True):
+        keras.utils.set_random_seed(0)
+        inner = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
+        model = compiled(make(inner))
+        fit(model, [SwapAverage(swap_on_epoch, keep_average=keep)])
+        assert model.optimizer.is_swapped is keep
+        ends.append(state(model))
+    assert_same(*ends)
 
 
 def test_an_optimizer_without_average_is_refused_and_an_early_one_waits():

@@ -108,8 +108,12 @@ def test_a_set_learning_rate_reaches_all(gradients):
     assert array(other.learning_rate) == 0.25
     optimizer.learning_rate = 0.0
     assert array(other.learning_rate) == 0.0
-    optimizer.learning_rate = 1.0  # the ratio is remembered
-    assert array(other.learning_rate) == 0.5
+    saved = keras.optimizers.serialize(optimizer)
+    loaded = keras.optimizers.deserialize(json.loads(json.dumps(saved)))
+    for each in (optimizer, loaded):
+        each.learning_rate = 1.0  # the ratio is remembered
+        (other,) = each.rule_optimizers
+        assert array(other.learning_rate) == 0.5
     still = ParameterGroups(
         keras.optimizers.SGD(0.0), {"head": keras.optimizers.SGD(0.5), **REST}
     )
@@ -162,7 +166,7 @@ def test_the_norm_of_all_gradients_is_clipped(gradients, several, scale):
         wanted = start + factor * (expected[name] - start)
         np.testing.assert_allclose(actual[name], wanted, rtol=1e-5)
     inner = keras.optimizers.SGD(global_clipnorm=1.0, gradient_accumulation_steps=2)
-    with pytest.raises(ValueError, match="accumulate them"):
+    with pytest.raises(ValueError, match="while some of several"):
         ParameterGroups(inner, {"head": keras.optimizers.SGD(), **REST})
 
 
@@ -265,6 +269,17 @@ def test_what_cannot_work_is_refused():
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
     with pytest.raises(ValueError, match="LossScaleOptimizer"):
         ParameterGroups("sgd", {".*": scaled})
+    two = {"gradient_accumulation_steps": 2}
+    clipped = {"global_clipnorm": 1.0}
+    for inner, other in [(clipped | two, {}), (clipped, two)]:
+        inner, other = (keras.optimizers.SGD(**options) for options in (inner, other))
+        with pytest.raises(ValueError, match="while some of several"):
+            ParameterGroups(inner, {"head": other, **REST})
+    for inner, other in [(two, {}), ({}, two)]:
+        inner, other = (keras.optimizers.SGD(**options) for options in (inner, other))
+        groups = ParameterGroups(inner, {"head": other, **REST})
+        with pytest.raises(ValueError, match=r"agree on .*steps=\[.*2.*\]"):
+            Lookahead(groups)
 
 
 @pytest.mark.only("torch")

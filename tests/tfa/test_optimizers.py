@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 from tests import tools
+from tfx_extras import optimizers
 from tfx_extras import tfa
 
 DATA = Path(__file__).parent / "data"
@@ -287,6 +288,28 @@ def test_an_extended_optimizer_decays_once():
     w = moved(cls(0.5, learning_rate=0.0), steps=1)
     np.testing.assert_allclose(w, [0.5, -1.0])
     assert cls(0.5).weight_decay == 0.5
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tfa.optimizers.AdamW(0.1, 0.1),
+        lambda: tfa.optimizers.SGDW(0.1, 0.1),
+        lambda: tfa.optimizers.extend_with_decoupled_weight_decay(optimizers.RAdam)(
+            0.1
+        ),
+    ],
+)
+def test_the_decay_of_a_rule_takes_the_place_of_the_decoupled_one(make):
+    rule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.3, 0.5])
+    for own, left in [(0.0, 1.0), (None, 1.0), (0.3, 0.49), (rule, 0.35)]:
+        w, other = (keras.Variable([1.0], name=n) for n in ("bias", "kernel"))
+        rules = {"bias": {"weight_decay": own}, ".*": {}}
+        groups = optimizers.ParameterGroups(make(), rules)
+        for _ in range(2):
+            groups.apply([ops.zeros(1), ops.zeros(1)], [w, other])
+        np.testing.assert_allclose(w.numpy(), left, rtol=1e-6)
+        np.testing.assert_allclose(other.numpy(), 0.81, rtol=1e-6)
 
 
 def test_no_exclusion_is_not_that_of_the_decay():

@@ -1,5 +1,8 @@
 """Evaluation and checkpoints of averaged weights."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 
 from tfx_extras._typed import typechecked
@@ -21,7 +24,8 @@ class SwapAverage(keras.callbacks.Callback):
     so has its weights in the optimizer: to train on exactly, give `fit` this callback
     again.
 
-    Of optimizers in one another the outermost average counts.
+    Of optimizers in one another the outermost average counts; of the optimizers in
+    `ParameterGroups` that of each, for its variables.
 
     Args:
         swap_on_epoch: Whether callbacks at the end of an epoch see the average.
@@ -51,24 +55,22 @@ class SwapAverage(keras.callbacks.Callback):
         self.swap_on_epoch = swap_on_epoch
         self.keep_average = keep_average
 
-    def _average(self) -> AverageWrapper:
-        """The outermost optimizer that keeps an average."""
-        optimizer = self.model.optimizer
-        while not isinstance(optimizer, AverageWrapper):
-            optimizer = getattr(optimizer, "inner_optimizer", None)
-            if optimizer is None:
-                raise ValueError(
-                    "SwapAverage needs an optimizer that keeps an average: "
-                    "MovingAverage or SWA. "
-                    f"Received: optimizer={self.model.optimizer}"
-                )
-        return optimizer
+    def _averages(self) -> list[AverageWrapper]:
+        """The outermost optimizers that keep an average, each of its variables."""
+        averages = list(_outermost(self.model.optimizer))
+        if not averages:
+            raise ValueError(
+                "SwapAverage needs an optimizer that keeps an average: "
+                "MovingAverage or SWA. "
+                f"Received: optimizer={self.model.optimizer}"
+            )
+        return averages
 
     def _make(self, swapped: bool) -> None:
-        """Sees to it that the model has the average, or the weights."""
-        optimizer = self._average()
-        if optimizer.is_swapped != swapped and optimizer.has_average:
-            optimizer.swap()
+        """Sees to it that the model has the averages, or the weights."""
+        for optimizer in self._averages():
+            if optimizer.is_swapped != swapped and optimizer.has_average:
+                optimizer.swap()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._make(swapped=False)
@@ -80,14 +82,24 @@ class SwapAverage(keras.callbacks.Callback):
         self._make(swapped=self.keep_average)
 
     def on_test_begin(self, logs=None):
-        optimizer = self._average()
-        if optimizer.has_average and not optimizer.is_swapped:
-            optimizer._lend()
+        for optimizer in self._averages():
+            if optimizer.has_average and not optimizer.is_swapped:
+                optimizer._lend()
 
     def on_test_end(self, logs=None):
-        optimizer = self._average()
-        if optimizer._is_lent:
-            optimizer.swap()
+        for optimizer in self._averages():
+            if optimizer._is_lent:
+                optimizer.swap()
 
     on_predict_begin = on_test_begin
     on_predict_end = on_test_end
+
+
+def _outermost(optimizer: Any) -> Iterator[AverageWrapper]:
+    if isinstance(optimizer, AverageWrapper):
+        yield optimizer
+        return
+    inner = getattr(optimizer, "inner_optimizer", None)
+    for each in (inner, *getattr(optimizer, "rule_optimizers", ())):
+        if each is not None:
+            yield from _outermost(each)

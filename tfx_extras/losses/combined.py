@@ -5,7 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require_each
 from tfx_extras._configuration import loaded
@@ -113,10 +115,16 @@ class CombinedLoss(keras.losses.Loss, Combinable):
             )
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        first, *others = (
-            weight * loss(y_true, y_pred, sample_weight)
-            for loss, weight in zip(self.losses, self.weights, strict=True)
-        )
+        values = []
+        for loss, weight in zip(self.losses, self.weights, strict=True):
+            # On PyTorch, Keras's write a mask into the weights that they are given.
+            given = sample_weight
+            if given is not None:
+                given = backend.to_be_changed([ops.convert_to_tensor(given)])[0]
+            values.append(weight * loss(y_true, y_pred, given))
+        dtypes = [keras.backend.standardize_dtype(value.dtype) for value in values]
+        dtype = keras.backend.result_type(*dtypes)
+        first, *others = (ops.cast(value, dtype) for value in values)
         return sum(others, start=first)
 
     def get_config(self):

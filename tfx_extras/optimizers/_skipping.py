@@ -53,6 +53,6 @@ def apply_if_finite(
     counting.skipped.assign_add(ops.cast(is_skipped, "int32"))
     # It grows on where the error of a compiled step is lost, so that each later one has
     # it too: those of JAX on a GPU, if what the step returns is not looked at. Where it
-    # is raised, nothing of this is done: in a graph that takes what has the error in it.
+    # is raised, nothing of this is done: so a graph must wait for `is_too_much`.
     is_missed = ops.cast(ops.logical_or(is_skipped, is_too_much), "int32")
     counting.skipped_in_a_row.assign((in_a_row + 1) * is_missed)

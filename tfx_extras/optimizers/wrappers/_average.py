@@ -69,6 +69,16 @@ class AverageWrapper(OptimizerWrapper):
         backend.when(self._swapped != 0, self._exchange, (), changed)
         super()._apply(grads, variables)
 
+    def finalize_variable_values(self, var_list):
+        # What `use_ema` puts into the model are weights, as those that it averages.
+        lent = int(self._swapped.numpy()) if self.built else 0
+        if lent:
+            self._exchange()
+        super().finalize_variable_values(var_list)
+        if lent:
+            self._exchange()
+            self._swapped.assign(lent)
+
     def assign_average(self) -> None:
         """Makes the weights of the model their average, for good.
 

@@ -47,6 +47,13 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
                 f"other way round: LossScaleOptimizer({kind}(...)). "
                 f"Received: inner_optimizer={inner_optimizer}"
             )
+        steps = [each.gradient_accumulation_steps for each in leaves(inner)]
+        if self.slots and len(set(steps)) > 1:
+            raise ValueError(
+                f"{kind} follows the updates of all variables at once: optimizers in "
+                "it must agree on `gradient_accumulation_steps`. "
+                f"Received: gradient_accumulation_steps={steps}"
+            )
         taken = {optimizer.name for optimizer in chain(inner)}
         super().__init__(learning_rate=0.0, name=free_name(name or kind.lower(), taken))
         self.inner_optimizer = inner
@@ -278,6 +285,16 @@ def innermost(optimizer: Any) -> Any:
     """The optimizer that makes the update."""
     *_, last = chain(optimizer)
     return last
+
+
+def leaves(optimizer: Any) -> Iterator[Any]:
+    """The optimizers that make updates, also those that rules name."""
+    if not isinstance(optimizer, OptimizerWrapper):
+        yield optimizer
+        return
+    yield from leaves(optimizer.inner_optimizer)
+    for other in getattr(optimizer, "rule_optimizers", ()):
+        yield from leaves(other)
 
 
 def free_name(name: str, taken: set[str]) -> str:

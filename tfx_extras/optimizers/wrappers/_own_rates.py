@@ -29,6 +29,7 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
         return
     step, decay = optimizer._backend_update_step, optimizer._apply_weight_decay
     rate_now = optimizer._get_current_learning_rate
+    decays_itself = getattr(optimizer, "decays_itself", False)
 
     def rate_of(variable):
         return rates[optimizer._get_variable_index(variable)]
@@ -51,7 +52,7 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
         for variable in variables:
             kinds.setdefault(rate_of(variable), []).append(variable)
         for (factor, own), some in kinds.items():
-            if own is not AS_IT_IS:
+            if own is not AS_IT_IS and not decays_itself:
                 _decay(optimizer, some, rate_now() * factor, own)
                 continue
             hooks = {"_get_current_learning_rate": lambda f=factor: rate_now() * f}
@@ -59,6 +60,7 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
                 decay(some)
 
     hooks = {
+        "own_rates": rates,
         "_backend_update_step": update_step,
         "_apply_weight_decay": apply_weight_decay,
     }

@@ -6,6 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfx_extras._backend import backend
+from tfx_extras._precision import wide
+from tfx_extras.optimizers._clipping import global_factor
 from tfx_extras.optimizers.wrappers._base import chain
 from tfx_extras.optimizers.wrappers._base import free_name
 from tfx_extras.optimizers.wrappers._base import innermost
@@ -31,13 +34,14 @@ def require_usable(optimizers: Sequence[Any]) -> None:
                 "ParameterGroups needs optimizers that update variables themselves: "
                 f"name those of a MultiOptimizer in rules. Received: {optimizer}"
             )
-    last = innermost(inner)
-    if others and last.global_clipnorm and last.gradient_accumulation_steps:
+    largest = innermost(inner).global_clipnorm
+    steps = [innermost(each).gradient_accumulation_steps for each in optimizers]
+    if others and largest and any(steps):
         raise ValueError(
-            "ParameterGroups cannot clip the norm of all gradients while several "
-            "optimizers accumulate them. Received an inner optimizer with "
-            f"global_clipnorm={last.global_clipnorm} and gradient_accumulation_steps="
-            f"{last.gradient_accumulation_steps}, and rules with other optimizers."
+            "ParameterGroups cannot clip the norm of all gradients while some of "
+            "several optimizers accumulate theirs. Received an inner optimizer with "
+            f"global_clipnorm={largest}, and gradient_accumulation_steps={steps} of "
+            "all optimizers."
         )
     for optimizer in others:
         scale = optimizer.loss_scale_factor
@@ -59,6 +63,21 @@ def name_apart(optimizers: Sequence[Any], taken: set[str]) -> None:
             for variable in each._variables:  # iterations and learning rate
                 path = variable.path.replace(before, f"{each.name}/", 1)
                 variable._path = path
+
+
+def clipped_together(inner: Any, grads: Sequence[Any], variables: Sequence[Any]):
+    """Clips by the norm of all what each optimizer knows only a part of."""
+    largest = innermost(inner).global_clipnorm
+    if not largest:
+        return grads
+    largest = largest * (inner.loss_scale_factor or 1.0)
+    # Of the sums of all replicas, which the optimizers will make too.
+    dense = [
+        backend.dense(g, v.shape, wide(v.dtype))
+        for g, v in zip(grads, variables, strict=True)
+    ]
+    factor = global_factor(backend.summed(dense), largest)
+    return [backend.scaled(g, factor) for g in grads]
 
 
 def settable_rate(optimizer: Any) -> float | None:

@@ -8,11 +8,9 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import require
-from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._base import Optimizer
-from tfx_extras.optimizers._clipping import global_factor
 from tfx_extras.optimizers._paths import paths_of
 from tfx_extras.optimizers._paths import required_paths
 from tfx_extras.optimizers._skipping import apply_if_finite
@@ -29,6 +27,7 @@ from tfx_extras.optimizers.wrappers._own_rates import with_own_rates
 from tfx_extras.optimizers.wrappers._rules import Rules
 from tfx_extras.optimizers.wrappers._rules import loaded_groups
 from tfx_extras.optimizers.wrappers._saved_by_0_1_0 import expect_copies
+from tfx_extras.optimizers.wrappers._several import clipped_together
 from tfx_extras.optimizers.wrappers._several import following_rates
 from tfx_extras.optimizers.wrappers._several import name_apart
 from tfx_extras.optimizers.wrappers._several import require_usable
@@ -64,11 +63,14 @@ class ParameterGroups(OptimizerWrapper):
     with the optimizer: a reloaded Sequential has shorter paths.
 
     Multipliers and decays need no other optimizer: there is one state, that of
-    `inner_optimizer`. The optimizers that rules name are in `rule_optimizers`. Setting
+    `inner_optimizer`. An optimizer of this package keeps its rules if it is used
+    alone later. The optimizers that rules name are in `rule_optimizers`. Setting
     `learning_rate` sets that of `inner_optimizer` and scales those by the same factor.
     `loss_scale_factor` of `inner_optimizer` holds for all of them, its
     `global_clipnorm` is the norm of all gradients together, and its `skip_nonfinite`
     skips the update of all. Variables excluded from weight decay stay excluded.
+    `keras.callbacks.SwapEMAWeights` sees the averages of `inner_optimizer` alone: where
+    rules name optimizers, average by `MovingAverage` around all, and `SwapAverage`.
 
     Memory and time: those of the optimizers, each for its variables.
 
@@ -83,7 +85,7 @@ class ParameterGroups(OptimizerWrapper):
     Raises:
         ValueError: If a rule has an unknown key or a value outside its interval, or
             if another optimizer meets `global_clipnorm` with
-            `gradient_accumulation_steps`, or a `loss_scale_factor` of its own.
+            `gradient_accumulation_steps` of any, or a `loss_scale_factor` of its own.
 
     Example:
         >>> optimizer = tfx_extras.optimizers.ParameterGroups(
@@ -169,13 +171,19 @@ class ParameterGroups(OptimizerWrapper):
 
     @property
     def residuals(self):
-        of_each = [residuals_of(optimizer) for optimizer in self._all()]
-        return [
-            of_each[number][self._all()[number]._get_variable_index(variable)]
-            for number, variable in zip(
-                self._numbers, self._trainable_variables, strict=True
-            )
-        ]
+        return self._in_order([residuals_of(optimizer) for optimizer in self._all()])
+
+    def _in_order(self, kept) -> list:
+        """What each optimizer keeps of its variables, in the order of all variables."""
+        pairs = zip(self._numbers, self._trainable_variables, strict=True)
+        places = ((n, self._all()[n]._get_variable_index(v)) for n, v in pairs)
+        return [kept[number][place] for number, place in places]
+
+    @property
+    def _model_variables_moving_average(self):
+        # `AttributeError` if one keeps no average: then there is none of the model.
+        kept = [innermost(o)._model_variables_moving_average for o in self._all()]
+        return self._in_order(kept)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         for optimizer in self._all():
@@ -249,7 +257,8 @@ class ParameterGroups(OptimizerWrapper):
             self._apply_all(grads, variables)
 
     def _apply_all(self, grads, variables):
-        pairs = list(zip(self._clipped(grads, variables), variables, strict=True))
+        grads = clipped_together(self.inner_optimizer, grads, variables)
+        pairs = list(zip(grads, variables, strict=True))
         for number, optimizer in enumerate(self._all()):
             optimizer.loss_scale_factor = self.loss_scale_factor
             mine = [(g, v) for g, v in pairs if self._number_of(v) == number]
@@ -266,33 +275,24 @@ class ParameterGroups(OptimizerWrapper):
         with with_own_rates(last, self._own_rates[number]), replaced(last, hooks):
             apply_with(optimizer, grads, variables)
 
-    def _clipped(self, grads, variables):
-        """Clips by the norm of all: each optimizer knows only those of its own."""
-        largest = innermost(self.inner_optimizer).global_clipnorm
-        if not largest:
-            return grads
-        largest = largest * (self.loss_scale_factor or 1.0)
-        # Of the sums of all replicas, which the optimizers will make too.
-        dense = [
-            backend.dense(g, v.shape, wide(v.dtype))
-            for g, v in zip(grads, variables, strict=True)
-        ]
-        factor = global_factor(backend.summed(dense), largest)
-        return [backend.scaled(g, factor) for g in grads]
-
     def get_config(self):
         variables = self._trainable_variables if self.built else None
         groups = self._rules.get_config(variables, self.saved_paths)
         paths = list(self.saved_paths) if self.built else None
-        return super().get_config() | {"groups": groups, "paths": paths}
+        own = {"groups": groups, "paths": paths}
+        if self._ratios is not None:
+            own["ratios"] = list(self._ratios)
+        return super().get_config() | own
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         paths = required_paths(config.get("paths"))
         with keras.saving.custom_object_scope(custom_objects or {}):
             groups = loaded_groups(config.get("groups"))
-        given = {k: v for k, v in config.items() if k != "paths"}
+        given = {k: v for k, v in config.items() if k not in ("paths", "ratios")}
         optimizer = super().from_config(given | {"groups": groups}, custom_objects)
         optimizer.saved_paths = paths
+        if config.get("ratios") is not None:
+            optimizer._ratios = tuple(config["ratios"])
         optimizer._is_of_0_1_0 = "paths" not in config
         return optimizer

@@ -15,6 +15,7 @@ from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._paths import paths_of
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers._update import AS_IT_IS
 from tfx_extras.optimizers.wrappers._base import residuals_of
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
@@ -63,6 +64,8 @@ class DecoupledWeightDecayExtension(Optimizer):
     weight_decay: Any = Hyper("[0, inf)", is_live=True)
     decides_when_built = False
     takes_rows = True  # of a sparse gradient: only these decay
+    decays_itself = True  # also by what `ParameterGroups` has for a variable
+    own_rates: Any = None
 
     @typechecked
     def __init__(
@@ -130,7 +133,7 @@ class DecoupledWeightDecayExtension(Optimizer):
             residual = residuals_of(self)[index]
             w = exact(variable, residual)
             rows = self._noted.rows.get(index)
-            decayed = w - self.current("weight_decay", w.dtype) * w
+            decayed = w - self._decay_of(index, w.dtype) * w
             if rows is not None:
                 decayed = ops.where(rows, decayed, w)
             store(decayed, variable, residual)
@@ -139,6 +142,15 @@ class DecoupledWeightDecayExtension(Optimizer):
     def now(self, learning_rate, dtype):
         # A formula of ours has a decay of its own.
         return super().now(learning_rate, dtype)._replace(weight_decay=0.0)
+
+    def now_of(self, now, index, dtype):
+        return super().now_of(now, index, dtype)._replace(weight_decay=0.0)
+
+    def _decay_of(self, index, dtype) -> Any:
+        own = self.own_rates[index].weight_decay if self.own_rates else AS_IT_IS
+        if own is AS_IT_IS:
+            return self.current("weight_decay", dtype)
+        return ops.cast(own(self.iterations) if callable(own) else own or 0.0, dtype)
 
     def _apply_weight_decay(self, variables):
         pass  # Keras's own is times the learning rate
