@@ -59,7 +59,13 @@ def test_every_public_object_has_a_case():
     listed = {case.cls.__name__ for case in [*OPTIMIZERS, *WRAPPERS]}
     for case in [*LOSSES, *SCHEDULES]:
         listed |= {case.cls.__name__, case.function.__name__}
-    assert listed | WITHOUT_CASES | WITHOUT_CLASSES == {name for _, name in PUBLIC}
+    public = {name for _, name in PUBLIC}
+    missing = public - listed - WITHOUT_CASES - WITHOUT_CLASSES
+    assert not missing, (
+        f"{sorted(missing)}: a case is missing in tests/optimizers/cases.py, "
+        "tests/losses/cases/ROOM/NAME.py or tests/schedules/cases.py"
+    )
+    assert listed | WITHOUT_CASES | WITHOUT_CLASSES == public
 
 
 @each_public
