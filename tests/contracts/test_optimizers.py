@@ -3,7 +3,6 @@
 import functools
 import inspect
 import json
-import re
 from pathlib import Path
 
 import keras
