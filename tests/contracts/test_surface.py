@@ -1,6 +1,8 @@
 """What holds of the public surface."""
 
 import inspect
+import re
+from pathlib import Path
 
 import keras
 import pytest
@@ -54,12 +56,29 @@ each_documented = pytest.mark.parametrize(
     ("package", "name"), PUBLIC + CALLBACKS, ids=[n for _, n in PUBLIC + CALLBACKS]
 )
 
+# Where a user chooses, reads what is new, and sees a curve, with what has none.
+PLACES = [
+    ("README.md", PACKAGES, set()),
+    ("CHANGELOG.md", PACKAGES, set()),
+    ("docs/guides/losses.md docs/guides/metric_learning.md", [losses], set()),
+    ("docs/guides/optimizers.md", [optimizers, schedules], set()),
+    ("docs/figures/losses.py", [losses], {"CombinedLoss"}),
+    ("docs/figures/optimizers.py", [optimizers], {"ParameterGroups"}),
+    ("docs/figures/schedules.py", [schedules], set()),
+]
+
 
 def test_every_public_object_has_a_case():
     listed = {case.cls.__name__ for case in [*OPTIMIZERS, *WRAPPERS]}
     for case in [*LOSSES, *SCHEDULES]:
         listed |= {case.cls.__name__, case.function.__name__}
-    assert listed | WITHOUT_CASES | WITHOUT_CLASSES == {name for _, name in PUBLIC}
+    public = {name for _, name in PUBLIC}
+    missing = public - listed - WITHOUT_CASES - WITHOUT_CLASSES
+    assert not missing, (
+        f"{sorted(missing)}: a case is missing in tests/optimizers/cases.py, "
+        "tests/losses/cases/ROOM/NAME.py or tests/schedules/cases.py"
+    )
+    assert listed | WITHOUT_CASES | WITHOUT_CLASSES == public
 
 
 @each_public
@@ -102,6 +121,21 @@ def test_docstrings_say_what_each_argument_means(package, name):
     if not (inspect.isclass(obj) and hasattr(obj, "function")) and name != "Ranger":
         assert "$$" in doc or package is callbacks
         assert "Returns:" in doc or inspect.isclass(obj)
+
+
+@pytest.mark.parametrize(
+    ("paths", "packages", "without"), PLACES, ids=[paths for paths, _, _ in PLACES]
+)
+def test_every_class_is_named_where_users_look(paths, packages, without):
+    root = Path(__file__).parents[2]
+    text = "".join((root / path).read_text() for path in paths.split())
+    missing = [
+        name
+        for package, name in PUBLIC
+        if package in packages and inspect.isclass(getattr(package, name))
+        if name not in without and not re.search(rf'[`"]{name}\b', text)
+    ]
+    assert not missing, f"{' or '.join(paths.split())} must name {missing}"
 
 
 @pytest.mark.parametrize("package", [*PACKAGES, callbacks])

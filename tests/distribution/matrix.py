@@ -2,9 +2,8 @@
 
     KERAS_BACKEND=torch python -m tests.distribution.matrix [WAY...]
 
-Each way of the backend has processes of its own. Prints what each took and, when all
-are done, the table of `docs/guides/distribution.md`. Exits with 1 if a result is not
-that of one device.
+Each way of the backend has processes of its own. Prints what each took. Exits with 1
+if a result is not that of one device.
 """
 
 import os
@@ -22,7 +21,6 @@ import numpy as np
 from tests import processes
 
 SECONDS = 600
-GROUPS = ("optimizers", "wrappers", "options", "losses")
 
 
 class Way(NamedTuple):
@@ -135,22 +133,12 @@ def compare(ways):
         yield ONE[backend], [], len(done[ONE[backend]][0][0]), done[ONE[backend]][1]
 
 
-def table(counts):
-    """Returns the table of the guide, in Markdown.
-
-    Args:
-        counts: How many of each of `GROUPS` there are.
-    """
-    lines = [
-        "| On | with | replicas | " + " | ".join(GROUPS) + ", `gather=True` |",
-        "|---" * (3 + len(GROUPS)) + "|",
-    ]
+def table():
+    """Returns the table of the guide, in Markdown."""
+    lines = ["| On | with | replicas |", "|---|---|---|"]
     names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
     lines += [
-        f"| {names[way.backend]} | {way.title} | {way.replicas} | "
-        + " | ".join(f"{n} of {n}" for n in counts)
-        + " |"
-        for way in WAYS
+        f"| {names[way.backend]} | {way.title} | {way.replicas} |" for way in WAYS
     ]
     return "\n".join(lines) + "\n"
 
@@ -169,10 +157,6 @@ def main(*names):
         failed |= bool(wrong)
     if failed:
         raise SystemExit(1)
-    if not names:
-        from tests.distribution import work
-
-        print(table(work.COUNTS))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ def test_every_way_gives_what_one_device_gives():
 
 
 def test_every_optimizer_and_wrapper_is_in_it():
+    """Optimizers are those of `tests/optimizers/cases.py`."""
     public = {
         name
         for name in optimizers.__all__
@@ -33,7 +34,11 @@ def test_every_optimizer_and_wrapper_is_in_it():
         and issubclass(cls, keras.optimizers.Optimizer)
     }
     public = public - {"Optimizer"} | {"Ranger"}  # the base, and a preset of two
-    assert public == work.OPTIMIZERS.keys() | work.WRAPPERS.keys()
+    listed = work.OPTIMIZERS.keys() | work.WRAPPERS.keys()
+    assert public == listed, (
+        f"of {sorted(public ^ listed)}, a wrapper needs an entry in `WRAPPERS` of "
+        "tests/distribution/work.py, an optimizer a case in tests/optimizers/cases.py"
+    )
 
 
 def test_every_loss_that_gathers_is_in_it():
@@ -42,11 +47,15 @@ def test_every_loss_that_gathers_is_in_it():
         for case in LOSSES
         if "gather" in inspect.signature(case.function).parameters
     }
-    assert found == set(work.LOSSES)
+    assert found == set(work.LOSSES) == work.LABELS.keys(), (
+        f"`LOSSES` and `LABELS` of tests/distribution/work.py: {sorted(found)} gather"
+    )
 
 
 def test_the_table_of_the_guide_is_what_was_tested():
-    assert matrix.table(work.COUNTS) in GUIDE.read_text()
+    assert matrix.table() in GUIDE.read_text(), (
+        f"docs/guides/distribution.md needs this table:\n{matrix.table()}"
+    )
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from tests.optimizers import cases
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras._backend import backend
@@ -27,17 +28,7 @@ def _groups(rate, **options):
 
 OPTIMIZERS = {
     name: lambda name=name: getattr(optimizers, name)(RATE)
-    for name in (
-        "AdaBelief",
-        "COCOB",
-        "ConditionalGradient",
-        "LAMB",
-        "LazyAdam",
-        "NovoGrad",
-        "ProximalAdagrad",
-        "RAdam",
-        "Yogi",
-    )
+    for name in sorted({case.cls.__name__ for case in cases.OPTIMIZERS})
 }
 WRAPPERS = {
     "Lookahead": lambda: optimizers.Lookahead(optimizers.RAdam(RATE), 3),

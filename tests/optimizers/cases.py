@@ -14,8 +14,8 @@ class OptimizerCase:
     """One configuration of one optimizer.
 
     `changes` are values that must change the result; between them, the cases
-    of a class change each of its hyperparameters. `invalid` begins with the
-    learning rate and one of its own.
+    of a class change each of its hyperparameters. `invalid` are values that the class
+    rejects; the first case of a class has some.
     """
 
     cls: type
@@ -25,8 +25,6 @@ class OptimizerCase:
     invalid: tuple[dict[str, Any], ...] = ()
     # Hyperparameters that change nothing at a constant rate: they have their own test.
     tested_apart: tuple[str, ...] = ()
-    # What a float32 weight takes beside itself, as its docstring says.
-    bytes_per_weight: int = 8
     # Whether weights move also where gradients are zero.
     moves_alone: bool = False
 
@@ -168,7 +166,6 @@ OPTIMIZERS = [
             {"epsilon": 0.0},
         ),
         tested_apart=("rate_in_momentum",),
-        bytes_per_weight=4,
     ),
     OptimizerCase(
         optimizers.NovoGrad,
@@ -186,7 +183,6 @@ OPTIMIZERS = [
             {"l1_regularization_strength": -0.1},
             {"l2_regularization_strength": -0.1},
         ),
-        bytes_per_weight=4,
     ),
     OptimizerCase(
         optimizers.ProximalAdagrad,
@@ -200,7 +196,6 @@ OPTIMIZERS = [
         references.cocob,
         changes={"alpha": 10.0},
         invalid=({"learning_rate": -1.0}, {"alpha": 0.5}),
-        bytes_per_weight=20,
     ),
     OptimizerCase(
         optimizers.ConditionalGradient,
@@ -212,7 +207,6 @@ OPTIMIZERS = [
             {"norm": "fro"},
             {"epsilon": 0.0},
         ),
-        bytes_per_weight=0,
         moves_alone=True,
     ),
     OptimizerCase(

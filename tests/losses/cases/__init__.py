@@ -1,26 +1,22 @@
-"""The losses, with the arguments, the data and the reference each is tested by."""
+"""The losses, with the arguments, the data and the reference each is tested by.
+
+`CASES` of each file `ROOM/NAME.py` in this folder, in the order of the names.
+"""
+
+import importlib
+import pkgutil
 
 from tests.losses.cases._case import LossCase
-from tests.losses.cases.classification import crossentropy
-from tests.losses.cases.classification import semi_supervised
-from tests.losses.cases.classification import sparsemax
-from tests.losses.cases.classification import weighted_kappa
-from tests.losses.cases.embedding import contrastive
-from tests.losses.cases.embedding import metric_learning
-from tests.losses.cases.regression import quantile
-from tests.losses.cases.regression import robust
-from tests.losses.cases.vision import iou
 
 __all__ = ["LOSSES", "LossCase"]
 
+_FOUND = [
+    name
+    for _, name, is_room in pkgutil.walk_packages(__path__, f"{__name__}.")
+    if not is_room and not name.rpartition(".")[2].startswith("_")
+]
 LOSSES = [
-    *contrastive.CASES,
-    *crossentropy.CASES,
-    *iou.CASES,
-    *metric_learning.CASES,
-    *quantile.CASES,
-    *robust.CASES,
-    *semi_supervised.CASES,
-    *sparsemax.CASES,
-    *weighted_kappa.CASES,
+    case
+    for name in sorted(_FOUND, key=lambda name: name.rpartition(".")[2])
+    for case in importlib.import_module(name).CASES
 ]
