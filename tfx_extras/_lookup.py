@@ -39,7 +39,8 @@ class Catalog:
         functions = [getattr(thing, "function", None) for thing in found]
         found += [function for function in functions if function is not None]
         self._objects = {thing.__name__: thing for thing in found}
-        self.public = sorted({*public, "get", "list"})
+        # Not `get` and `list`: `import *` would replace what Python calls so.
+        self.public = sorted(public)
 
     def list(self, pattern: str = "*") -> list[str]:
         """Returns the sorted names that match `pattern`, upper and lower case alike.
