@@ -77,6 +77,7 @@ def test_an_unknown_name_suggests_the_nearest(package, name, near):
         (losses, "label_smoothing", ["`SmoothedCategoricalCrossentropy`"]),
         (optimizers, "RectifiedAdam", ["`RAdam`"]),
         (optimizers, "EMA", ["`MovingAverage`"]),
+        (optimizers, "Frank-Wolfe", ["`ConditionalGradient`"]),
         (schedules, "WSD", ["`WarmupStableDecay`"]),
         (schedules, "cosine", ["`WarmupCosine`"]),
     ],
