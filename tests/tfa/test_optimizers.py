@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 from tests import tools
+from tfx_extras import optimizers
 from tfx_extras import tfa
 
 DATA = Path(__file__).parent / "data"
@@ -261,6 +262,15 @@ def test_what_is_no_optimizer_is_named_as_the_argument(name):
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
     with pytest.raises(ValueError, match=f"`optimizer`.*LossScaleOptimizer.{name}"):
         cls(scaled)
+
+
+@pytest.mark.parametrize("name", ["SWA", "MovingAverage", "Lookahead"])
+def test_a_name_is_that_of_keras_or_of_this_package(name):
+    cls = getattr(tfa.optimizers, name)
+    assert type(cls("radam").inner_optimizer) is optimizers.RAdam
+    assert isinstance(cls("adam").inner_optimizer, keras.optimizers.Adam)
+    with pytest.raises(ValueError, match="Argument `optimizer` .* mean `RAdam`"):
+        cls("RectifiedAdam")
 
 
 def test_an_average_of_your_own_says_what_to_write():
