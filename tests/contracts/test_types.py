@@ -207,7 +207,7 @@ def test_an_unknown_argument_suggests_the_nearest(cls, given, meant):
 
 
 def test_a_near_name_that_means_something_else_is_not_suggested():
-    with pytest.raises(TypeError, match="`momentum`. It has learning_rate, "):
+    with pytest.raises(TypeError, match=r"`momentum`\. It has learning_rate, "):
         optimizers.COCOB(momentum=0.9)  # has no momentum: `ema_momentum` is another
 
 
