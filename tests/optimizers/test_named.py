@@ -50,7 +50,7 @@ def test_an_optimizer_and_its_configuration_are_taken():
     ],
 )
 def test_an_unknown_name_suggests_one_of_both(name, meant):
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match="`optimizer`") as raised:
         named(name, "optimizer")
     assert str(raised.value) == (
         "Argument `optimizer` must be an optimizer, or the name of one of "
