@@ -1,6 +1,7 @@
 """Finds public objects by name, because Keras looks only among its own."""
 
 import fnmatch
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -39,7 +40,8 @@ class Catalog:
         functions = [getattr(thing, "function", None) for thing in found]
         found += [function for function in functions if function is not None]
         self._objects = {thing.__name__: thing for thing in found}
-        self.public = sorted({*public, "get", "list"})
+        # Not `get` and `list`: `import *` would replace what Python calls so.
+        self.public = sorted(public)
 
     def list(self, pattern: str = "*") -> list[str]:
         """Returns the sorted names that match `pattern`, upper and lower case alike.
@@ -53,30 +55,32 @@ class Catalog:
             if fnmatch.fnmatchcase(name.lower(), pattern.lower())
         )
 
-    def get(self, identifier: Any, **arguments: Any) -> Any:
-        """Returns the object that a name, a configuration or itself stands for.
+    def get(self, identifier: Any, *args: Any, **arguments: Any) -> Any:
+        """Returns the object that a name, a class or a configuration stands for.
 
         Args:
             identifier: One of
                 a name, upper and lower case alike, with or without the prefix
                 `tfx_extras>`: the name of a class gives a new instance, that of
                 a function the function;
+                a class: gives a new instance;
                 a dictionary made by `keras.saving.serialize_keras_object`;
                 an instance, a function, or `None`: returned as it is.
-            **arguments: Arguments of the class; only with a name.
+            *args: Arguments of the class; only with its name or itself.
+            **arguments: More of them, by name.
 
         Raises:
             ValueError: If nothing has that name; it suggests the nearest ones.
         """
+        found = self._find(identifier) if isinstance(identifier, str) else identifier
+        if isinstance(found, type) and issubclass(found, self._base):
+            return found(*args, **arguments)
         if not isinstance(identifier, str):
-            return self._resolve(identifier, arguments)
-        found = self._find(identifier)
-        if isinstance(found, type):
-            return found(**arguments)
-        if arguments:
+            return self._resolve(identifier, [*args, *arguments.items()])
+        if args or arguments:
             raise ValueError(
                 f"`{found.__name__}` is a function: give its arguments when calling "
-                f"it, or name its class. Received: arguments={arguments}"
+                f"it, or name its class. Received: arguments={[*args, *arguments]}"
             )
         return found
 
@@ -95,10 +99,10 @@ class Catalog:
             f"Unknown {self._kind}: '{name}'.{hint} `list()` returns all names."
         )
 
-    def _resolve(self, identifier: Any, arguments: dict[str, Any]) -> Any:
+    def _resolve(self, identifier: Any, arguments: Sequence[Any]) -> Any:
         if arguments:
             raise ValueError(
-                "Arguments go with a name only. "
+                "Arguments go with a name or a class only. "
                 f"Received: identifier={identifier!r}, arguments={arguments}"
             )
         if isinstance(identifier, dict):

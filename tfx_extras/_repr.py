@@ -30,6 +30,7 @@ def shown(obj: Any) -> str:
 def _arguments(obj: Any) -> dict[str, str]:
     """The arguments to show, as text."""
     config, arguments = obj.get_config(), {}
+    attributes = getattr(obj, "held_as", {})  # whose name is not the argument's
     for name, default in arguments_of(type(obj)).items():
         if name not in config:
             continue
@@ -37,7 +38,7 @@ def _arguments(obj: Any) -> dict[str, str]:
         if name == "learning_rate":
             text = _rate(value)
         elif isinstance(value, dict | list):  # configurations of objects, perhaps
-            text = _text(getattr(obj, name, value))
+            text = _text(getattr(obj, attributes.get(name, name), value))
         else:
             text = _text(value)
         if text not in [_text(default), *(default is None) * _derived(obj, name)]:

@@ -49,6 +49,7 @@ ARGUMENTS: Aliases = {
     "ema": ("use_ema",),
     "emadecay": ("ema_momentum",),
     "eps": ("epsilon",),
+    "excludefromweightdecay": ("weight_decay_exclude",),
     "ignoreindex": ("ignore_class",),
     "initlr": ("initial_learning_rate",),
     "initvalue": ("initial_learning_rate", "start_factor"),
@@ -61,6 +62,7 @@ ARGUMENTS: Aliases = {
     "maxlr": ("peak_learning_rate", "maximal_learning_rate"),
     "maxnorm": ("clipnorm",),
     "milestones": ("boundaries",),
+    "momentum": ("beta_1",),
     "optimizer": ("inner_optimizer",),
     "peakvalue": ("peak_learning_rate",),
     "q": ("tau",),
@@ -76,6 +78,8 @@ ARGUMENTS: Aliases = {
     "weight": ("class_weight",),
     "weights": ("class_weight",),
 }
+# Near names that mean something else.
+_OTHERS = {"momentum": ["emamomentum"]}
 
 
 def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
@@ -84,14 +88,15 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
     Args:
         name: What was given.
         known: The names that there are.
-        aliases: What others call them, in lower case and without underscores.
+        aliases: What others call them, each by its `key`.
     """
+    short = key(name)
     by_key: dict[str, list[str]] = {}
     for candidate in known:
-        by_key.setdefault(key(candidate), []).append(candidate)
-    short = key(name)
+        if key(candidate) not in _OTHERS.get(short, ()):
+            by_key.setdefault(key(candidate), []).append(candidate)
     meant = [key(one) for one in aliases.get(short, ())] + [short]
-    found = [one for one in meant if one in by_key]
+    found = list(dict.fromkeys(one for one in meant if one in by_key))
     if not found and len(short) > 2:
         found = [one for one in by_key if short in one or (one in short and one[2:])]
     if not found:
@@ -103,8 +108,8 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
 
 
 def key(name: str) -> str:
-    """Returns a name without what writers differ in: case and underscores."""
-    return name.lower().replace("_", "")
+    """Returns a name without what writers differ in: case, underscores, hyphens."""
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _nearest(name: str, names: Iterable[str]) -> list[str]:

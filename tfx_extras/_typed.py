@@ -135,8 +135,7 @@ def _is(value: Any, kind: Any) -> bool:
     if not isinstance(value, origin) or isinstance(value, str):
         return False
     if issubclass(origin, Mapping):
-        keys, values = inner
-        return all(_is(k, keys) and _is(v, values) for k, v in value.items())
+        return all(_is(item, inner[-1]) for item in value.values())
     return inner[0] is Any or all(_is(item, inner[0]) for item in value)
 
 

@@ -49,11 +49,13 @@ class Entry(NamedTuple):
 
 # Of which all names are on one page.
 COMPACT = ["tfa.losses", "tfa.optimizers"]
+# Public, but not for `import *`.
+LOOKUP = ["get", "list"]
 ENTRIES = [
     Entry(package, name, getattr(module, name))
     for package in [*tfx_extras.__all__, *COMPACT]
     for module in [importlib.import_module(f"tfx_extras.{package}")]
-    for name in module.__all__
+    for name in [*module.__all__, *(n for n in LOOKUP if n in vars(module))]
 ]
 PAGES = {(entry.package, entry.name): entry.page for entry in ENTRIES}
 CLASSES = {e.function: e for e in ENTRIES if e.function and e.package not in COMPACT}

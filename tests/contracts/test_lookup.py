@@ -36,6 +36,28 @@ def test_a_class_name_gives_an_instance_with_the_arguments(case, form, change):
     assert getattr(optimizer, own) == value
 
 
+@pytest.mark.parametrize(
+    ("package", "cls", "arguments"),
+    [
+        (losses, losses.Huber, {"delta": 2.0}),
+        (losses, keras.losses.Huber, {"delta": 2.0}),
+        (optimizers, optimizers.RAdam, {"learning_rate": 0.5}),
+        (schedules, schedules.Warmup, {"schedule": 0.1, "warmup_steps": 3}),
+    ],
+)
+def test_a_class_gives_an_instance_with_the_arguments(package, cls, arguments):
+    made = package.get(cls, **arguments)
+    assert type(made) is cls
+    assert made.get_config() == cls(**arguments).get_config()
+
+
+def test_arguments_need_no_names():
+    assert optimizers.get("radam", 0.5).get_config()["learning_rate"] == 0.5
+    assert schedules.get("Warmup", 0.1, 3).warmup_steps == 3
+    with pytest.raises(ValueError, match="`huber` is a function"):
+        losses.get("huber", 2.0)
+
+
 def test_snake_and_camel_case_are_told_apart():
     assert losses.get("huber") is losses.huber
     assert type(losses.get("Huber")) is losses.Huber
@@ -77,6 +99,7 @@ def test_an_unknown_name_suggests_the_nearest(package, name, near):
         (losses, "label_smoothing", ["`SmoothedCategoricalCrossentropy`"]),
         (optimizers, "RectifiedAdam", ["`RAdam`"]),
         (optimizers, "EMA", ["`MovingAverage`"]),
+        (optimizers, "Frank-Wolfe", ["`ConditionalGradient`"]),
         (schedules, "WSD", ["`WarmupStableDecay`"]),
         (schedules, "cosine", ["`WarmupCosine`"]),
     ],
@@ -111,10 +134,10 @@ def test_every_alias_names_something_that_there_is():
 
 
 def test_what_is_no_name_and_no_object_is_refused():
-    for wrong in (3, optimizers.AdaBelief, keras.layers.Dense(1).name.encode()):
+    for wrong in (3, int, losses.Huber, keras.layers.Dense(1).name.encode()):
         with pytest.raises(ValueError, match="Not a known form of optimizer"):
             optimizers.get(wrong)
-    with pytest.raises(ValueError, match="Arguments go with a name only"):
+    with pytest.raises(ValueError, match="Arguments go with a name or a class only"):
         optimizers.get(optimizers.RAdam(), beta_1=0.5)
     with pytest.raises(ValueError, match="`huber` is a function"):
         losses.get("huber", delta=2.0)

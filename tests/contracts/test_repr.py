@@ -16,6 +16,7 @@ from tests.cases import each_class
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
+from tfx_extras import tfa
 
 NAMES = {
     **vars(keras.losses),
@@ -105,6 +106,28 @@ def test_changed_options_are_shown_and_read_back(case):
 def test_arguments_are_shown_that_differ_from_their_defaults(make, text):
     assert repr(make()) == text
     require_read_back(make())
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: tfa.optimizers.Lookahead(keras.optimizers.SGD(0.1), 5),
+            "Lookahead(optimizer=SGD(learning_rate=0.1), sync_period=5)",
+        ),
+        (
+            lambda: tfa.optimizers.MovingAverage(optimizers.RAdam()),
+            "MovingAverage(optimizer=RAdam())",
+        ),
+        (
+            lambda: tfa.optimizers.SWA(tfa.optimizers.Lookahead("sgd"), 3),
+            "SWA(optimizer=Lookahead(optimizer=SGD()), start_averaging=3)",
+        ),
+    ],
+)
+def test_wrappers_of_tensorflow_addons_show_the_optimizer_within(make, text):
+    assert repr(make()) == text
+    require_read_back(make(), **vars(tfa.optimizers))
 
 
 def test_an_object_of_a_user_shows_arguments_of_its_own():

@@ -1,5 +1,6 @@
 """What holds of the public surface."""
 
+import builtins
 import inspect
 import re
 from pathlib import Path
@@ -17,10 +18,11 @@ from tfx_extras import layers
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
+from tfx_extras import tfa
 
 # What is public beside the objects themselves.
 TOOLS = {
-    *("epochs", "get", "list", "plot", "weigh_unlabeled"),
+    *("epochs", "plot", "weigh_unlabeled"),
     *("layer_wise_decay", "update_batch_norm"),
     *("LossOptions", "OptimizerOptions"),
     "Optimizer",  # the base: tests/optimizers/test_base.py
@@ -142,7 +144,15 @@ def test_every_class_is_named_where_users_look(paths, packages, without):
 def test_nothing_else_is_public(package):
     visible = {n for n in vars(package) if not n.startswith("_")}
     modules = {n for n in visible if inspect.ismodule(getattr(package, n))}
-    assert visible - modules == set(package.__all__)
+    # By `import *` they would replace what Python calls so.
+    lookup = {"get", "list"} & visible
+    assert visible - modules == set(package.__all__) | lookup
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, callbacks, tfa.losses, tfa.optimizers])
+def test_a_star_import_replaces_nothing_of_python(package):
+    assert not vars(builtins).keys() & set(package.__all__)
+    assert "get" not in package.__all__
 
 
 def test_options_are_those_of_keras_and_our_own():

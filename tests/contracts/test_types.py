@@ -178,6 +178,12 @@ def test_an_unknown_argument_is_said_to_be_of_the_class(cls):
         (optimizers.RAdam, "lr", "`learning_rate`"),
         (optimizers.RAdam, "weight_decya", "`weight_decay`"),
         (optimizers.RAdam, "betas", "`beta_1` or `beta_2`"),
+        (optimizers.RAdam, "beta1", "`beta_1`"),
+        (optimizers.RAdam, "Beta_2", "`beta_2`"),
+        (schedules.Cyclical, "stepsize", "`step_size`"),
+        (optimizers.RAdam, "exclude_from_weight_decay", "`weight_decay_exclude`"),
+        (optimizers.LAMB, "exclude_from_weight_decay", "`weight_decay_exclude`"),
+        (optimizers.Yogi, "momentum", "`beta_1`"),
         (optimizers.RAdam, "eps", "`epsilon`"),
         (optimizers.RAdam, "global_clip_norm", "`global_clipnorm`"),
         (optimizers.Ranger, "lr", "`learning_rate`"),
@@ -198,6 +204,11 @@ def test_an_unknown_argument_suggests_the_nearest(cls, given, meant):
         cls(**{given: 1})
     assert f"has no argument `{given}`. Did you mean {meant}?" in str(raised.value)
     assert f"Received: {given}=1" in str(raised.value)
+
+
+def test_a_near_name_that_means_something_else_is_not_suggested():
+    with pytest.raises(TypeError, match=r"`momentum`\. It has learning_rate, "):
+        optimizers.COCOB(momentum=0.9)  # has no momentum: `ema_momentum` is another
 
 
 def test_an_argument_without_a_near_one_shows_those_that_there_are():

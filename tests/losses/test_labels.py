@@ -183,8 +183,39 @@ def test_a_label_that_is_no_class_is_an_error_in_a_graph(cls):
     if len(devices()) > 1:
         assert np.isnan(function(labels, LOGITS))
         return
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"classes in \[0, 3\)"):
+    said = r"classes in \[0, 3\)\. Do labels begin at 1\?"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
         function(labels, LOGITS)
+
+
+@each_class
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        ([1, 2, 3, 4], "3"),
+        ([[2], [0], [-100], [5]], "-100"),
+        ([2, 2**40, 0, 0], str(2**40)),
+        ([2.0, 0.5, 1.0, 7.0], "0.5"),
+    ],
+)
+def test_a_label_that_is_no_class_is_named_with_the_likely_cause(cls, labels, shown):
+    said = (
+        r"`y_true` must hold classes in \[0, 3\)\. Do labels begin at 1\?.*padding\?"
+        rf".*`ignore_class`.* Received: y_true=\[\.\.\., {shown}, \.\.\.\]"
+    )
+    with looked_at(), pytest.raises(ValueError, match=said):
+        cls(from_logits=True)(np.array(labels), LOGITS)
+
+
+@pytest.mark.only("torch")
+def test_a_label_that_is_no_class_is_an_error_in_transforms_too():
+    import torch
+
+    loss = losses.SmoothedSparseCategoricalCrossentropy(from_logits=True)
+    labels = torch.tensor([[2], [3]])
+    mapped = torch.func.vmap(loss)
+    with pytest.raises(ValueError, match=r"classes in \[0, 3\)"):
+        mapped(labels, torch.tensor(LOGITS)[:2, None])
 
 
 @pytest.mark.parametrize(

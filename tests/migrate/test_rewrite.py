@@ -436,6 +436,22 @@ def test_weight_decay_is_noted_where_it_is_used(source):
     assert not examine("import keras\nkeras.optimizers.AdamW()")[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("AdamW", "keras.optimizers.AdamW multiplies"),
+        ("SGDW", "keras.optimizers.SGD(weight_decay=...) multiplies"),
+        ("DecoupledWeightDecayExtension", "each of keras.optimizers takes"),
+        ("extend_with_decoupled_weight_decay", "each of keras.optimizers takes"),
+    ],
+)
+def test_a_note_on_weight_decay_names_what_keras_has(name, theirs):
+    source = f"import tensorflow_addons as tfa\ntfa.optimizers.{name}(1e-4)"
+    (found,) = (f for f in examine(source)[1] if not f.by_hand)
+    assert f"decays as TensorFlow Addons did; {theirs}" in found.text
+    assert found.text.count("AdamW") == 2 * (name == "AdamW")
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_and_added_as_the_file_ends_them(end):
     lines = ["x = 1", "import tensorflow_addons as tfa", "tfa.layers.CRF, tfa.losses.A"]

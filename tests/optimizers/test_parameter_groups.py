@@ -247,17 +247,48 @@ def test_config_round_trip():
     ("groups", "message"),
     [
         ({"a": {"learning_rate": 1.0}}, r"groups\['a'\] .* learning_rate=1.0"),
+        (
+            {"a": {"learning_rate": 10}},
+            "mean `learning_rate_multiplier`. That is a factor of the learning rate",
+        ),
+        ({"a": {"lr_multiplier": 10}}, r"mean `learning_rate_multiplier`\?"),
+        ({"a": {"lr": 10}}, r"mean `learning_rate_multiplier`\?"),
+        ({"a": {"decay": 10}}, r"Did you mean `weight_decay`\? Received"),
         ({"a": {"learning_rate_multiplier": -1.0}}, r"multiplier'\]=-1.0"),
         ({"a": {"weight_decay": -1.0}}, r"weight_decay'\]=-1.0"),
-        ({"a": {"learning_rate_multiplier": None}}, r"multiplier'\] must be a number"),
-        ({"a": {"weight_decay": keras.losses.Dice()}}, r"decay'\] must be .* <.*dice"),
-        ({"a": {"optimizer": "adam"}}, r"optimizer'\] must be .* Received: 'adam'"),
         ({"(": {}}, "no regular expression"),
     ],
 )
 def test_wrong_rules_are_named(groups, message):
     with pytest.raises(ValueError, match=message):
         ParameterGroups("sgd", groups)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"learning_rate_multiplier": None}, r"multiplier'\] must be a number"),
+        ({"learning_rate_multiplier": "10"}, r"must be a number. Received: '10'"),
+        ({"learning_rate_multiplier": True}, r"must be a number. Received: True"),
+        ({"weight_decay": "0.1"}, r"decay'\] must be a number, a .* Received: '0.1'"),
+        ({"weight_decay": keras.losses.Dice()}, r"decay'\] must be .* <.*dice"),
+        ({"optimizer": "adam"}, r"optimizer'\] must be .* Received: 'adam'"),
+        ({"variables": keras.layers.Dense(1)}, "such as `layer.trainable_variables`"),
+        ({"variables": [1.5]}, r"'variables'\] must be a list of variables"),
+        ({"variables": ["head"]}, r"selects by path. .*\['variables'\]\[0\]='head'"),
+        ({"variables": [0]}, r"\['variables'\]\[0\]=0"),
+    ],
+)
+def test_rules_of_a_wrong_type_are_named(rule, message):
+    with pytest.raises(TypeError, match=rf"groups\['a'\].*{message}"):
+        ParameterGroups("sgd", {"a": rule})
+
+
+@pytest.mark.parametrize("key", [0, keras.layers.Dense(1, name="head")])
+def test_keys_that_are_no_regular_expressions_are_named(key):
+    said = "`groups` must be strings: regular expressions .* Received: (0|<Dense)"
+    with pytest.raises(TypeError, match=said):
+        ParameterGroups("sgd", {key: {"learning_rate_multiplier": 0.1}})
 
 
 def test_what_cannot_work_is_refused():
@@ -363,7 +394,7 @@ def test_layer_wise_decay_of_nothing_is_refused():
 )
 def test_rules_of_a_configuration_that_are_none_are_refused(groups):
     config = ParameterGroups("sgd", {}).get_config()
-    with pytest.raises(ValueError, match="groups"):
+    with pytest.raises((TypeError, ValueError), match="groups"):
         ParameterGroups.from_config(config | {"groups": groups})
 
 
@@ -603,8 +634,6 @@ def test_a_rule_may_name_its_variables(gradients):
     again.apply([ops.ones((2, 3))] * 4, others)
     are_still = [bool((array(v) == start).all()) for v in others]
     assert are_still == [False, True, True, False]
-    with pytest.raises(ValueError, match=r"'variables'\] must be a list of variables"):
-        ParameterGroups("sgd", {"a": {"variables": [1.5]}})
 
 
 @pytest.mark.only("tensorflow")

@@ -264,6 +264,15 @@ def test_what_is_no_optimizer_is_named_as_the_argument(name):
         cls(scaled)
 
 
+@pytest.mark.parametrize("name", ["SWA", "MovingAverage", "Lookahead"])
+def test_a_name_is_that_of_keras_or_of_this_package(name):
+    cls = getattr(tfa.optimizers, name)
+    assert type(cls("radam").inner_optimizer) is optimizers.RAdam
+    assert isinstance(cls("adam").inner_optimizer, keras.optimizers.Adam)
+    with pytest.raises(ValueError, match=r"Argument `optimizer` .* mean `RAdam`"):
+        cls("RectifiedAdam")
+
+
 def test_an_average_of_your_own_says_what_to_write():
     class Own(tfa.optimizers.AveragedOptimizerWrapper):
         def average_op(self, var, average_var, local_apply_state):
@@ -440,6 +449,35 @@ class TestMultiOptimizer:
                 v.assign([[1.0]])
             each.apply([ops.ones((1, 1))] * 2, [first, last])
             assert [float(tools.array(v)[0, 0]) for v in (first, last)] == [0.5, 0.75]
+
+    @pytest.mark.parametrize(
+        ("entry", "said"),
+        [
+            (keras.optimizers.SGD(), r"list of pairs .* Received: .*\[0\]=<"),
+            ((keras.optimizers.SGD,), r"such as \[\(optimizer, model"),
+            ((keras.optimizers.SGD, []), r"list of pairs"),
+            ((keras.optimizers.SGD(), "head"), r"get_layer\(name\).*\[1\]='head'"),
+            ((keras.optimizers.SGD(), 3), r"a layer, a list .*\[0\]\[1\]=3"),
+            ((keras.optimizers.SGD(), [None]), r"\[0\]\[1\]=\[None\]"),
+        ],
+    )
+    def test_what_is_no_pair_of_an_optimizer_and_layers_is_refused(self, entry, said):
+        with pytest.raises(TypeError, match=f"`optimizers_and_layers` must.*{said}"):
+            tfa.optimizers.MultiOptimizer([entry])
+
+    @pytest.mark.parametrize("spec", [("sgd", []), {"optimizer": "sgd"}, 3])
+    def test_what_is_no_specification_is_refused(self, spec):
+        with pytest.raises(TypeError, match=r"`optimizer_specs` must.*specs\[0\]="):
+            tfa.optimizers.MultiOptimizer(optimizer_specs=[spec])
+
+    def test_names_of_optimizers_are_understood(self):
+        layer = keras.layers.Dense(1)
+        optimizer = tfa.optimizers.MultiOptimizer([("radam", layer)])
+        assert type(optimizer.inner_optimizer) is optimizers.RAdam
+        with pytest.raises(ValueError, match=r"`optimizers_and_layers`.*'RAdm'"):
+            tfa.optimizers.MultiOptimizer([("RAdm", layer)])
+        with pytest.raises(ValueError, match="must not be empty"):
+            tfa.optimizers.MultiOptimizer([])
 
     def test_one_kind_of_pairs_is_given(self):
         for arguments in ({}, {"optimizers_and_layers": [], "optimizer_specs": []}):

@@ -25,6 +25,10 @@ from tfx_extras.losses._base import without_last
 # What takes other labels, where no loss does.
 ARGMAX = "`keras.ops.argmax(y_true, axis=-1)`"
 ONE_HOT = "`keras.ops.one_hot(y_true, classes)`"
+LIKELY = (
+    "Do labels begin at 1? Then subtract 1. Are some of them padding? Then name their "
+    "label in `ignore_class`, if the loss has that argument."
+)
 ClassWeights = Sequence[Number] | np.ndarray  # one per class
 
 
@@ -220,9 +224,23 @@ def class_of_each(
         also = f", or {ignore_class}"
     allowed = known if valid is None else known | ~valid
     end = classes if is_seen else "classes"
-    backend.check(allowed, f"`y_true` must hold classes in [0, {end}){also}.")
+    try:
+        backend.check(
+            allowed, f"`y_true` must hold classes in [0, {end}){also}. {LIKELY}"
+        )
+    except ValueError as error:
+        raise ValueError(f"{error}{_first_wrong(y_true, allowed)}") from None
     inside = ops.where(known, labels, ops.zeros_like(labels))
     return SparseLabels(inside, allowed, valid)
+
+
+def _first_wrong(y_true, allowed) -> str:
+    """The first label that is not allowed, for an error, where it can be read."""
+    try:
+        labels, allowed = (ops.convert_to_numpy(x) for x in (y_true, allowed))
+    except Exception:  # of any kind: within a transform there is nothing to read
+        return ""
+    return f" Received: y_true=[..., {labels.reshape(-1)[allowed.argmin()]}, ...]"
 
 
 def classes_last(y_pred, axis: int):

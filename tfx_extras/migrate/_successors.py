@@ -147,17 +147,20 @@ _WHOLE = {
     **dict.fromkeys(["__version__", "version"], "tfx_extras.__version__"),
 }
 
-_OWN_DECAY = (
-    "decays as TensorFlow Addons did; keras.optimizers.AdamW multiplies weight_decay "
-    "by the learning rate, and takes the learning rate first"
+_OWN_DECAY = "decays as TensorFlow Addons did; "
+_BY_RATE = (
+    "multiplies weight_decay by the learning rate, and takes the learning rate first"
 )
-_NOTES = dict.fromkeys(
-    [
-        *("AdamW", "SGDW", "DecoupledWeightDecayExtension"),
-        "extend_with_decoupled_weight_decay",
-    ],
-    _OWN_DECAY,
+_OF_ANY = (
+    f"{_OWN_DECAY}each of keras.optimizers takes weight_decay, and multiplies it by "
+    "the learning rate"
 )
+_NOTES = {
+    "AdamW": f"{_OWN_DECAY}keras.optimizers.AdamW {_BY_RATE}",
+    "SGDW": f"{_OWN_DECAY}keras.optimizers.SGD(weight_decay=...) {_BY_RATE}",
+    "DecoupledWeightDecayExtension": _OF_ANY,
+    "extend_with_decoupled_weight_decay": _OF_ANY,
+}
 
 _ELSEWHERE = {
     r"(tensorflow\.)?keras\.optimizers\.legacy(\.|$)": (

@@ -14,6 +14,8 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._configuration import loaded
 from tfx_extras._configuration import saved
+from tfx_extras._suggest import Aliases
+from tfx_extras._suggest import did_you_mean
 from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._update import AS_IT_IS
 from tfx_extras.optimizers._update import OwnRate
@@ -25,8 +27,22 @@ KEYS = {
         "a number, a schedule or None",
     ),
     "optimizer": (keras.optimizers.Optimizer, "an optimizer"),
-    "variables": (list | tuple, "a list of variables"),
+    "variables": (
+        list | tuple,
+        "a list of variables, such as `layer.trainable_variables`",
+    ),
 }
+FACTOR = "learning_rate_multiplier"
+ALIASES: Aliases = {
+    **dict.fromkeys(["lr", "lrfactor", "lrmult", "lrmultiplier", "lrscale"], (FACTOR,)),
+    "l2": ("weight_decay",),
+    "params": ("variables",),
+    "wd": ("weight_decay",),
+}
+
+
+class Saved(list):
+    """Variables as a configuration has them: their paths, or places among all."""
 
 
 class Rules:
@@ -127,7 +143,12 @@ def loaded_groups(groups: Any) -> dict[str, dict[str, Any]]:
             f"a rule, in a configuration. Received: groups={groups!r}"
         )
     return {
-        pattern: {key: loaded(value) for key, value in rule.items()}
+        pattern: {
+            key: Saved(value)
+            if key == "variables" and isinstance(value, list)
+            else loaded(value)
+            for key, value in rule.items()
+        }
         for pattern, rule in groups
     }
 
@@ -146,6 +167,13 @@ def _matches(pattern, rule, place, variable, path) -> bool:
 
 def _required(pattern, rule) -> dict[str, Any]:
     """Returns a rule as a dictionary, or raises if it is none."""
+    if not isinstance(pattern, str):
+        raise TypeError(
+            "The keys of `groups` must be strings: regular expressions of paths of "
+            "variables, such as 'head/.*kernel'. For variables as they are, take any "
+            'name and "variables": {"head": {"variables": layer.trainable_variables}}. '
+            f"Received: {pattern!r}"
+        )
     name = f"groups[{pattern!r}]"
     try:
         re.compile(pattern)
@@ -154,25 +182,32 @@ def _required(pattern, rule) -> dict[str, Any]:
     if isinstance(rule, keras.optimizers.Optimizer):
         rule = {"optimizer": rule}
     if not isinstance(rule, Mapping):
-        raise ValueError(
+        raise TypeError(
             f"{name} must be a dictionary or an optimizer. Received: {rule!r}"
         )
     rule = dict(rule)
     for key, value in rule.items():
         if key not in KEYS:
+            hint = did_you_mean(str(key), KEYS, ALIASES)
+            hint += " That is a factor of the learning rate." * (FACTOR in hint)
             raise ValueError(
-                f"The keys of {name} must be among {', '.join(KEYS)}. "
+                f"The keys of {name} must be among {', '.join(KEYS)}.{hint} "
                 f"Received: {key}={value}"
             )
         kind, what = KEYS[key]
-        if not isinstance(value, kind):
-            raise ValueError(f"{name}[{key!r}] must be {what}. Received: {value!r}")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{name}[{key!r}] must be {what}. Received: {value!r}")
         if isinstance(value, int | Number):
             rule[key] = require(f"{name}[{key!r}]", value, "[0, inf)")
-    for item in rule.get("variables", ()):
-        if type(item) not in (int, str) and not hasattr(item, "shape"):
-            raise ValueError(
-                f"{name}['variables'] must be a list of variables. Received: {item!r}"
+    variables = rule.get("variables", ())
+    for i, item in enumerate(variables):
+        is_saved = isinstance(variables, Saved) and type(item) in (int, str)
+        if not (is_saved or hasattr(item, "shape")):
+            what = KEYS["variables"][1]
+            cure = " The key of a rule is what selects by path." * isinstance(item, str)
+            raise TypeError(
+                f"{name}['variables'] must be {what}.{cure} "
+                f"Received: {name}['variables'][{i}]={item!r}"
             )
     return rule
 

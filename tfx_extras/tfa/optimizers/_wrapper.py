@@ -1,10 +1,12 @@
 """What the wrappers share: how they were constructed and saved."""
 
+from types import MappingProxyType
 from typing import Any
 
 import keras
 
 from tfx_extras.optimizers.wrappers._base import OptimizerWrapper
+from tfx_extras.optimizers.wrappers._named import named
 from tfx_extras.tfa.optimizers._base import Callers
 from tfx_extras.tfa.optimizers._hyper import Hypers
 from tfx_extras.tfa.optimizers._hyper import with_functions
@@ -16,13 +18,15 @@ CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 class Wrapper(Hypers, Callers, OptimizerWrapper):
     """What comes before a wrapper of ours, to make it one of TensorFlow Addons."""
 
+    held_as = MappingProxyType({"optimizer": "inner_optimizer"})
+
     def __init__(self, optimizer: Any, *args: Any, **kwargs: Any):
         if not isinstance(optimizer, str | dict | keras.optimizers.Optimizer):
             raise TypeError(
                 f"Argument `optimizer` of `{type(self).__name__}` must be an optimizer "
-                f"or the name of one of Keras's. Received: optimizer={optimizer!r}"
+                f"or the name of one. Received: optimizer={optimizer!r}"
             )
-        optimizer = keras.optimizers.get(optimizer)
+        optimizer = named(optimizer, "optimizer")
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             raise ValueError(
                 "Argument `optimizer` must not be a LossScaleOptimizer. Wrap the other "

@@ -17,7 +17,8 @@ class AveragedOptimizerWrapper(Wrapper, AverageWrapper):
     `tfx_extras.optimizers` do, where TensorFlow Addons had `average_op`.
 
     Args:
-        optimizer: An optimizer, or a name of one of Keras's.
+        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+            `tfx_extras.optimizers`.
         name: Name of the optimizer.
         **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
     """

@@ -8,11 +8,15 @@ import keras
 
 from tfx_extras import optimizers
 from tfx_extras.optimizers._paths import path_of
+from tfx_extras.optimizers.wrappers._named import named
 from tfx_extras.optimizers.wrappers._rules import Rules
 from tfx_extras.tfa._register import register
 from tfx_extras.tfa._typed import typechecked
 from tfx_extras.tfa.optimizers._base import Callers
 from tfx_extras.tfa.optimizers._wrapper import loaded_optimizer
+
+OfOptimizer = keras.optimizers.Optimizer | str | dict
+PAIRS, SPECS = "optimizers_and_layers", "optimizer_specs"
 
 
 @register
@@ -37,6 +41,7 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
         **kwargs: None: clipping belongs to the optimizers.
 
     Raises:
+        TypeError: If `optimizers_and_layers` has something else than such pairs.
         ValueError: If both or none are given; or, when built, a variable has two
             optimizers.
 
@@ -68,10 +73,14 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
                 f"must be given. Received: {given}"
             )
         if optimizer_specs is None:
-            pairs = [(o, [layers]) for o, layers in optimizers_and_layers or []]
+            pairs = [
+                (o, [layers]) for o, layers in _required_pairs(optimizers_and_layers)
+            ]
         else:
+            _require_specs(optimizer_specs)
             pairs = [(spec["optimizer"], spec["weights"]) for spec in optimizer_specs]
-        pairs = [(keras.optimizers.get(o), of) for o, of in pairs]
+        argument = PAIRS if optimizer_specs is None else SPECS
+        pairs = [(named(o, argument), of) for o, of in pairs]
         # Of what, is known when it is built: layers may be built later.
         rules = {
             str(number): {"optimizer": optimizer, "variables": []}
@@ -174,6 +183,39 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
                 for spec in config["optimizer_specs"]
             ]
         return cls(**config | {"optimizer_specs": specs})
+
+
+def _required_pairs(pairs: Any) -> list:
+    """Returns pairs of an optimizer and layers, or raises if they are none."""
+    if not pairs:
+        raise ValueError(f"Argument `{PAIRS}` must not be empty. Received: {PAIRS}=[]")
+    for i, pair in enumerate(pairs):
+        is_pair = isinstance(pair, list | tuple) and len(pair) == 2
+        if not (is_pair and isinstance(pair[0], OfOptimizer)):
+            raise TypeError(
+                f"Argument `{PAIRS}` must be a list of pairs of an optimizer and a "
+                "layer, such as [(optimizer, model.layers[-1])]. "
+                f"Received: {PAIRS}[{i}]={pair!r}"
+            )
+        for item in keras.tree.flatten([pair[1]]):
+            # A variable is taken too.
+            if not (isinstance(item, keras.layers.Layer) or hasattr(item, "shape")):
+                raise TypeError(
+                    f"Argument `{PAIRS}` must pair each optimizer with a layer, a list "
+                    "of layers or a model: `model.get_layer(name)` finds one by its "
+                    f"name, and `model.layers[i]` by its place. "
+                    f"Received: {PAIRS}[{i}][1]={pair[1]!r}"
+                )
+    return pairs
+
+
+def _require_specs(specs: list) -> None:
+    for i, spec in enumerate(specs):
+        if not (isinstance(spec, dict) and {"optimizer", "weights"} <= spec.keys()):
+            raise TypeError(
+                f"Argument `{SPECS}` must be a list of dictionaries with the keys "
+                f'"optimizer" and "weights". Received: {SPECS}[{i}]={spec!r}'
+            )
 
 
 def _items(of: Any) -> list:

@@ -19,7 +19,8 @@ class Lookahead(Wrapper, optimizers.Lookahead):
     sparse gradients work with every optimizer.
 
     Args:
-        optimizer: An optimizer, or a name of one of Keras's.
+        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+            `tfx_extras.optimizers`.
         sync_period: $k$, in updates, a whole number in [1, inf).
         slow_step_size: $\alpha$, in [0, 1].
         name: Name of the optimizer.

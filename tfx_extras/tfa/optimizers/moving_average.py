@@ -22,7 +22,8 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
     of a strategy; the clipping of the optimizer within holds.
 
     Args:
-        optimizer: An optimizer, or a name of one of Keras's.
+        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+            `tfx_extras.optimizers`.
         average_decay: In [0, 1).
         num_updates: $n$, a whole number in [0, inf), which makes the decay at most
             $(1 + n) / (10 + n)$. What a variable holds is read here, once.

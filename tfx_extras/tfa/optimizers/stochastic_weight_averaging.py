@@ -18,7 +18,8 @@ class SWA(AveragedOptimizerWrapper, optimizers.SWA):
     an error, and does not set weights to 0; `float64` works.
 
     Args:
-        optimizer: An optimizer, or a name of one of Keras's.
+        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+            `tfx_extras.optimizers`.
         start_averaging: The update, counted from 0, after which the first snapshot is
             taken: a whole number in [0, inf). 0 takes the weights after the first.
         average_period: The number of updates between two: a whole number in [1, inf).
