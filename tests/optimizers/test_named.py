@@ -62,3 +62,10 @@ def test_an_unknown_name_suggests_one_of_both(name, meant):
 def test_what_is_no_form_of_an_optimizer_is_refused_by_keras():
     with pytest.raises(ValueError, match="Could not interpret optimizer"):
         named(3)
+
+
+def test_wrappers_take_names_of_both():
+    adam = type(keras.optimizers.Adam())  # on PyTorch, a subclass
+    assert type(optimizers.Lookahead("adam").inner_optimizer) is adam
+    groups = optimizers.ParameterGroups("radam", {})
+    assert type(groups.inner_optimizer) is optimizers.RAdam

@@ -16,6 +16,7 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers.wrappers._named import named
 
 OfOptimizer = keras.optimizers.Optimizer | str
 
@@ -39,7 +40,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     follows_all: bool = True
 
     def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
-        inner = keras.optimizers.get(inner_optimizer)
+        inner = named(inner_optimizer)
         kind = type(self).__name__
         if isinstance(inner, keras.optimizers.LossScaleOptimizer):
             raise ValueError(

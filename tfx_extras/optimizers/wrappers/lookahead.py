@@ -43,7 +43,7 @@ class Lookahead(OptimizerWrapper):
 
     Args:
         inner_optimizer: $A$, an optimizer of this package, of Keras or your own, or
-            a name of one of Keras's. To scale a loss, put `LossScaleOptimizer`
+            a name of one. To scale a loss, put `LossScaleOptimizer`
             around this one.
         sync_period: $k$, in updates, a whole number in [1, 2^31).
         slow_step_size: $\alpha$, in [0, 1].

@@ -42,7 +42,7 @@ class MovingAverage(AverageWrapper):
 
     Args:
         inner_optimizer: An optimizer of this package, of Keras or your own, or a
-            name of one of Keras's. To scale a loss, put `LossScaleOptimizer` around
+            name of one. To scale a loss, put `LossScaleOptimizer` around
             this one.
         decay: $d$, in [0, 1).
         start_step: $s$, the number of updates before which the average is just the

@@ -76,7 +76,7 @@ class ParameterGroups(OptimizerWrapper):
 
     Args:
         inner_optimizer: An optimizer of this package, of Keras or your own, or a
-            name of one of Keras's. To scale a loss, put `LossScaleOptimizer` around
+            name of one. To scale a loss, put `LossScaleOptimizer` around
             this one.
         groups: The rules: a dictionary from regular expressions to dictionaries
             with the keys above, or to optimizers.

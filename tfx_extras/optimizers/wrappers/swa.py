@@ -36,7 +36,7 @@ class SWA(AverageWrapper):
 
     Args:
         inner_optimizer: An optimizer of this package, of Keras or your own, or a
-            name of one of Keras's. To scale a loss, put `LossScaleOptimizer` around
+            name of one. To scale a loss, put `LossScaleOptimizer` around
             this one.
         start: $s$, the number of updates after which the first snapshot is taken: a
             whole number in [1, 2^31).
