@@ -306,12 +306,15 @@ FAULTS = [
         "tests/contracts/test_surface.py",
         "docstrings",
     ),
-    Fault(RADAM, "[ 0.8 -1.6]", "[ 0.8 -1.5]", "tests/docs"),
+    Fault(
+        RADAM, "[ 0.8 -1.6]", "[ 0.8 -1.5]", "tests/docs/test_docstrings.py", "RAdam"
+    ),
     Fault(
         RADAM,
         '__all__ = ["RAdam"]',
-        "__all__ = []",
+        '__all__ = ["RAdam", "corrections"]',
         "tests/contracts/test_surface.py",
+        "nothing_else or has_a_case",
     ),
     Fault(
         "tfx_extras/_lookup.py",
@@ -2144,6 +2147,8 @@ def planted(fault: Fault | None, copy: Path, root: Path = ROOT) -> Path:
         "tfx_extras",
         "tests",
         "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
         "examples",
         "docs",
     ):

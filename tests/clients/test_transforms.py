@@ -15,6 +15,7 @@ from tests.tools import array
 from tests.tools import gradient
 from tests.tools import looked_at
 from tfx_extras import losses
+from tfx_extras import optimizers
 
 if BACKEND == "torch":
     import torch
@@ -105,20 +106,36 @@ def test_autocast_does_not_reach_a_distance_of_the_user():
         return torch.relu(2 - x @ y.T)
 
     y_true, y_pred = np.array([0, 0, 1, 1]), parts()[0][:4, :3]
-    loss = losses.triplet_hard_loss(y_true, y_pred, distance_metric=distance)
+    options = {"margin": 8.0, "distance_metric": distance}  # none of them costs 0
+    loss = losses.triplet_hard_loss(y_true, y_pred, **options)
+    assert (array(loss) > 0).all()
     with autocast():
-        actual = losses.triplet_hard_loss(y_true, y_pred, distance_metric=distance)
+        actual = losses.triplet_hard_loss(y_true, y_pred, **options)
     assert_equal(actual, loss)
 
 
-# The one whose update multiplies matrices, and another.
-@each([case for case in OPTIMIZERS if case.kwargs.get("norm")] + OPTIMIZERS[:1])
+class Product(optimizers.Optimizer):
+    """Multiplies matrices, which autocast would do in another type."""
+
+    is_elementwise = False
+
+    def update(self, gradient, variable, coefficients, slots):
+        return gradient @ ops.transpose(gradient) @ gradient, slots
+
+
+# One that multiplies matrices within a scope of its own, another, and the above.
+KINDS = [case.make for case in OPTIMIZERS if case.kwargs.get("norm")]
+KINDS += [OPTIMIZERS[0].make, lambda: Product(0.1)]
+
+
+@pytest.mark.parametrize("make", KINDS)
 @pytest.mark.only("torch")
-def test_autocast_does_not_change_an_update(case):
+def test_autocast_does_not_change_an_update(make):
     def trained():
-        weights = keras.Variable(np.linspace(-1, 1, 12).reshape(3, 4))
+        start = np.linspace(-1, 1, 12).reshape(3, 4)
+        weights = keras.Variable(start, dtype="float32")  # float64 would stay as it is
         gradient = ops.convert_to_tensor(np.linspace(0, 3, 12).reshape(3, 4), "float32")
-        case.make().apply([gradient], [weights])
+        make().apply([gradient], [weights])
         return array(weights)
 
     expected = trained()
