@@ -238,7 +238,7 @@ def _first_wrong(y_true, allowed) -> str:
     """The first label that is not allowed, for an error, where it can be read."""
     try:
         labels, allowed = (ops.convert_to_numpy(x) for x in (y_true, allowed))
-    except Exception:  # of any kind: within a transform there is nothing to read
+    except RuntimeError:  # of PyTorch: within a transform there is nothing to read
         return ""
     return f" Received: y_true=[..., {labels.reshape(-1)[allowed.argmin()]}, ...]"
 
