@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import random
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -45,6 +46,14 @@ elif BACKEND == "torch":
     torch.set_num_threads(1)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--every-combination",
+        action="store_true",
+        help="of parameters, on TensorFlow and JAX too",
+    )
+
+
 def pytest_report_header():
     module = __import__(BACKEND)
     devices = ", ".join(tools.devices())
@@ -59,13 +68,55 @@ def pytest_collection_modifyitems(config, items):
 
     What a test says goes before what its file says. What is `slow` begins, lest one
     process ends with it while the other has nothing left to do.
+
+    Where tests are parametrized more than once, PyTorch runs all combinations. The
+    others, which compile each, run as many as give each value a turn; unless they have
+    a GPU, on which all is to be tried.
     """
-    chosen, others = [], []
-    for item in items:
-        mark = item.get_closest_marker("only")
-        (chosen if mark is None or BACKEND in mark.args else others).append(item)
-    config.hook.pytest_deselected(items=others)
+    chosen = [item for item in items if BACKEND in backends(item)]
+    are_all = config.getoption("every_combination") or len(tools.devices()) > 1
+    if BACKEND != "torch" and not are_all:
+        alike = {}
+        for item in chosen:
+            alike.setdefault((item.path, item.originalname), []).append(item)
+        chosen = [
+            item
+            for group in alike.values()
+            for item in (covering(group) if "torch" in backends(group[0]) else group)
+        ]
+    config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
     items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def backends(item):
+    """Those on which a test holds."""
+    mark = item.get_closest_marker("only")
+    return mark.args if mark else ("tensorflow", "jax", "torch")
+
+
+def covering(group):
+    """Some of the items of one test, in which each value of each `parametrize` is."""
+    values = {item: values_of(item) for item in group}
+    missing = set().union(*values.values())
+    # Not the first of all, for values that come first would meet only each other.
+    order = random.Random(group[0].originalname).sample(group, len(group))
+    found = set()
+    while missing:
+        best = max(order, key=lambda item: len(values[item] & missing))
+        found.add(best)
+        missing -= values[best]
+    return [item for item in group if item in found or not values[item]]
+
+
+def values_of(item):
+    """What each `parametrize`, and each fixture, gives a test."""
+    given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    values = set()
+    for mark in item.iter_markers("parametrize"):
+        names = mark.args[0]
+        names = names.split(",") if isinstance(names, str) else names
+        values.add(tuple((name, id(given.pop(name.strip()))) for name in names))
+    return values | {((name, id(value)),) for name, value in given.items()}
 
 
 @pytest.fixture(autouse=True)
