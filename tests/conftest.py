@@ -9,15 +9,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Two tests at a time share the cores; more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
-if os.environ["KERAS_BACKEND"] == "jax":
+if os.environ["KERAS_BACKEND"] != "torch":
     # Tests compile much and compute little. `XLA_FLAGS=` compiles as users do.
     flags = (
         "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )
-    # What emits fusions compiles each single operation for twice as long.
-    version = importlib.metadata.version("jaxlib").split(".")
-    if tuple(map(int, version[:2])) >= (0, 10):
-        flags += " --xla_cpu_use_fusion_emitters=false"
+    if os.environ["KERAS_BACKEND"] == "jax":
+        # What emits fusions compiles each single operation for twice as long.
+        version = importlib.metadata.version("jaxlib").split(".")
+        if tuple(map(int, version[:2])) >= (0, 10):
+            flags += " --xla_cpu_use_fusion_emitters=false"
     os.environ.setdefault("XLA_FLAGS", flags)
 
 import keras

@@ -9,10 +9,13 @@ import pytest
 import tfx_extras
 from tfx_extras import tfa
 
+# Twice, with and without graphs: the contracts hold JAX to the same numbers.
+pytestmark = pytest.mark.only("tensorflow", "torch")
 NAMES = {"keras": keras, "np": np, "tfx_extras": tfx_extras}
-PACKAGES = [getattr(tfx_extras, name) for name in tfx_extras.__all__]
-if keras.backend.backend() != "jax":  # Where what they rest on is seen to run.
-    PACKAGES += [tfa.losses, tfa.losses.metric_learning, tfa.optimizers]
+PACKAGES = [
+    *(getattr(tfx_extras, name) for name in tfx_extras.__all__),
+    *(tfa.losses, tfa.losses.metric_learning, tfa.optimizers),
+]
 EXAMPLES = [
     test
     for package in PACKAGES

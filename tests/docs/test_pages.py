@@ -10,15 +10,16 @@ ROOT = Path(__file__).parents[2]
 WRITTEN = [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")]
 WRITTEN += ROOT.glob("docs/ko/*.md")
 GUIDES = [page for page in WRITTEN if "```python" in page.read_text()]
-# A translation has the code of its original, with other comments.
-TRANSLATION = pytest.mark.only("torch")
+# What each backend does in its own way. All else is the same code on each, which the
+# contracts hold to the same numbers.
+EVERYWHERE = ("README.md", "docs/guides/distribution.md")
 PAGES = [
     pytest.param(
-        page,
-        id=str(page.relative_to(ROOT)),
-        marks=TRANSLATION if page.parent.name == "ko" else (),
+        ROOT / name,
+        id=name,
+        marks=() if name in EVERYWHERE else pytest.mark.only("torch"),
     )
-    for page in [ROOT / "README.md", *sorted(GUIDES)]
+    for name in ["README.md", *(str(page.relative_to(ROOT)) for page in sorted(GUIDES))]
 ]
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.only("tensorflow"), pytest.mark.slow]
+from tests.tools import BACKEND
+
+pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 SCRIPT = Path(__file__).parents[2] / "examples" / "semi_supervised.py"
 
 
@@ -16,7 +18,7 @@ def test_it_prints_a_table_of_methods():
         [sys.executable, str(SCRIPT), "--fast"],
         capture_output=True,
         text=True,
-        env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+        env=os.environ | {"KERAS_BACKEND": BACKEND},
     )
     assert result.returncode == 0, result.stderr[-3000:]
     rows = [line for line in result.stdout.splitlines() if " % ± " in line]
