@@ -12,6 +12,7 @@ from tests.losses.cases import LOSSES
 from tests.optimizers.cases import OPTIMIZERS
 from tests.optimizers.wrapper_cases import WRAPPERS
 from tests.schedules.cases import SCHEDULES
+from tests.tools import BACKEND
 
 __all__ = [
     "LOSSES",
@@ -22,6 +23,7 @@ __all__ = [
     "each_class",
     "each_kind",
     "each_kind_in_turn",
+    "each_of_base",
 ]
 
 
@@ -42,6 +44,14 @@ KINDS = ("AdaBelief", "NovoGrad", "ConditionalGradient")
 def each_kind(cases):
     """Parametrizes a test of the base by `case`: one of each kind of optimizer."""
     return each(_of_each_kind(cases))
+
+
+def each_of_base(cases):
+    """Parametrizes a test of the base by `case`: on PyTorch the first of each class.
+
+    Elsewhere, where each would be compiled, one of each kind of optimizer.
+    """
+    return each_class(cases) if BACKEND == "torch" else each_kind(cases)
 
 
 def each_kind_in_turn(cases, name, values):

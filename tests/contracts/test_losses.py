@@ -145,6 +145,7 @@ def test_gradient_is_that_of_the_reference(case, device):
 
 @each_class(LOSSES)
 @each_device
+@pytest.mark.only("tensorflow", "torch")  # few use JAX with wide numbers
 def test_gradient_is_that_of_the_reference_in_float64(case, device):
     assert_gradient_is_that_of_the_reference(case, device, "float64", 1e-6)
 
@@ -168,8 +169,12 @@ def test_gradient_is_finite_in_half_precision(case, dtype):
 @each(VALID)
 def test_class_is_the_function(case):
     y_true, y_pred = case.inputs()
-    expected = array(case.compute(y_true, y_pred))
-    actual = array(case.make(reduction=None)(y_true, y_pred))
+
+    @fused
+    def compute(x):
+        return case.compute(y_true, x), case.make(reduction=None)(y_true, x)
+
+    expected, actual = map(array, compute(ops.convert_to_tensor(y_pred)))
     np.testing.assert_array_equal(actual, expected)
 
 
@@ -264,7 +269,7 @@ def test_a_batch_of_ignored_labels_costs_nothing(case):
 def test_an_empty_batch_costs_nothing(case):
     y_true, y_pred = case.first(0, *case.inputs())
     marked = Marked(np.zeros(0, bool))
-    reductions = [*REDUCTIONS, None]
+    reductions = [*REDUCTIONS, None] if BACKEND == "torch" else ["mean", None]
 
     @fused
     def compute(x):
@@ -294,13 +299,14 @@ def test_shapes_are_never_broadcast(case):
 
 @pytest.mark.only("tensorflow")
 @each_class([case for case in LOSSES if case.unequal])
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_shapes_are_never_broadcast_where_they_are_unknown(case, jit_compile):
+def test_shapes_are_never_broadcast_where_they_are_unknown(case):
     import tensorflow as tf
+
+    jit_compile = case in KINDS  # XLA takes longer
 
     functions = {}
     some = [shapes for shapes in case.unequal if min(map(len, shapes)) > 0]
-    for shapes in some[:1] if jit_compile else some:  # XLA compiles each anew
+    for shapes in some[:1] if jit_compile else some:
         ranks = tuple(map(len, shapes))
         signature = [tf.TensorSpec([None] * rank) for rank in ranks]
         name = case.function.__name__
@@ -390,6 +396,7 @@ def test_default_name_is_that_of_the_function(case):
 
 
 @each([case for case in LOSSES if case.changes])
+@pytest.mark.only("torch")  # what a formula is, each backend is held to above
 def test_each_change_matters(case):
     y_true, y_pred = case.inputs()
     before = array(case.compute(y_true, y_pred))
