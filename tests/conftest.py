@@ -1,5 +1,6 @@
 """Chooses the backend, splits the CPU in two, and says what the tests run on."""
 
+import gc
 import importlib.metadata
 import os
 import random
@@ -87,6 +88,11 @@ def pytest_collection_modifyitems(config, items):
         ]
     config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
     items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish():
+    # The backend and the tests stay: no need to look through them for garbage.
+    gc.freeze()
 
 
 def backends(item):
