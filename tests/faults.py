@@ -437,7 +437,7 @@ FAULTS = [
         "values = replica.all_gather(_here(values), axis=0)",
         "values = tf.concat([values] * 2, 0)[: tf.size(numbers)]",
         MEETING,
-        "all",
+        "rows",
         "tensorflow",
     ),
     Fault(
@@ -445,7 +445,7 @@ FAULTS = [
         "        if is_shared:  # with",
         "        if is_shared or tf.distribute.has_strategy():  # with",
         MEETING,
-        "all",
+        "rows",
         "tensorflow",
     ),
     Fault(
@@ -453,7 +453,7 @@ FAULTS = [
         "        if not self.has_fast_paths:\n",
         "        if not self.has_fast_paths or backend.is_distributed():\n",
         MEETING,
-        "all",
+        "rows",
         "tensorflow",
     ),
     Fault(

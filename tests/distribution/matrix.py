@@ -2,16 +2,13 @@
 
     KERAS_BACKEND=torch python -m tests.distribution.matrix [WAY...]
 
-Each way of the backend has processes of its own. Prints what each took. Exits with 1
-if a result is not that of one device.
+Ways of one process share it. Exits with 1 if a result is not that of one device.
 """
 
 import os
 import socket
 import sys
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +16,7 @@ import keras
 import numpy as np
 
 from tests import processes
+from tests.distribution import work
 
 SECONDS = 600
 
@@ -61,25 +59,30 @@ def ports(count):
     return numbers
 
 
-def run(way):
-    """Returns the results of each process, and the seconds that they took."""
-    start = time.perf_counter()
-    module = f"tests.distribution.on_{way.backend}"
-    numbers = ports(way.processes) if way.processes > 1 else []
+def run(ways):
+    """Returns the results of each process in each way, all in the same processes."""
+    module, count = f"tests.distribution.on_{ways[0].backend}", ways[0].processes
+    numbers = ports(count) if count > 1 else []
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder, f"{rank}.npz") for rank in range(way.processes)]
-        logs = [path.with_suffix(".log") for path in paths]
+        logs = [Path(folder, f"{rank}.log") for rank in range(count)]
+        paths = [
+            {way.name: Path(folder, f"{i} {rank}.npz") for i, way in enumerate(ways)}
+            for rank in range(count)
+        ]
         started = []
-        for rank, (path, log) in enumerate(zip(paths, logs, strict=True)):
+        for rank, log in enumerate(logs):
             place = (rank, *numbers) if numbers else ()
-            started.append(processes.start(module, way.name, path, *place, log=log))
+            started.append(processes.start(module, paths[rank], *place, log=log))
         for process in started:
             process.join(SECONDS)
         for process, log in zip(started, logs, strict=True):
             process.kill()
             if process.exitcode != 0:
-                raise RuntimeError(f"{way.title}: {log.read_text()[-3000:]}")
-        return [dict(np.load(p)) for p in paths], time.perf_counter() - start
+                raise RuntimeError(f"{ways[0].title}: {log.read_text()[-3000:]}")
+        return {
+            way: [dict(np.load(paths[rank][way.name])) for rank in range(count)]
+            for way in ways
+        }
 
 
 def faults(way, one, several):
@@ -91,9 +94,8 @@ def faults(way, one, several):
         several: Those of each process.
     """
     wrong, right = [], 0
-    missing = one.keys() ^ several[0].keys()
-    if way.name == "workers":  # where TensorFlow and Keras cannot
-        missing = {k for k in missing if "bfloat16" not in k and "fit" not in k}
+    expected = {*work.trained(way.name), *(key for key, _ in work.each_loss(way.name))}
+    missing = (expected - several[0].keys()) | (several[0].keys() - one.keys())
     wrong += [f"{key} is missing" for key in missing]
     for key in one.keys() & several[0].keys():
         found = [result[key] for result in several]
@@ -121,16 +123,13 @@ def error(actual, expected, tolerance):
 
 
 def compare(ways):
-    """Yields each way, what is wrong with it, what is right, and its seconds."""
-    backends = list(dict.fromkeys(way.backend for way in ways))
-    every = [*(ONE[backend] for backend in backends), *ways]
-    with ThreadPoolExecutor(2) as pool:
-        done = dict(zip(every, pool.map(run, every), strict=True))
+    """Yields each way of a backend, what is wrong with it, and how much is right."""
+    one = ONE[ways[0].backend]
+    alike = [one, *(way for way in ways if way.processes == 1)]
+    done = run(alike)
     for way in ways:
-        ((one,), _), (several, seconds) = done[ONE[way.backend]], done[way]
-        yield way, *faults(way, one, several), seconds
-    for backend in backends:
-        yield ONE[backend], [], len(done[ONE[backend]][0][0]), done[ONE[backend]][1]
+        several = done[way] if way in done else run([way])[way]
+        yield way, *faults(way, done[one][0], several)
 
 
 def table():
@@ -150,9 +149,8 @@ def main(*names):
         if way.backend == keras.backend.backend() and (not names or way.name in names)
     ]
     failed = False
-    for way, wrong, right, seconds in compare(ways):
-        print(f"{way.backend}, {way.name}: {right} right, {len(wrong)} wrong,", end=" ")
-        print(f"{seconds:.0f} s")
+    for way, wrong, right in compare(ways):
+        print(f"{way.backend}, {way.name}: {right} right, {len(wrong)} wrong")
         print(*wrong, sep="\n", end="\n" * bool(wrong))
         failed |= bool(wrong)
     if failed:

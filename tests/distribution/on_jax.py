@@ -1,4 +1,4 @@
-"""Trains on JAX in one way: `main(WAY, FILE)`."""
+"""Trains on JAX in some ways: `main({WAY: FILE})`."""
 
 import os
 
@@ -32,12 +32,17 @@ def model_parallel():
 WAYS = {"one": lambda: None, "data": data_parallel, "model": model_parallel}
 
 
-def main(way, path):
+def main(paths):
     assert len(jax.devices()) == 8
+    for way, path in paths.items():
+        np.savez(path, **results(way))
+
+
+def results(way):
     distributed = WAYS[way]()
     distribution.set_distribution(distributed)
     found = {}
-    for name in work.TRAINED:
+    for name in work.trained(way):
         model, optimizer = work.start(name)
         if distributed is not None:
             check_layouts(model, optimizer, is_split=way == "model")
@@ -46,11 +51,12 @@ def main(way, path):
         if distributed is not None:
             check_layouts(model, optimizer, is_split=way == "model")
         found |= work.results(name, model, optimizer)
-    for key, arguments in work.each_loss():
+    for key, arguments in work.each_loss(way):
         found[key], found[f"{key}, slope"] = compute(distributed, *arguments)
-    found["head"], slopes = run_head(distributed)
-    found["head, slope"], found["head, slope of the kernel"] = slopes
-    np.savez(path, **found)
+    if way != "data":
+        found["head"], slopes = run_head(distributed)
+        found["head, slope"], found["head, slope of the kernel"] = slopes
+    return found
 
 
 def run_head(distributed):

@@ -1,4 +1,4 @@
-"""Trains on TensorFlow in one way: `main(WAY, FILE, [RANK, PORT, ...])`."""
+"""Trains on TensorFlow in some ways: `main({WAY: FILE}, [RANK, PORT, ...])`."""
 
 import json
 import os
@@ -19,7 +19,9 @@ WAYS = {
 }
 
 
-def main(way, path, rank=0, *ports):
+def main(paths, rank=0, *ports):
+    # What is run 8 times is not worth the time to make it faster.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     workers = [f"127.0.0.1:{port}" for port in ports]
     if workers:
         os.environ["TF_CONFIG"] = json.dumps(
@@ -34,21 +36,19 @@ def main(way, path, rank=0, *ports):
             [tf.config.LogicalDeviceConfiguration()] * DEVICES,
         )
     # The servers of a cluster start with it: before anything is computed.
-    strategy = WAYS[way]()
+    strategies = {way: WAYS[way]() for way in paths}
     from tests.distribution import work
 
-    found = {}
-    for name in work.TRAINED:
-        if workers and "bfloat16" in name:
-            continue  # of which TensorFlow cannot send the first values to a worker
-        found |= train(strategy, name, work)
-    if "mirrored" in way or way == "one":
-        for name in ("LazyAdam", "Lookahead"):
-            found |= fit(strategy, name, work)
-    for key, arguments in work.each_loss():
-        found[key], found[f"{key}, slope"] = compute(strategy, *arguments, work)
-    found["labels"] = gathered(strategy, work)
-    np.savez(path, **found)
+    for way, strategy in strategies.items():
+        found = {}
+        for name in work.trained(way):
+            found |= train(strategy, name, work)
+        if way in ("one", "mirrored over 2"):
+            found |= fit(strategy, "Lookahead", work)
+        for key, arguments in work.each_loss(way):
+            found[key], found[f"{key}, slope"] = compute(strategy, *arguments, work)
+        found["labels"] = gathered(strategy, work)
+        np.savez(paths[way], **found)
 
 
 def split(strategy, array, work):

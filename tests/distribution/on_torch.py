@@ -1,4 +1,4 @@
-"""Trains on PyTorch in one way: `main(WAY, FILE, [RANK, PORT, ...])`."""
+"""Trains on PyTorch in one way: `main({WAY: FILE}, [RANK, PORT, ...])`."""
 
 import numpy as np
 import torch
@@ -10,15 +10,16 @@ from tests.distribution import work
 torch.set_num_threads(1)
 
 
-def main(way, path, rank=0, *ports):
+def main(paths, rank=0, *ports):
+    ((way, path),) = paths.items()
     if ports:
         store = f"tcp://127.0.0.1:{ports[0]}"
         distributed.init_process_group("gloo", store, rank=rank, world_size=len(ports))
     parts = work.parts(max(len(ports), 1))
     part, found = parts[rank], {}
-    for name in work.TRAINED:
+    for name in work.trained(way):
         found |= train(name, parts, rank)
-    for key, arguments in work.each_loss():
+    for key, arguments in work.each_loss(way):
         found[key], found[f"{key}, slope"] = compute(*arguments, part, len(parts))
     found["second slope"] = second("SupervisedContrastiveLoss", part)
     labels = torch.tensor(work.embeddings(work.LOSSES[0])[0][part])

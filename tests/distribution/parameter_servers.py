@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests.distribution.matrix import error
 from tests.distribution.matrix import ports
 
-NAMES = ("RAdam", "LazyAdam", "Lookahead")
+NAMES = ("LazyAdam", "Lookahead")
 
 
 def main():

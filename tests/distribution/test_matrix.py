@@ -20,11 +20,13 @@ GUIDE = Path(__file__).parents[2] / "docs/guides/distribution.md"
 def test_every_way_gives_what_one_device_gives():
     ways = [way for way in matrix.WAYS if way.backend == BACKEND]
     results = list(matrix.compare(ways))
-    assert not {way.name: wrong for way, wrong, _, _ in results if wrong}
-    # With averages and counts beside the weights, and slopes beside losses.
-    assert all(right > 2 * sum(work.COUNTS) - 20 for _, _, right, _ in results)
+    assert not {way.name: wrong for way, wrong, _ in results if wrong}
+    for way, _, right in results:  # with slopes beside losses
+        losses = list(work.each_loss(way.name))
+        assert right >= len(work.trained(way.name)) + 2 * len(losses) >= 5, way
 
 
+@pytest.mark.only("torch")
 def test_every_optimizer_and_wrapper_is_in_it():
     """Optimizers are those of `tests/optimizers/cases.py`."""
     public = {
@@ -41,6 +43,7 @@ def test_every_optimizer_and_wrapper_is_in_it():
     )
 
 
+@pytest.mark.only("torch")
 def test_every_loss_that_gathers_is_in_it():
     found = {
         case.cls.__name__

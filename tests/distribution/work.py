@@ -1,7 +1,7 @@
 """What is done on one device and on many, with results that must be the same.
 
-Each optimizer trains a small model, whose embedding has sparse gradients on TensorFlow.
-Each loss that finds pairs in a batch is computed, with its gradient.
+Optimizers train a small model, whose embedding has sparse gradients on TensorFlow.
+Losses that find pairs in a batch are computed, with their gradients.
 """
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from tests.optimizers import cases
+from tests.tools import BACKEND
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras._backend import backend
@@ -68,6 +69,22 @@ MORE = {
 # With gradients that are not finite, on one replica.
 SPOILED = ("skip_nonfinite", "ParameterGroups, clipped", "LazyAdam, accumulated")
 TRAINED = OPTIMIZERS | WRAPPERS | OPTIONS | MORE
+# Replicas meet in what all optimizers share. PyTorch, which compiles nothing, trains
+# each of them; the others train some of each kind: "SWA" averages AdaBelief.
+_WRAPPED = ("SWA", "ParameterGroups, clipped")
+_KINDS = (
+    *("ConditionalGradient", "weight_decay", "LazyAdam, accumulated"),
+    *("RAdam, bfloat16", *_WRAPPED),
+)
+_SOME = {
+    "one": _KINDS,
+    "mirrored over 2": _KINDS,
+    "mirrored over 4": _WRAPPED[1:],
+    # Of bfloat16 TensorFlow cannot send the first values to a worker.
+    "workers": ("LazyAdam, accumulated", *_WRAPPED),
+    "data": ("weight_decay", *_WRAPPED),
+    "model": _KINDS,
+}
 
 _FLAT = (
     "LiftedStructuredLoss",
@@ -101,6 +118,13 @@ LABELS = {
     "SigLIPLoss": "float16",
 }
 DTYPES = [*LABELS.values(), "bfloat16", "float64"]
+if BACKEND == "tensorflow":  # which sends each as one of three
+    DTYPES = ["bool", "uint32", "bfloat16", "float64"]
+
+
+def trained(way):
+    """The names of what is trained in a way."""
+    return TRAINED if BACKEND == "torch" else _SOME[way]
 
 
 def start(name):
@@ -197,8 +221,16 @@ def gathering(name, gather, reduction):
     return lambda y_true, y_pred, weights: loss(y_true, masked(y_pred), weights)
 
 
-def each_loss():
-    """Pairs of the key of a result, and the arguments of `gathering`."""
+def each_loss(way):
+    """Pairs of the key of a result in a way, and the arguments of `gathering`."""
+    if BACKEND != "torch":
+        name, other = "SupervisedContrastiveLoss", "SigLIPLoss"
+        yield f"{name}, gather=True, weighed", (name, True, "mean_with_sample_weight")
+        yield f"{other}, gather=True, sum", (other, True, "sum")
+        if way not in ("mirrored over 4", "workers", "data"):
+            yield f"{name}, gather=True", (name, True, "sum_over_batch_size")
+            yield f"{other}, gather=False, sum", (other, False, "sum")
+        return
     for name in LOSSES:
         yield f"{name}, gather=True", (name, True, "sum_over_batch_size")
     for name in (LOSSES[0], LOSSES[-1]):
@@ -213,6 +245,3 @@ def gathered(labels, cast):
     found = [backend.gather(x)[0] for x in own]
     assert [x.dtype for x in found] == [x.dtype for x in own]
     return ops.stack([ops.cast(x, "int32") for x in found])
-
-
-COUNTS = [len(names) for names in (OPTIMIZERS, WRAPPERS, OPTIONS, LOSSES)]
