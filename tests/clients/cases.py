@@ -11,6 +11,7 @@ import pytest
 from tests.cases import KINDS
 from tests.cases import OPTIMIZERS
 from tests.cases import WRAPPERS
+from tests.tools import BACKEND
 from tfx_extras import optimizers
 
 
@@ -45,3 +46,12 @@ def each(*cases):
     """Parametrizes a test by `make`."""
     both = {name: make for some in cases for name, make in some.items()}
     return pytest.mark.parametrize("make", both.values(), ids=both)
+
+
+def each_or_first(*cases):
+    """The same, but only the first of some where compiling takes long.
+
+    For what the base of all does, in a way that does not depend on the backend.
+    """
+    firsts = [dict(list(some.items())[:1]) for some in cases]
+    return each(*(cases if BACKEND == "torch" else firsts))

@@ -12,6 +12,7 @@ from tests.clients.cases import KIND
 from tests.clients.cases import WRAPPED
 from tests.clients.cases import WRAPPING
 from tests.clients.cases import each
+from tests.clients.cases import each_or_first
 from tests.clients.cases import multipliers
 from tests.tools import BACKEND
 from tests.tools import array
@@ -78,7 +79,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-@each(KIND, WRAPPED, GROUPED)
+@each_or_first(KIND, WRAPPED, GROUPED)
 def test_rates_that_callbacks_set_are_used_and_interrupted_runs_resume(make, tmp_path):
     model = network(make(RATE))
     optimizer = model.optimizer

@@ -14,6 +14,7 @@ from tests.clients.cases import KIND
 from tests.clients.cases import NATIVE
 from tests.clients.cases import WRAPPED
 from tests.clients.cases import each
+from tests.clients.cases import each_or_first
 from tests.clients.cases import multipliers
 from tests.tools import BACKEND
 from tests.tools import array
@@ -99,7 +100,7 @@ def assert_trained_alike(make, last):
 
 
 @pytest.mark.only("tensorflow")
-@each(NATIVE, WRAPPED, GROUPED)
+@each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_gradients_of_unknown_shape_are_those_of_a_known_one(make):
     assert_trained_alike(make, keras.layers.GlobalAveragePooling1D())
 
@@ -138,7 +139,7 @@ def train_mixed(make, policy, name):
     return model
 
 
-@each(KIND, WRAPPED, GROUPED)
+@each_or_first(KIND, WRAPPED, GROUPED)
 def test_mixed_float16_trains_as_float32(make, policy):
     """The loss is scaled and gradients are exact: only the scaling could differ."""
     model = train_mixed(make, policy, "mixed_float16")
@@ -160,7 +161,7 @@ def pickled(x):
     return pickle.loads(pickle.dumps(x))
 
 
-@each(NATIVE, WRAPPED, GROUPED)
+@each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_copies_of_a_compiled_model_train_on_alike(make):
     """By `copy.deepcopy`, `pickle`, and a clone that takes the weights."""
     model = dense(make(RATE))
@@ -178,7 +179,7 @@ def test_copies_of_a_compiled_model_train_on_alike(make):
         assert_same(state(model), state(each_copy))
 
 
-@each(NATIVE, WRAPPED, GROUPED)
+@each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_copies_of_an_optimizer_are_optimizers_of_the_same_arguments(make):
     """As those of Keras, they are as before the first update, and say so."""
     optimizer = make(RATE)
@@ -195,7 +196,7 @@ def test_copies_of_an_optimizer_are_optimizers_of_the_same_arguments(make):
         assert any("variables whereas the sav" in str(w.message) for w in caught)
 
 
-@each(NATIVE, WRAPPED, GROUPED)
+@each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_the_state_tree_of_a_model_holds_all_of_its_optimizer(make):
     model = dense(make(RATE))
     apply(model.optimizer, model.trainable_variables, 4)
@@ -222,7 +223,7 @@ def leaves(tree):
 
 
 @pytest.mark.only("tensorflow")
-@each(WRAPPED, GROUPED)
+@each_or_first(WRAPPED, GROUPED)
 def test_an_exported_model_predicts_as_the_model_does(make, tmp_path):
     import tensorflow as tf
 

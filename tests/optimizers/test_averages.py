@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import BACKEND
 from tests.tools import array
 from tfx_extras.callbacks import SwapAverage
 from tfx_extras.optimizers import SWA
@@ -17,6 +18,11 @@ KINDS = {
     "swa": lambda inner: SWA(inner, start=2, period=2),
 }
 each_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+one = pytest.mark.parametrize("make", [KINDS["moving"]], ids=["moving"])
+# The base of both swaps: where models compile, one is enough.
+each_kind_or_one = each_kind if BACKEND == "torch" else one
+# Tracing a model takes long on TensorFlow, and updates are graphs without it.
+EAGER = {"run_eagerly": BACKEND == "tensorflow"}
 
 
 def data():
@@ -101,15 +107,15 @@ def test_evaluation_does_not_change_the_training(make, dtype):
         ([SwapAverage(swap_on_epoch=True)], {"validation_data": data()}),
     ]:
         keras.utils.set_random_seed(0)
-        model = compiled(make(AdaBelief(0.01)), dtype)
-        fit(model, callbacks, **options)
+        model = compiled(make(AdaBelief(0.01)), dtype, **EAGER)
+        fit(model, callbacks, epochs=2, **options)
         results.append(state(model))
     for plain, *others in zip(*results, strict=True):
         for other in others:
             np.testing.assert_array_equal(plain, other)
 
 
-@each_kind
+@each_kind_or_one
 def test_what_is_evaluated_predicted_and_checkpointed_is_the_average(make, tmp_path):
     model = compiled(make(keras.optimizers.SGD(0.1)))
     best = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
@@ -133,9 +139,9 @@ def test_what_is_evaluated_predicted_and_checkpointed_is_the_average(make, tmp_p
         np.testing.assert_array_equal(one, two)
 
 
-@each_kind
+@each_kind_or_one
 def test_the_average_can_be_kept(make):
-    model = compiled(make(keras.optimizers.SGD(0.1)))
+    model = compiled(make(keras.optimizers.SGD(0.1)), **EAGER)
     fit(model, [SwapAverage(keep_average=True)])
     kept = model.evaluate(*data(), verbose=0)
     assert model.evaluate(*data(), verbose=0, callbacks=[SwapAverage()]) == kept
@@ -146,7 +152,7 @@ def test_the_average_can_be_kept(make):
 
 def test_of_two_averages_the_outer_one_counts():
     inner = MovingAverage(keras.optimizers.SGD(0.1))
-    model = compiled(SWA(inner, start=2, period=2))
+    model = compiled(SWA(inner, start=2, period=2), **EAGER)
     fit(model, [SwapAverage(keep_average=True)])
     assert model.optimizer.is_swapped
     assert not inner.is_swapped
@@ -166,7 +172,7 @@ def test_of_groups_each_average_is_in_its_variables():
         (ParameterGroups(within[0], {"body": within[1], ".*": {}}), ("body", "head")),
         (ParameterGroups("sgd", {"body": MovingAverage("sgd"), ".*": {}}), ("body",)),
     ):
-        model.compile(groups, loss="mse")
+        model.compile(groups, loss="mse", **EAGER)
         fit(model)
         weights = [array(v) for v in model.trainable_variables]
         seen = Look()
@@ -178,15 +184,15 @@ def test_of_groups_each_average_is_in_its_variables():
             np.testing.assert_array_equal(array(v), w)
 
 
-@each_kind
+@each_kind_or_one
 @pytest.mark.parametrize("keep", [False, True])
 def test_the_average_of_keras_that_ends_training_goes_into_the_weights(make, keep):
     ends = []
     for swap_on_epoch in (False, True):
         keras.utils.set_random_seed(0)
         inner = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
-        model = compiled(make(inner))
-        fit(model, [SwapAverage(swap_on_epoch, keep_average=keep)])
+        model = compiled(make(inner), **EAGER)
+        fit(model, [SwapAverage(swap_on_epoch, keep_average=keep)], epochs=2)
         assert model.optimizer.is_swapped is keep
         ends.append(state(model))
     assert_same(*ends)
@@ -196,7 +202,7 @@ def test_an_optimizer_without_average_is_refused_and_an_early_one_waits():
     model = compiled(keras.optimizers.SGD(0.1))
     with pytest.raises(ValueError, match="needs an optimizer that keeps an average"):
         fit(model, [SwapAverage()])
-    late = compiled(SWA(keras.optimizers.SGD(0.1), start=1000, period=1))
+    late = compiled(SWA(keras.optimizers.SGD(0.1), start=1000, period=1), **EAGER)
     fit(late, [SwapAverage(swap_on_epoch=True)], validation_data=data())
     assert not late.optimizer.is_swapped
     of_weights = late.evaluate(*data(), verbose=0)
@@ -231,9 +237,9 @@ def apply(model, times=1):
         model.optimizer.apply([ops.ones(v.shape, v.dtype) for v in weights], weights)
 
 
-def trained(make, dtype="float32"):
+def trained(make, dtype="float32", **options):
     keras.utils.set_random_seed(0)
-    model = compiled(make(AdaBelief(0.01)), dtype, jit_compile=False)
+    model = compiled(make(AdaBelief(0.01)), dtype, **options or {"jit_compile": False})
     apply(model, 3)
     return model
 
@@ -245,7 +251,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("failed", FAILED.values(), ids=FAILED)
 def test_the_weights_come_back_after_an_evaluation_that_failed(failed):
-    model, other = trained(KINDS["moving"]), trained(KINDS["moving"])
+    model, other = (trained(KINDS["moving"], **EAGER) for _ in range(2))
     with pytest.raises(KeyboardInterrupt):
         failed(model, [SwapAverage(), Failing()])
     if failed is FAILED["fit"]:

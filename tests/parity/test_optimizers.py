@@ -21,6 +21,9 @@ TORCH = inputs.Golden("torch")
 OPTAX = inputs.Golden("optax")
 # The largest seen is 3e-10, with a beta_2 of 0.9: where the series of our rho_t ends.
 TOLERANCE = 1e-9
+# The formulas are those of all backends, each of which is held to a reference.
+HAS_GPU = len(tools.devices()) > 1
+pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
 
 
 def trajectory(optimizer, dtype, before_step=lambda step: None):

@@ -26,6 +26,9 @@ OURS = {
     "giou_loss": "giou_loss",
 }
 RIGHT = [name for symbol in OURS for name in TFA.named(symbol)]
+# One of each, where others take long and each is held to a reference too.
+IS_ALL = tools.BACKEND == "torch" or len(tools.devices()) > 1
+SOME = RIGHT if IS_ALL else [TFA.named(symbol)[0] for symbol in OURS]
 WRONG = [name for symbol in OURS for name in TFA.named(symbol, fault=True)]
 
 
@@ -62,7 +65,7 @@ def find(symbol, y_true, y_pred, names=WRONG):
 
 
 @tools.each_device
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", SOME)
 def test_losses_are_those_of_tensorflow_addons(name, device):
     values, slope = ours(name, device)
     value, gradient = theirs(name)

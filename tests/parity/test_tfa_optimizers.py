@@ -128,10 +128,14 @@ def chosen(name, mode, dtype):
         return False
     if "SGD" in used and "momentum" in used:  # Keras's own moves all rows.
         return False
+    title = name.partition(":")[2]
+    if any(word in title for word in OF_TIME):  # no other for a few rows
+        return False
     return mode == "sparse" and (dtype == "float64" or name in NARROW)
 
 
 ON_JAX = ("RectifiedAdam:warm-up", "AdamW:time decay", "MultiOptimizer:two")
+OF_TIME = ("schedule", "warm-up", "time", "epsilon", "updates", "dynamic")
 NARROW = ("RectifiedAdam:short", "Yogi:default", "SWA:start")
 RIGHT = [
     (name, mode, dtype)

@@ -9,6 +9,8 @@ from tests import tools
 from tests.parity import inputs
 from tfx_extras.schedules import cyclical
 
+pytestmark = pytest.mark.only("torch")  # others: tests/contracts/test_schedules.py
+
 TFA = inputs.Golden("tfa_schedules")
 SCALES = {
     "CyclicalLearningRate": inputs.waning,

@@ -96,7 +96,7 @@ def test_a_schedule_of_keras_takes_vectors_of_steps_compiled(schedule):
     nested = schedules.Warmup(schedules.Sequential([0.2, schedule], [3]), 2)
     steps = ops.convert_to_tensor([1, 4, 12], "int32")
     expected = [tools.array(nested(step)) for step in (1, 4, 12)]
-    actual = tools.array(tools.compiled(nested)(steps))
+    actual = tools.array(tools.compiled(nested, jit_compile=False)(steps))
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-7)
 
 

@@ -75,7 +75,7 @@ def of(cases):
     )
 
 
-@of(CASES)
+@of(CASES if tools.BACKEND == "torch" else EACH_KIND)
 def test_a_function_is_called_at_each_step(name, argument, first, next, others):
     held = {"value": first}
     function = make(name, **{argument: lambda: held["value"]}, **others)

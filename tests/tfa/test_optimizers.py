@@ -73,6 +73,7 @@ def test_docstrings_say_what_each_argument_means():
                 assert f"{argument}:" in doc, (name, argument)
 
 
+@pytest.mark.only("torch")
 @pytest.mark.parametrize(
     "config",
     [config for config in CONFIGS if "optimizers" in config["module"]],

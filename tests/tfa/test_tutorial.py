@@ -23,7 +23,7 @@ def migrated(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("migrated_tutorial", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.EPOCHS = 6
+    module.EPOCHS = 3
     return module
 
 
