@@ -143,6 +143,7 @@ def table():
 
 
 def main(*names):
+    os.environ["ALL_DISTRIBUTED"] = "1"  # which processes inherit
     ways = [
         way
         for way in WAYS

@@ -4,6 +4,8 @@ Optimizers train a small model, whose embedding has sparse gradients on TensorFl
 Losses that find pairs in a batch are computed, with their gradients.
 """
 
+import os
+
 import keras
 import numpy as np
 from keras import ops
@@ -80,7 +82,6 @@ _SOME = {
     "one": _KINDS,
     "mirrored over 2": _KINDS,
     "mirrored over 4": _WRAPPED[1:],
-    # Of bfloat16 TensorFlow cannot send the first values to a worker.
     "workers": ("LazyAdam, accumulated", *_WRAPPED),
     "data": ("weight_decay", *_WRAPPED),
     "model": _KINDS,
@@ -124,7 +125,14 @@ if BACKEND == "tensorflow":  # which sends each as one of three
 
 def trained(way):
     """The names of what is trained in a way."""
-    return TRAINED if BACKEND == "torch" else _SOME[way]
+    names = TRAINED if is_all() else _SOME[way]
+    # TensorFlow cannot send the first values of bfloat16 to a worker.
+    return [name for name in names if way != "workers" or "bfloat16" not in name]
+
+
+def is_all():
+    """Whether all that there is is done, not some of each kind."""
+    return BACKEND == "torch" or "ALL_DISTRIBUTED" in os.environ
 
 
 def start(name):
@@ -223,7 +231,7 @@ def gathering(name, gather, reduction):
 
 def each_loss(way):
     """Pairs of the key of a result in a way, and the arguments of `gathering`."""
-    if BACKEND != "torch":
+    if not is_all():
         name, other = "SupervisedContrastiveLoss", "SigLIPLoss"
         yield f"{name}, gather=True, weighed", (name, True, "mean_with_sample_weight")
         yield f"{other}, gather=True, sum", (other, True, "sum")

@@ -7,15 +7,14 @@ from keras import ops
 
 from tests.cases import OPTIMIZERS
 from tests.cases import each
-from tests.cases import each_class
 from tests.cases import each_kind
 from tests.cases import each_kind_in_turn
+from tests.cases import each_of_base
 from tests.tools import BACKEND
 from tests.tools import array
 
 # What compiles takes a second for each `fit`, and the base does all but the formulas.
 IS_COMPILED = BACKEND != "torch"
-each_class_or_kind = (each_kind if IS_COMPILED else each_class)(OPTIMIZERS)
 each_kind_or_one = each(OPTIMIZERS[:1]) if IS_COMPILED else each_kind(OPTIMIZERS)
 
 
@@ -70,7 +69,7 @@ def assert_trains_on_exactly(model, path):
     assert all(changed)
 
 
-@each_class_or_kind
+@each_of_base(OPTIMIZERS)
 def test_a_saved_model_trains_on_exactly(case, tmp_path):
     model = compile_with(case.make())
     history = train(model, epochs=2).history["loss"]
