@@ -1,10 +1,7 @@
 """Two workers, of which one is killed on the way, train as one device does."""
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 
 import tfx_extras
+from tests import processes
 
 pytestmark = [pytest.mark.only("tensorflow"), pytest.mark.slow]
 SCRIPT = Path(__file__).parents[2] / "examples" / "multi_worker.py"
@@ -42,20 +40,17 @@ def weights_of_one_device(epochs):
 
 
 def test_a_killed_worker_stops_the_other_and_both_go_on_from_the_checkpoint(tmp_path):
-    result = subprocess.run(
-        [sys.executable, str(SCRIPT), "--epochs", "2", "--kill", "2"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=os.environ | {"KERAS_BACKEND": "tensorflow"},
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
+    # The supervisor and four workers, which would import TensorFlow five times.
+    arguments = ["--epochs", "2", "--kill", "2"]
+    module, log = "tests.examples.forked", tmp_path / "log"
+    processes.run(module, tmp_path, SCRIPT, arguments, log=log)
+    said = (tmp_path / "printed").read_text()
     # The other ended by itself: it was neither killed (-9), nor waited for in vain.
-    (seconds,) = re.findall(r"ended with \[1, -9\], the last (\d+) s", result.stdout)
+    (seconds,) = re.findall(r"ended with \[1, -9\], the last (\d+) s", said)
     assert int(seconds) < 120
-    assert "Error" in result.stdout
+    assert "Error" in said
     expected, means = weights_of_one_device(2)
-    printed = re.findall(r"^Epoch \d: loss (.*)$", result.stdout, re.MULTILINE)
+    printed = re.findall(r"^Epoch \d: loss (.*)$", said, re.MULTILINE)
     np.testing.assert_allclose(np.array(printed, float), means, rtol=2e-6)
     model = keras.saving.load_model(tmp_path / "demo" / "multi_worker.keras")
     for a, b in zip(model.get_weights(), expected, strict=True):

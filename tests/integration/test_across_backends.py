@@ -1,4 +1,4 @@
-"""A model saved on one backend goes on, in a fresh process, on each."""
+"""A model saved on one backend goes on, in another process, on each."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tfx_extras
+from tests import processes
 from tests.integration.across_backends import X
 from tests.integration.across_backends import Y
 
@@ -41,7 +42,7 @@ def test_a_file_of_tensorflow_predicts_and_trains_alike(tmp_path):
     assert np.abs(after - before).max() > 0.01
 
     for backend in ("tensorflow", "jax", "torch"):
-        report = gone_on(backend, tmp_path / "model.keras")
+        report = gone_on(backend, tmp_path / "model.keras", tmp_path / "log")
         assert report["names"] == ["AdaBelief", type(loss).__name__], backend
         if backend == "tensorflow":
             np.testing.assert_array_equal(report["before"], before)
@@ -50,14 +51,18 @@ def test_a_file_of_tensorflow_predicts_and_trains_alike(tmp_path):
         np.testing.assert_allclose(report["after"], after, atol=1e-4, err_msg=backend)
 
 
-def gone_on(backend, path):
+def gone_on(backend, path, log):
     """What a backend makes of a file, in a process of its own."""
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.integration.across_backends", str(path)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"KERAS_BACKEND": backend},
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
+    module = "tests.integration.across_backends"
+    if backend == "tensorflow":
+        processes.run(module, path, log=log)
+    else:
+        result = subprocess.run(
+            [sys.executable, "-m", module, str(path)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"KERAS_BACKEND": backend},
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(path.with_suffix(".json").read_text())

@@ -57,6 +57,7 @@ def test_a_file_that_is_cut_off_is_refused(saved):
 
 
 @pytest.mark.slow
+@pytest.mark.only("torch")  # Keras reads files alike on all.
 def test_bits_that_fell_over_are_found(saved):
     """In data, which has checksums, and all that stands around it, which has none."""
     path, data, expected = saved

@@ -8,6 +8,7 @@ import sys
 import keras
 import pytest
 
+from tests import processes
 from tfx_extras._environment import warn_of_legacy_keras
 
 BACKEND = keras.backend.backend()
@@ -47,6 +48,7 @@ assert layer.kernel.dtype == "float64", layer.kernel.dtype
 
 
 @pytest.mark.slow
+@pytest.mark.only("torch")  # It is the same whatever the tests run on.
 @pytest.mark.parametrize("missing", ["tensorflow", "jax", "torch"])
 def test_a_missing_backend_is_named_with_its_cure(missing):
     code = f"""
@@ -66,7 +68,7 @@ import tfx_extras
 
 
 @pytest.mark.slow
-@pytest.mark.only("torch")  # It is the same whatever the tests run on.
+@pytest.mark.only("torch")
 @pytest.mark.parametrize("place", ["environment", "file"])
 @pytest.mark.parametrize(
     ("backend", "hint"),
@@ -104,12 +106,8 @@ import tfx_extras
 
 @pytest.mark.slow
 @pytest.mark.only("tensorflow")
-def test_import_warns_of_legacy_keras():
-    code = "import warnings; warnings.simplefilter('always'); import tfx_extras"
-    result = python(code, TF_USE_LEGACY_KERAS="1")
-    assert result.returncode == 0, result.stderr
-    assert "TF_USE_LEGACY_KERAS is set" in result.stderr
-    assert "Unset it" in result.stderr
+def test_import_warns_of_legacy_keras(tmp_path):
+    processes.run("tests.integration.legacy_keras", log=tmp_path / "log")
 
 
 @pytest.mark.only("tensorflow")
