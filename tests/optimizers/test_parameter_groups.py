@@ -565,15 +565,15 @@ def fit(net, epochs=2):
 
 
 LIVES = {
+    "grouped": lambda net: ParameterGroups(
+        RAdam(weight_decay=0.5, weight_decay_exclude=["sequential.*/dense.*/bias"]),
+        {"sequential.*/.*kernel": {"learning_rate_multiplier": 0.5}, **REST},
+    ),
     "layer_wise": lambda net: ParameterGroups("adamw", layer_wise_decay(net, 0.5)),
     "excluded": lambda net: RAdam(
         weight_decay=0.5, weight_decay_exclude=["sequential.*/dense.*/bias"]
     ),
     "adapted": lambda net: LAMB(layer_adaptation_exclude=["^sequential.*/.*bias"]),
-    "grouped": lambda net: ParameterGroups(
-        RAdam(weight_decay=0.5, weight_decay_exclude=["sequential.*/dense.*/bias"]),
-        {"sequential.*/.*kernel": {"learning_rate_multiplier": 0.5}, **REST},
-    ),
 }
 
 
