@@ -16,7 +16,6 @@ import keras
 import numpy as np
 
 from tests import processes
-from tests.distribution import work
 
 SECONDS = 600
 
@@ -93,6 +92,9 @@ def faults(way, one, several):
         one: The results of one device.
         several: Those of each process.
     """
+    # Not above: it computes, and a process says before how many devices JAX has.
+    from tests.distribution import work
+
     wrong, right = [], 0
     expected = {*work.trained(way.name), *(key for key, _ in work.each_loss(way.name))}
     missing = (expected - several[0].keys()) | (several[0].keys() - one.keys())
