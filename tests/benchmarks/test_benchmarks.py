@@ -31,17 +31,16 @@ def table(page, title):
 
 
 @pytest.mark.slow
+@pytest.mark.only("torch")  # The others differ in their steps alone: see below.
 def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
-    backend = keras.backend.backend()
     command = [sys.executable, FOLDER, "optimizers", "--quick", "--devices", "cpu"]
-    command += ["--results", tmp_path, "--backends", backend]
+    command += ["--results", tmp_path, "--backends", "torch"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     page = (tmp_path / "cpu.md").read_text()
     assert f"keras {keras.__version__}" in page
     rows = table(page, "beside Keras's Adam")
-    modes = {"tensorflow": ["eager", "graph", "XLA"], "jax": ["jit"]}
-    assert [row["backend"].split()[1] for row in rows] == modes.get(backend, ["eager"])
+    assert [row["backend"] for row in rows] == ["PyTorch eager"]
     for row in rows:
         ours, adam, bound = (
             float(row[name]) for name in ("ours, ms", "Keras's Adam, ms", "bound, ms")
@@ -120,6 +119,28 @@ def test_each_step_is_an_update():
     step()
     step()
     assert int(optimizer.iterations) == 2
+
+
+@pytest.mark.only("tensorflow", "jax")
+def test_each_mode_of_a_backend_takes_steps():
+    from _optimizer_step import make
+    from optimizers import BACKENDS
+    from optimizers import HAS
+
+    backend = keras.backend.backend()
+    modes = {"tensorflow": ("eager", "graph", "XLA"), "jax": ("jit",)}[backend]
+    assert BACKENDS[backend][1] == modes
+    for mode in modes:
+        step, known = make("tfx", "AdaBelief", mode, "vector:5")
+        step()
+        step()
+        assert known["bytes"] == 4 * 5 * (1 + 2 + 2 * 2)
+    step, _ = make("copy", "", modes[-1], "vector:5")
+    step()
+    package, name = ("optax", "adabelief") if backend == "jax" else ("plain", "RAdam")
+    assert (backend, modes[0]) in HAS[package]
+    step, _ = make(package, name, modes[0], "vector:5")
+    step()
 
 
 def test_a_part_replaces_itself_in_a_page_and_leaves_the_others():
