@@ -182,8 +182,7 @@ def test_a_frozen_layer_stays_and_the_others_train(case):
 
 
 @pytest.mark.slow
-@each_kind(OPTIMIZERS)
-@pytest.mark.only("torch")  # on others: see `test_bfloat16.py`
+@each_kind_or_one
 def test_pure_bfloat16_trains_like_float32(case):
     """Keras's Adam stays where it is: see `benchmarks/bfloat16.py`."""
     start = network().get_weights()
