@@ -19,6 +19,7 @@ class Forked:
         python, *arguments = command
         assert python == sys.executable
         self.code = None
+        sys.stdout.flush()  # or the copy prints it too
         self.pid = os.fork()
         if not self.pid:
             os.dup2(stderr.fileno(), 2)
