@@ -1,22 +1,13 @@
 """Loads a model, trains it, and writes its predictions: `across_backends.py FILE`."""
 
-import importlib.metadata
 import json
 import os
 import sys
 from pathlib import Path
 
-if os.environ["KERAS_BACKEND"] != "tensorflow":
+if __name__ == "__main__" and os.environ["KERAS_BACKEND"] != "tensorflow":
     # Keras would import it for nothing, if it is there: for 6 seconds.
     sys.modules["tensorflow"] = None
-if os.environ["KERAS_BACKEND"] == "jax":  # as in `conftest.py`
-    flags = (
-        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    )
-    version = importlib.metadata.version("jaxlib").split(".")
-    if tuple(map(int, version[:2])) >= (0, 10):
-        flags += " --xla_cpu_use_fusion_emitters=false"
-    os.environ.setdefault("XLA_FLAGS", flags)
 
 import keras
 import numpy as np
