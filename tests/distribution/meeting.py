@@ -64,7 +64,10 @@ def check_rows(one, *strategies):
         named = {i for ids in IDS for i in ids}
         decays = "decay" in name
         assert is_still == [not decays and i not in named for i in range(ROWS)], name
-    plain = lambda: optimizers.LazyAdam(0.1, epsilon=0.1)  # noqa: E731
+
+    def plain():
+        return optimizers.LazyAdam(0.1, epsilon=0.1)
+
     for way in ({"is_eager": True}, {"dtype": "bfloat16"}):
         results = (train(s, plain, **way) for s in (strategies[0], one))
         for actual, expected in zip(*results, strict=True):

@@ -9,6 +9,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 import traceback
 
 
@@ -37,7 +38,12 @@ class Forked:
         return self._ended(os.WNOHANG)
 
     def wait(self, timeout=None):
-        return self._ended(0)  # the test has a limit
+        end = time.monotonic() + (timeout or 0)
+        while timeout is not None and self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("a copy", timeout)
+            time.sleep(0.1)
+        return self._ended(0)
 
     def kill(self):
         if self.poll() is None:
