@@ -53,7 +53,7 @@ def results(way):
         found |= work.results(name, model, optimizer)
     for key, arguments in work.each_loss(way):
         found[key], found[f"{key}, slope"] = compute(distributed, *arguments)
-    if way != "data":
+    if way != "data" or work.is_all():
         found["head"], slopes = run_head(distributed)
         found["head, slope"], found["head, slope of the kernel"] = slopes
     return found
