@@ -30,7 +30,7 @@ def shown(obj: Any) -> str:
 def _arguments(obj: Any) -> dict[str, str]:
     """The arguments to show, as text."""
     config, arguments = obj.get_config(), {}
-    attributes = getattr(obj, "held_as", {})  # whose name is not the argument's
+    attributes = getattr(obj, "_held_as", {})  # whose name is not the argument's
     for name, default in arguments_of(type(obj)).items():
         if name not in config:
             continue

@@ -441,7 +441,7 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
         for _ in range(repeats):
             optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
         # Not of the rounded weights alone: what is below their last place counts too.
-        w = sum(array(v) for v in (variable, *optimizer.residuals) if v is not None)
+        w = sum(array(v) for v in (variable, *optimizer._residuals) if v is not None)
         average = w if average is None else 0.99 * average + 0.01 * w
     kept = [array(v) for v in optimizer.variables if "w_average" in v.path]
     np.testing.assert_allclose(sum(kept), average, rtol=2e-5)

@@ -115,14 +115,14 @@ class Backend:
         return tensors
 
     def update_all(self, optimizer: Any, updates: Sequence[Any]) -> None:
-        """Updates variables, each as `optimizer.update_kept` would, on its devices.
+        """Updates variables, each as `optimizer._update_kept` would, on its devices.
 
         Args:
             optimizer: An optimizer of ours.
             updates: What is to be done with each variable.
         """
         for update in updates:
-            optimizer.update_kept(update)
+            optimizer._update_kept(update)
 
     def gradients_of(
         self, loss: Any, variables: Any, grad_loss: Any, tape: Any

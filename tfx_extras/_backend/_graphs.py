@@ -69,13 +69,13 @@ class Graphs:
     def update(self, optimizer, update) -> None:
         """Updates one variable, in XLA if it is large."""
         if math.prod(update.gradient.shape) < _LARGE:
-            optimizer.update_kept(update)
+            optimizer._update_kept(update)
             return
         variables = [raw(k) for k in update.kept if k is not None]
         tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
         key = (
             _settings(optimizer),
-            optimizer.traits(update.place),
+            optimizer._traits(update.place),
             tuple(_spec(x) for x in (*tensors, *variables)),
         )
         if key not in self._formulas:
@@ -84,7 +84,7 @@ class Graphs:
             self._formulas[key] = formula
         formula = self._formulas[key]
         if formula is None:
-            optimizer.update_kept(update)
+            optimizer._update_kept(update)
         else:
             formula(*tensors, *variables)
 
@@ -94,11 +94,11 @@ def _trace(optimizer, apply, specs, variables, rate) -> Any:
 
     def update(rate, *grads):
         grads = iter(grads)
-        optimizer.traced_rate = rate
+        optimizer._traced_rate = rate
         try:
             apply([s if s is None else next(grads) for s in specs], variables)
         finally:
-            vars(optimizer).pop("traced_rate", None)  # it is none of its settings
+            vars(optimizer).pop("_traced_rate", None)  # it is none of its settings
 
     function = tf.function(update, autograph=False)
     try:
@@ -122,7 +122,7 @@ def _compile(optimizer, update, tensors, variables) -> Any:
 
         now = tf.nest.map_structure(given, update.now)
         kept = [given(k) for k in update.kept]
-        values = optimizer.updated(now, update.place, gradient, kept)
+        values = optimizer._updated(now, update.place, gradient, kept)
         return [value for value in values if value is not None]
 
     def move(*arguments):

@@ -167,7 +167,7 @@ class TensorFlow(Backend):
     def update_all(self, optimizer, updates):
         if tf.distribute.has_strategy():
             variables = [update.kept[0] for update in updates]
-            self.for_each(lambda _, u: optimizer.update_kept(u), variables, updates)
+            self.for_each(lambda _, u: optimizer._update_kept(u), variables, updates)
         elif tf.executing_eagerly():  # since it could not be traced
             super().update_all(optimizer, updates)
         else:

@@ -182,14 +182,14 @@ class Torch(Backend):
             weights = raw.kept[0]
             if weights.numel() < _BLOCK.get(weights.device.type, _ELSEWHERE):
                 shape = None if optimizer.is_elementwise else weights.shape
-                traits = optimizer.traits(update.place)
+                traits = optimizer._traits(update.place)
                 # Those of one kind share what their update depends on.
                 key = traits, id(raw.now), weights.device, weights.dtype, shape
                 alike.setdefault(key, []).append(raw)
             elif optimizer.is_elementwise and all(map(_is_whole, raw.kept)):
                 _update_by_blocks(optimizer, raw)
             else:
-                optimizer.update_kept(update)
+                optimizer._update_kept(update)
         for same in alike.values():
             for some in _few_enough(same):
                 _update_as_one(optimizer, some)
@@ -338,7 +338,7 @@ def _update_by_blocks(optimizer, update):
     for start in range(0, len(gradient), block):
         part = slice(start, start + block)
         parts = [k if k is None else k[part] for k in kept]
-        values = optimizer.updated(update.now, update.place, gradient[part], parts)
+        values = optimizer._updated(update.now, update.place, gradient[part], parts)
         for k, value in zip(parts, values, strict=True):
             if k is not None:
                 k.copy_(value)
@@ -368,7 +368,7 @@ def _update_as_one(optimizer, updates):
     first = updates[0]
     whole = first._replace(gradient=_flatten_dense_tensors(gradients), kept=kept)
     if optimizer.is_elementwise:
-        values = optimizer.updated(*whole)
+        values = optimizer._updated(*whole)
     else:
         values = _updated_each(optimizer, whole, first, len(updates))
     parts = _unflatten_dense_tensors(values[0], weights)
@@ -379,7 +379,7 @@ def _update_as_one(optimizer, updates):
 
 
 def _updated_each(optimizer, whole, first, count):
-    """As `optimizer.updated`, of so many variables that are shaped as the first."""
+    """As `optimizer._updated`, of so many variables that are shaped as the first."""
 
     def stacked(vector, example):
         return None if vector is None else vector.view(count, *example.shape)
@@ -387,7 +387,7 @@ def _updated_each(optimizer, whole, first, count):
     gradient, kept = whole.gradient, whole.kept
     axes = [None if k is None else 0 for k in kept]
     update_each = torch.func.vmap(
-        optimizer.updated,
+        optimizer._updated,
         in_dims=(None, None, 0, axes),
         out_dims=tuple(axes),  # pyright: ignore[reportArgumentType]  # may be `None`
     )

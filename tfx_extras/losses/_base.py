@@ -69,7 +69,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         super().__init__(name or self.function.__name__, reduction, dtype)
 
     @property
-    def hyperparameters(self) -> dict[str, Any]:
+    def _hyperparameters(self) -> dict[str, Any]:
         names = parameters(self.function, 2)
         return {name: getattr(self, name) for name in names if name != WEIGHTS}
 
@@ -92,7 +92,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         return ops.cast(loss, self.dtype)
 
     def call(self, y_true, y_pred, **weights):
-        return self.function(y_true, y_pred, **self.hyperparameters, **weights)
+        return self.function(y_true, y_pred, **self._hyperparameters, **weights)
 
     def _weights(self, y_pred, sample_weight):
         """Those of the samples, 1 if none are given, times the mask of `y_pred`."""
@@ -101,7 +101,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     def get_config(self):
         # Keras leaves out the dtype, so a reloaded loss would lose it.
-        own = {name: saved(value) for name, value in self.hyperparameters.items()}
+        own = {name: saved(value) for name, value in self._hyperparameters.items()}
         return super().get_config() | {"dtype": self.dtype} | own
 
     @classmethod

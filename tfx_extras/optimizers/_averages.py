@@ -11,7 +11,7 @@ from tfx_extras.optimizers._weight_decay import WithDecay
 class WithAverages(WithDecay):
     """An optimizer that averages exact weights, once for each update."""
 
-    def move_average(self) -> None:
+    def _move_average(self) -> None:
         """Moves the average of `use_ema` to the weights, and in its turn them to it."""
         variables = self._trainable_variables
         self._update_model_variables_moving_average(variables)
@@ -56,7 +56,7 @@ class WithAverages(WithDecay):
         """Calls `function(variable, residual, average, average_residual)` for each."""
         indices = [self._get_variable_index(variable) for variable in variables]
         columns = (
-            self.residuals,
+            self._residuals,
             self._model_variables_moving_average,
             self._average_residuals,
         )

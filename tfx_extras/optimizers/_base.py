@@ -83,7 +83,7 @@ class Optimizer(WithGradients):
     initial_values: Mapping[str, float] = MappingProxyType({})
     is_elementwise: bool = True
 
-    def require_formula(self) -> None:
+    def _require_formula(self) -> None:
         cls = type(self)
         is_base = cls.update is Optimizer.update and cls.move is Optimizer.move
         if is_base and cls.update_step is Optimizer.update_step:
@@ -125,21 +125,21 @@ class Optimizer(WithGradients):
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
 
-    def traits(self, index) -> tuple:
+    def _traits(self, index) -> tuple:
         """Returns what the update of a variable depends on beside shapes and dtypes."""
         return (self._decays[index],)
 
-    def now(self, learning_rate, dtype: str) -> Now:
+    def _now(self, learning_rate, dtype: str) -> Now:
         """Returns what this update depends on, in `dtype`."""
         rate = self._decay_now(self.weight_decay, dtype)
         step = ops.cast(self.iterations, dtype) + 1
         return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
 
-    def now_of(self, now: Now, index, dtype: str) -> Now:
+    def _now_of(self, now: Now, index, dtype: str) -> Now:
         """Returns what the update of one variable depends on."""
-        if self.own_rates is None:
+        if self._own_rates is None:
             return now
-        factor, rate = self.own_rates[index]
+        factor, rate = self._own_rates[index]
         rate = now.weight_decay if rate is AS_IT_IS else self._decay_now(rate, dtype)
         return now._replace(learning_rate=now.learning_rate * factor, weight_decay=rate)
 
@@ -162,12 +162,12 @@ class Optimizer(WithGradients):
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
         # Not the method below, which would widen them.
         add = super().add_variable_from_reference
-        self.residuals = [add_residual(add, v, "residual") for v in variables]
+        self._residuals = [add_residual(add, v, "residual") for v in variables]
         if self.use_ema:
             self._average_residuals = [
                 add_residual(add, v, "average_residual") for v in variables
             ]
-        self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+        self._saved_paths = tuple(paths_of(variables, self._saved_paths))
         self._decays = self._found_decays()
         if self.skip_nonfinite:
             self.skipped = add_counter(self, "skipped")
@@ -200,48 +200,48 @@ class Optimizer(WithGradients):
             return
         moments, moments_of_own, updates, alone = {}, {}, [], []
         for gradient, variable in zip(grads, trainable_variables, strict=True):
-            if self.goes_alone(variable):
+            if self._goes_alone(variable):
                 alone.append((gradient, variable))
                 continue
             dtype = wide(variable.dtype)
             if dtype not in moments:
-                moments[dtype] = self.now(learning_rate, dtype)
+                moments[dtype] = self._now(learning_rate, dtype)
             index = self._get_variable_index(variable)
             now = moments[dtype]
-            if self.own_rates is not None:
-                own = dtype, *self.own_rates[index]
+            if self._own_rates is not None:
+                own = dtype, *self._own_rates[index]
                 if own not in moments_of_own:
-                    moments_of_own[own] = self.now_of(now, index, dtype)
+                    moments_of_own[own] = self._now_of(now, index, dtype)
                 now = moments_of_own[own]
-            kept = variable, self.residuals[index], *self._slots[index]
+            kept = variable, self._residuals[index], *self._slots[index]
             updates.append(Update(now, index, gradient, kept))
         if alone:
             super()._backend_update_step(*zip(*alone, strict=True), learning_rate)
         if updates:
             backend.update_all(self, updates)
 
-    def goes_alone(self, variable) -> bool:
+    def _goes_alone(self, variable) -> bool:
         """Whether only `update_step` knows how to update a variable."""
         return type(self).update_step is not Optimizer.update_step
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
-        now = self.now_of(self.now(learning_rate, dtype), index, dtype)
-        kept = variable, self.residuals[index], *self._slots[index]
-        self.update_kept(Update(now, index, gradient, kept))
+        now = self._now_of(self._now(learning_rate, dtype), index, dtype)
+        kept = variable, self._residuals[index], *self._slots[index]
+        self._update_kept(Update(now, index, gradient, kept))
 
-    def update_kept(self, update: Update) -> None:
+    def _update_kept(self, update: Update) -> None:
         """Updates variables, or parts of them."""
         # Every new value is computed before the first is stored: on TensorFlow
         # and PyTorch a variable's value is a live reference.
-        for kept, value in zip(update.kept, self.updated(*update), strict=True):
+        for kept, value in zip(update.kept, self._updated(*update), strict=True):
             if kept is not None:
                 self.assign(kept, value)
 
-    def updated(self, now: Now, index, gradient, kept) -> tuple:
+    def _updated(self, now: Now, index, gradient, kept) -> tuple:
         """Returns the new values of what is kept: the variable, residual and slots."""
         variable, residual, *slots = kept
-        w = self.decay(exact(variable, residual), now, index)
+        w = self._after_decay(exact(variable, residual), now, index)
         # Not `ops.convert_to_tensor`, which on TensorFlow leaves a variable as it
         # is; and the `+` of Keras fails for some that are empty.
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)

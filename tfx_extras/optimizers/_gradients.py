@@ -49,7 +49,7 @@ class WithGradients(WithAverages):
 
     def _apply(self, grads, trainable_variables) -> None:
         grads = [
-            None if g is None else self.prepared(g, v)
+            None if g is None else self._prepared(g, v)
             for g, v in zip(grads, trainable_variables, strict=True)
         ]
         # Before Keras would: what is clipped, checked and accumulated is all there is.
@@ -99,15 +99,15 @@ class WithGradients(WithAverages):
         grads = self._clip_gradients(grads)
         self._backend_update_step(grads, trainable_variables, self.learning_rate)
         if self.use_ema:
-            self.move_average()
+            self._move_average()
 
-    def pass_by(self) -> None:
+    def _pass_by(self) -> None:
         """Does what an update without a gradient for any of the variables leaves."""
         if self.use_ema:
             steps = self.gradient_accumulation_steps or 1
             backend.when(
                 ops.equal((self._iterations + 1) % steps, 0),
-                lambda _: self.move_average(),
+                lambda _: self._move_average(),
                 [],
                 [*self._trainable_variables, *self.variables],
             )
@@ -116,7 +116,7 @@ class WithGradients(WithAverages):
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars  # Keras's hook for replicas, whose sums these are already
 
-    def prepared(self, gradient, variable) -> Any:
+    def _prepared(self, gradient, variable) -> Any:
         """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
         gradient = backend.dense(gradient, variable.shape, wide(variable.dtype))
         shapes = tuple(gradient.shape), tuple(variable.shape)

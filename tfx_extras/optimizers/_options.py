@@ -108,13 +108,13 @@ _INTERVALS_OF_STEPS = {
 class WithOptions(keras.optimizers.Optimizer):
     """An optimizer with the options of all, checked and saved."""
 
-    rate_interval: str = "[0, inf)"
+    _rate_interval: str = "[0, inf)"
     # Arguments that hold regular expressions of paths, and the paths that the variables
     # have: those of the optimizer that was saved, if this one was loaded.
-    path_arguments: Sequence[str] = ("weight_decay_exclude",)
-    saved_paths: Any = None
+    _path_arguments: Sequence[str] = ("weight_decay_exclude",)
+    _saved_paths: Any = None
     # The learning rate, while an update is traced to which it will be given.
-    traced_rate: Any = None
+    _traced_rate: Any = None
     __repr__ = shown
 
     @typechecked
@@ -129,10 +129,10 @@ class WithOptions(keras.optimizers.Optimizer):
         max_consecutive_skips: Number = 10,
         **kwargs: Any,
     ):
-        self.require_formula()
+        self._require_formula()
         if isinstance(learning_rate, int | Number):
             learning_rate = float(
-                require("learning_rate", learning_rate, self.rate_interval)
+                require("learning_rate", learning_rate, self._rate_interval)
             )
         elif not is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
             raise ValueError(  # a layer or a loss can be called too
@@ -162,19 +162,19 @@ class WithOptions(keras.optimizers.Optimizer):
             "max_consecutive_skips", max_consecutive_skips, f"[1, {COUNTABLE})"
         )
 
-    def require_formula(self) -> None:
+    def _require_formula(self) -> None:
         """Raises if there is none."""
 
     @property
     def learning_rate(self):
         # Not `super().learning_rate`, at which `torch.compile` would break its graph.
-        rate = self.traced_rate
+        rate = self._traced_rate
         return self._get_current_learning_rate() if rate is None else rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate):
         if isinstance(learning_rate, int | Number):
-            require("learning_rate", learning_rate, self.rate_interval)
+            require("learning_rate", learning_rate, self._rate_interval)
         keras.optimizers.Optimizer.learning_rate.fset(self, learning_rate)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
@@ -198,8 +198,8 @@ class WithOptions(keras.optimizers.Optimizer):
             # 9.999999747378752e-05.
             config["learning_rate"] = float(str(np.float32(config["learning_rate"])))
         # Only where it matters: which variables an expression has matched.
-        is_matched = any(getattr(self, name) for name in self.path_arguments)
-        paths = {"paths": list(self.saved_paths)} if self.built and is_matched else {}
+        is_matched = any(getattr(self, name) for name in self._path_arguments)
+        paths = {"paths": list(self._saved_paths)} if self.built and is_matched else {}
         return (
             config
             | paths
@@ -220,7 +220,7 @@ class WithOptions(keras.optimizers.Optimizer):
             with keras.saving.custom_object_scope(custom_objects or {}):
                 config["weight_decay"] = loaded(config["weight_decay"])
         optimizer = super().from_config(config, custom_objects)
-        optimizer.saved_paths = paths
+        optimizer._saved_paths = paths
         return optimizer
 
 

@@ -19,11 +19,11 @@ class WithDecay(WithOptions):
 
     decays_inside: bool = False
     # Paths of all variables of the model, where other optimizers train some of them.
-    sibling_paths: Sequence[str] = ()
+    _sibling_paths: Sequence[str] = ()
     # What `ParameterGroups` has for the variables of `build`, in their order.
-    own_rates: Sequence[OwnRate] | None = None
+    _own_rates: Sequence[OwnRate] | None = None
 
-    def decay(self, variable, now: Now, index) -> Any:
+    def _after_decay(self, variable, now: Now, index) -> Any:
         """Returns the value of a variable after the decay that precedes its move."""
         inside = self.decays_inside and not self.independent_decay
         if inside or not self._decays[index]:
@@ -43,9 +43,9 @@ class WithDecay(WithOptions):
         is_number = not is_schedule(rate)
         return rate if is_number else ops.cast(rate(self.iterations), dtype)
 
-    def take_rates(self, own_rates: Sequence[OwnRate] | None) -> None:
+    def _take_rates(self, own_rates: Sequence[OwnRate] | None) -> None:
         """Takes what `ParameterGroups` has for each variable."""
-        self.own_rates = own_rates
+        self._own_rates = own_rates
         if self.built:
             self._decays = self._found_decays()
 
@@ -53,15 +53,15 @@ class WithDecay(WithOptions):
         """Whether each variable decays."""
         count, rate = len(self._trainable_variables), self.weight_decay
         rates = [rate] * count
-        if self.own_rates is not None:
-            rates = [rate if own is AS_IT_IS else own for _, own in self.own_rates]
+        if self._own_rates is not None:
+            rates = [rate if own is AS_IT_IS else own for _, own in self._own_rates]
         if not any(rates):
             return [False] * count
-        excluded = self.matches("weight_decay_exclude")
+        excluded = self._matches("weight_decay_exclude")
         return [bool(r) and not e for r, e in zip(rates, excluded, strict=True)]
 
-    def matches(self, argument: str) -> list[bool]:
+    def _matches(self, argument: str) -> list[bool]:
         """Returns for each variable whether its path is among those of `argument`."""
-        patterns, paths = getattr(self, argument), self.saved_paths
-        warn_of_unmatched(argument, patterns, self.sibling_paths or paths)
+        patterns, paths = getattr(self, argument), self._saved_paths
+        warn_of_unmatched(argument, patterns, self._sibling_paths or paths)
         return matched(patterns, paths)

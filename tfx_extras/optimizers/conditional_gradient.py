@@ -66,7 +66,7 @@ class ConditionalGradient(Optimizer):
     """
 
     is_elementwise = False
-    rate_interval = "[0, 1]"
+    _rate_interval = "[0, 1]"
 
     @typechecked
     def __init__(

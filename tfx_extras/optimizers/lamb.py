@@ -72,7 +72,7 @@ class LAMB(Optimizer):
 
     decays_inside = True
     is_elementwise = False
-    path_arguments = ("weight_decay_exclude", "layer_adaptation_exclude")
+    _path_arguments = ("weight_decay_exclude", "layer_adaptation_exclude")
 
     @typechecked
     def __init__(
@@ -101,10 +101,10 @@ class LAMB(Optimizer):
         if self.built:
             return
         super().build(variables)
-        self._is_excluded = self.matches("layer_adaptation_exclude")
+        self._is_excluded = self._matches("layer_adaptation_exclude")
 
-    def traits(self, index):
-        return *super().traits(index), self._is_excluded[index]
+    def _traits(self, index):
+        return *super()._traits(index), self._is_excluded[index]
 
     def coefficients(self, step):
         return bias_correction(self.beta_1, step), bias_correction(self.beta_2, step)

@@ -94,7 +94,7 @@ class LazyAdam(Optimizer):
         super().apply(grads, trainable_variables)
         self._rows.clear()  # while tracing they are tensors of a graph
 
-    def prepared(self, gradient, variable):
+    def _prepared(self, gradient, variable):
         rows = backend.named_rows(
             gradient,
             variable.shape,
@@ -102,12 +102,12 @@ class LazyAdam(Optimizer):
             is_shared=self.gradient_accumulation_steps is not None,
         )
         if rows is None:
-            return super().prepared(gradient, variable)
+            return super()._prepared(gradient, variable)
         self._rows[self._var_key(variable)] = rows
         # Its sum is the whole gradient to Keras, which scales and clips it as such.
         return rows.gradient
 
-    def goes_alone(self, variable):
+    def _goes_alone(self, variable):
         is_overridden = type(self).update_step is not LazyAdam.update_step
         return is_overridden or self._var_key(variable) in self._rows
 
@@ -117,14 +117,18 @@ class LazyAdam(Optimizer):
             super().update_step(gradient, variable, learning_rate)
             return
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
-        residual = self.residuals[index]
-        now = self.now_of(self.now(learning_rate, dtype), index, dtype)
+        residual = self._residuals[index]
+        now = self._now_of(self._now(learning_rate, dtype), index, dtype)
         if self._decays[index]:
-            store(self.decay(exact(variable, residual), now, index), variable, residual)
+            store(
+                self._after_decay(exact(variable, residual), now, index),
+                variable,
+                residual,
+            )
         kept = variable, residual, *self._slots[index]
         gradient, parts = rows.parts(gradient, kept)
         now = now._replace(weight_decay=0.0)  # they have decayed, with all others
-        self.update_kept(Update(now, index, gradient, parts))
+        self._update_kept(Update(now, index, gradient, parts))
 
     def coefficients(self, step):
         root = bias_correction(self.beta_2, step) ** 0.5

@@ -35,14 +35,14 @@ class Schedule(LearningRateSchedule):
     __repr__ = shown
 
     @property
-    def hyperparameters(self) -> dict[str, Any]:
+    def _hyperparameters(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in parameters(self.function, 1)}
 
     def __call__(self, step):
-        return self.function(step, **self.hyperparameters)
+        return self.function(step, **self._hyperparameters)
 
     def get_config(self):
-        return {name: saved(value) for name, value in self.hyperparameters.items()}
+        return {name: saved(value) for name, value in self._hyperparameters.items()}
 
     @classmethod
     def from_config(cls, config):

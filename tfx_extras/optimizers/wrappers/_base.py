@@ -35,9 +35,9 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     __repr__ = shown
     # Like `after`, with whether it is the first time in place of the last two
     # arguments; for what has to be kept of the weights before an update.
-    before: Callable[..., tuple] | None = None
+    _before: Callable[..., tuple] | None = None
     # Whether `after` is for all variables, or only for those with a gradient.
-    follows_all: bool = True
+    _follows_all: bool = True
 
     def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
         inner = named(inner_optimizer)
@@ -88,7 +88,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         return self._variables + ([] if inner is None else inner.variables)
 
     @property
-    def residuals(self) -> list:
+    def _residuals(self) -> list:
         """What the inner optimizer keeps beside weights of half precision."""
         return residuals_of(self.inner_optimizer)
 
@@ -142,7 +142,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     def build(self, variables: list) -> None:
         if self.built:
             return
-        self.build_inner(variables)
+        self._build_inner(variables)
         super().build(variables)
         kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
         self._slots = [list(slots) for slots in zip(*kept, strict=True)]
@@ -152,10 +152,10 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             for v in variables
         ]
 
-    def build_inner(self, variables: list) -> None:
+    def _build_inner(self, variables: list) -> None:
         self.inner_optimizer.build(variables)
 
-    def apply_inner(self, grads: list, variables: list) -> None:
+    def _apply_inner(self, grads: list, variables: list) -> None:
         apply_with(self.inner_optimizer, grads, variables)
 
     def apply(self, grads, trainable_variables=None) -> None:
@@ -185,16 +185,16 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         self._check_variables_are_known(variables)
         pairs = zip(grads, variables, strict=True)
         learning = [variable for g, variable in pairs if g is not None]
-        self._around(lambda: self.apply_inner(grads, variables), learning)
+        self._around(lambda: self._apply_inner(grads, variables), learning)
 
-    def pass_by(self) -> None:
+    def _pass_by(self) -> None:
         """Does what an update without a gradient for any of the variables leaves."""
         self._around(lambda: pass_by(self.inner_optimizer), [])
 
     def _around(self, update, learning) -> None:
         """Acts before and after an update, in which some variables have a gradient."""
-        if self.before is not None:
-            self._assign(self.before, self._iterations == 0)
+        if self._before is not None:
+            self._assign(self._before, self._iterations == 0)
         iterations = ops.copy(self.iterations)
         update()
         # Not while gradients are accumulated or skipped.
@@ -203,11 +203,11 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
         if not self.slots:
             return
-        followed = self._trainable_variables if self.follows_all else learning
+        followed = self._trainable_variables if self._follows_all else learning
         updates = ops.copy(self._iterations)
-        self._assign(self.after, updates, is_update, variables=followed)
+        self._assign(self._after, updates, is_update, variables=followed)
 
-    def after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
+    def _after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
         """Returns the new value of a variable, or `None`, and new slots.
 
         Args:
@@ -223,7 +223,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         """Stores for each variable, on each device, what `function` returns."""
         variables = self._trainable_variables if variables is None else variables
         indices = [self._get_variable_index(variable) for variable in variables]
-        columns = self.residuals, self._slots, self._slot_residuals
+        columns = self._residuals, self._slots, self._slot_residuals
 
         def update(variable, residual, slots, slot_residuals, *scalars):
             if any(slot is None for slot in slots):  # it is its gradient: not learned
@@ -258,7 +258,9 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
 def residuals_of(optimizer: Any) -> list:
     """What an optimizer keeps beside weights of half precision: Keras's nothing."""
-    return getattr(optimizer, "residuals", [None] * len(optimizer._trainable_variables))
+    return getattr(
+        optimizer, "_residuals", [None] * len(optimizer._trainable_variables)
+    )
 
 
 def apply_with(optimizer: Any, grads: Sequence[Any], variables: Sequence[Any]) -> None:
@@ -310,7 +312,7 @@ def free_name(name: str, taken: set[str]) -> str:
 def pass_by(optimizer: Any) -> None:
     """Does what an update without a gradient for any of its variables leaves."""
     if isinstance(optimizer, Optimizer | OptimizerWrapper):
-        optimizer.pass_by()
+        optimizer._pass_by()
         return
     if optimizer.use_ema:
         variables = optimizer._trainable_variables

@@ -60,7 +60,7 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
                 decay(some)
 
     hooks = {
-        "own_rates": rates,
+        "_own_rates": rates,
         "_backend_update_step": update_step,
         "_apply_weight_decay": apply_weight_decay,
     }

@@ -73,7 +73,7 @@ def _stand_in(optimizer, variables, is_copy, like):
         if "skip_nonfinite" in part:
             part["skip_nonfinite"] = False
     stand_in = type(optimizer).from_config(config)
-    vars(innermost(stand_in))["sibling_paths"] = like.saved_paths
+    vars(innermost(stand_in))["_sibling_paths"] = like._saved_paths
     stand_in.build(variables)
     return stand_in
 

@@ -65,7 +65,7 @@ class Lookahead(OptimizerWrapper):
     """
 
     slots = ("slow",)
-    follows_all = False
+    _follows_all = False
 
     @typechecked
     def __init__(
@@ -81,11 +81,11 @@ class Lookahead(OptimizerWrapper):
         )
         self.slow_step_size = require("slow_step_size", slow_step_size, "[0, 1]")
 
-    def before(self, variable, slots, is_first):
+    def _before(self, variable, slots, is_first):
         # Not when built: weights may be loaded after that.
         return None, (ops.where(is_first, variable, slots[0]),)
 
-    def after(self, variable, slots, updates, is_update):
+    def _after(self, variable, slots, updates, is_update):
         (slow,) = slots
         syncs = is_update & (updates % self.sync_period == 0)
         phi = ops.where(syncs, slow + self.slow_step_size * (variable - slow), slow)

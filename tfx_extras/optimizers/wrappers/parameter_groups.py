@@ -99,7 +99,7 @@ class ParameterGroups(OptimizerWrapper):
     """
 
     has_fast_paths = False  # of its own: it leaves all to the optimizers
-    saved_paths: Any = None  # those that its variables had when it was saved
+    _saved_paths: Any = None  # those that its variables had when it was saved
     _own_rates = ()  # for each optimizer those of its variables, or `None`
     _is_of_0_1_0 = False
     # Rates of other optimizers as parts of that of the inner one, before that was 0.
@@ -149,7 +149,7 @@ class ParameterGroups(OptimizerWrapper):
         for optimizer, rate, own in zip(
             self._all(), rates, self._own_rates, strict=False
         ):
-            interval = getattr(innermost(optimizer), "rate_interval", None)
+            interval = getattr(innermost(optimizer), "_rate_interval", None)
             for factor in {each.factor for each in own or ()}:
                 if rate is not None and interval is not None:
                     require("learning_rate", rate * factor, interval)
@@ -170,7 +170,7 @@ class ParameterGroups(OptimizerWrapper):
         return super().variables + [v for o in others for v in o.variables]
 
     @property
-    def residuals(self):
+    def _residuals(self):
         return self._in_order([residuals_of(optimizer) for optimizer in self._all()])
 
     def _in_order(self, kept) -> list:
@@ -201,8 +201,8 @@ class ParameterGroups(OptimizerWrapper):
     def _number_of(self, variable) -> int:
         return self._numbers[self._get_variable_index(variable)]
 
-    def build_inner(self, variables):
-        paths = self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+    def _build_inner(self, variables):
+        paths = self._saved_paths = tuple(paths_of(variables, self._saved_paths))
         self._rules.require_unique(paths)
         self._rules.report(variables, paths)
         optimizers = self._all()
@@ -234,13 +234,13 @@ class ParameterGroups(OptimizerWrapper):
         own = tuple(rates[place] for place in places)
         own = None if all(rate == OwnRate() for rate in own) else own
         if isinstance(last, Optimizer):
-            last.sibling_paths = self.saved_paths
-            last.saved_paths = tuple(self.saved_paths[place] for place in places)
-            last.take_rates(own)
+            last._sibling_paths = self._saved_paths
+            last._saved_paths = tuple(self._saved_paths[place] for place in places)
+            last._take_rates(own)
         optimizer.build([variables[place] for place in places])
         return own
 
-    def apply_inner(self, grads, variables):
+    def _apply_inner(self, grads, variables):
         if not self.rule_optimizers:
             self._apply_with(0, grads, variables)
             return
@@ -277,8 +277,8 @@ class ParameterGroups(OptimizerWrapper):
 
     def get_config(self):
         variables = self._trainable_variables if self.built else None
-        groups = self._rules.get_config(variables, self.saved_paths)
-        paths = list(self.saved_paths) if self.built else None
+        groups = self._rules.get_config(variables, self._saved_paths)
+        paths = list(self._saved_paths) if self.built else None
         own = {"groups": groups, "paths": paths}
         if self._ratios is not None:
             own["ratios"] = list(self._ratios)
@@ -291,7 +291,7 @@ class ParameterGroups(OptimizerWrapper):
             groups = loaded_groups(config.get("groups"))
         given = {k: v for k, v in config.items() if k not in ("paths", "ratios")}
         optimizer = super().from_config(given | {"groups": groups}, custom_objects)
-        optimizer.saved_paths = paths
+        optimizer._saved_paths = paths
         if config.get("ratios") is not None:
             optimizer._ratios = tuple(config["ratios"])
         optimizer._is_of_0_1_0 = "paths" not in config

@@ -139,7 +139,7 @@ class Optimizer(Hypers, Callers):
     keeps_weights: bool = True
     kept_slots: Sequence[str] | None = None
     weight_decay: Any = Hyper("[0, inf)", is_live=True, is_fixed_at_0=True)
-    saved_paths: Any = None  # those of variables when it was saved
+    _saved_paths: Any = None  # those of variables when it was saved
     decides_when_built: bool = True  # which variables are excluded
     # The names of arguments, where the native class has others.
     called: Mapping[str, str] = MappingProxyType(
@@ -165,8 +165,8 @@ class Optimizer(Hypers, Callers):
         super().build(variables)
         self.add_hypers()
 
-    def now(self, learning_rate, dtype):
-        now = super().now(learning_rate, dtype)
+    def _now(self, learning_rate, dtype):
+        now = super()._now(learning_rate, dtype)
         if self.weight_decay is None:
             return now
         return now._replace(weight_decay=self.current("weight_decay", dtype))
@@ -198,14 +198,14 @@ class Optimizer(Hypers, Callers):
     def _exclude(self, var_list, var_names) -> None:
         super().exclude_from_weight_decay(var_list, var_names)
 
-    def matches(self, argument: str) -> list[bool]:
+    def _matches(self, argument: str) -> list[bool]:
         """Returns for each variable whether its path is among those of `argument`.
 
         What is found nowhere is named, once, by the name that the user wrote.
         """
         patterns, name = getattr(self, argument), self.called[argument]
-        own: Any = self.saved_paths
-        paths = getattr(self, "sibling_paths", ()) or own
+        own: Any = self._saved_paths
+        paths = getattr(self, "_sibling_paths", ()) or own
         lost = [p for p in patterns if not any(is_found([p], path) for path in paths)]
         if lost and name not in self._noted.warned:
             self._noted.warned.add(name)
@@ -221,7 +221,7 @@ class Optimizer(Hypers, Callers):
         decays = super()._found_decays()
         if not is_function(vars(self)["weight_decay"]):
             return decays
-        return [not excluded for excluded in self.matches("weight_decay_exclude")]
+        return [not excluded for excluded in self._matches("weight_decay_exclude")]
 
     def save_own_variables(self, store):
         saved = {}
@@ -321,7 +321,7 @@ class Optimizer(Hypers, Callers):
             config = with_functions(cls, with_named_schedules(config))
         paths = required_paths(config.pop("paths", None))
         optimizer = super().from_config(config, custom_objects)
-        optimizer.saved_paths = paths
+        optimizer._saved_paths = paths
         return optimizer
 
 

@@ -18,7 +18,7 @@ CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 class Wrapper(Hypers, Callers, OptimizerWrapper):
     """What comes before a wrapper of ours, to make it one of TensorFlow Addons."""
 
-    held_as = MappingProxyType({"optimizer": "inner_optimizer"})
+    _held_as = MappingProxyType({"optimizer": "inner_optimizer"})
 
     def __init__(self, optimizer: Any, *args: Any, **kwargs: Any):
         if not isinstance(optimizer, str | dict | keras.optimizers.Optimizer):

@@ -111,7 +111,7 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
             for optimizer, items in self._pairs()
         ]
 
-    def build_inner(self, variables):
+    def _build_inner(self, variables):
         paths = [path_of(variable) for variable in variables]
         found = [
             self._optimizers_of(place, variable, path)
@@ -138,7 +138,7 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
             if own:
                 groups[str(number)] = {"optimizer": optimizer, "variables": own}
         self._rules = Rules(groups)
-        super().build_inner(variables)
+        super()._build_inner(variables)
 
     def _optimizers_of(self, place, variable, path) -> list:
         """The optimizers of a variable, each once."""
@@ -159,14 +159,14 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
 
         return chosen(is_it) or chosen(is_part)
 
-    def apply_inner(self, grads, variables):
+    def _apply_inner(self, grads, variables):
         pairs = [
             (g, v)
             for g, v in zip(grads, variables, strict=True)
             if self._get_variable_index(v) not in self._idle
         ]
         if pairs:
-            super().apply_inner(*map(list, zip(*pairs, strict=True)))
+            super()._apply_inner(*map(list, zip(*pairs, strict=True)))
 
     def get_config(self):
         specs = [

@@ -65,7 +65,7 @@ class DecoupledWeightDecayExtension(Optimizer):
     decides_when_built = False
     takes_rows = True  # of a sparse gradient: only these decay
     decays_itself = True  # also by what `ParameterGroups` has for a variable
-    own_rates: Any = None
+    _own_rates: Any = None
 
     @typechecked
     def __init__(
@@ -84,9 +84,9 @@ class DecoupledWeightDecayExtension(Optimizer):
     def build(self, variables):
         if self.built or not variables:
             return
-        self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+        self._saved_paths = tuple(paths_of(variables, self._saved_paths))
         super().build(variables)
-        self.matches("weight_decay_exclude")  # which says what is lost
+        self._matches("weight_decay_exclude")  # which says what is lost
 
     def apply_gradients(self, grads_and_vars, name=None, decay_var_list=None):
         """Applies gradients, given as pairs with their variables.
@@ -139,15 +139,15 @@ class DecoupledWeightDecayExtension(Optimizer):
             store(decayed, variable, residual)
         super().update_step(gradient, variable, learning_rate)
 
-    def now(self, learning_rate, dtype):
+    def _now(self, learning_rate, dtype):
         # A formula of ours has a decay of its own.
-        return super().now(learning_rate, dtype)._replace(weight_decay=0.0)
+        return super()._now(learning_rate, dtype)._replace(weight_decay=0.0)
 
-    def now_of(self, now, index, dtype):
-        return super().now_of(now, index, dtype)._replace(weight_decay=0.0)
+    def _now_of(self, now, index, dtype):
+        return super()._now_of(now, index, dtype)._replace(weight_decay=0.0)
 
     def _decay_of(self, index, dtype) -> Any:
-        own = self.own_rates[index].weight_decay if self.own_rates else AS_IT_IS
+        own = self._own_rates[index].weight_decay if self._own_rates else AS_IT_IS
         if own is AS_IT_IS:
             return self.current("weight_decay", dtype)
         return ops.cast(own(self.iterations) if callable(own) else own or 0.0, dtype)
@@ -161,7 +161,7 @@ class DecoupledWeightDecayExtension(Optimizer):
             return index in map(self.index_of, chosen)
         if index in map(self.index_of, self._noted.excluded):
             return False
-        return not is_found(self.weight_decay_exclude, self.saved_paths[index])
+        return not is_found(self.weight_decay_exclude, self._saved_paths[index])
 
     def _exclude(self, var_list, var_names):
         self._noted.excluded += var_list or ()
@@ -176,7 +176,7 @@ class DecoupledWeightDecayExtension(Optimizer):
         excluded = [*self.weight_decay_exclude, *paths]
         config = super().get_config() | {"exclude_from_weight_decay": excluded}
         if self.built and excluded:  # what they match, when paths are others
-            config["paths"] = list(self.saved_paths)
+            config["paths"] = list(self._saved_paths)
         return config
 
 
