@@ -5,6 +5,7 @@ import pickle
 import re
 from typing import is_typeddict
 
+import keras
 import numpy as np
 import pytest
 
