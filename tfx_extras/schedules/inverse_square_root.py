@@ -63,11 +63,10 @@ def inverse_square_root(
 class InverseSquareRoot(Schedule):
     r"""Inverse square root schedule: linear warm-up, then decay with 1 / sqrt(step).
 
-    Use it when the length of training is not known in advance, as for Transformers,
-    where it is called the Noam schedule. If the number of steps is known, use
-    `WarmupCosine`, since this schedule never reaches 0. Keras has no equivalent.
-    `keras.optimizers.schedules.InverseTimeDecay` decays with 1 / step and has no
-    warm-up.
+    Use it for Transformers (as the Noam schedule), or when the length of training is
+    not known in advance. If it is known, use `WarmupCosine`, since this schedule never
+    reaches 0. Keras has no equivalent. `keras.optimizers.schedules.InverseTimeDecay`
+    decays with 1 / step and has no warm-up.
 
     $$
     \eta(t) = \begin{cases}

@@ -250,7 +250,7 @@ class SGDW(DecoupledWeightDecayExtension, SGD):
             without arguments that returns it.
         learning_rate: In [0, inf): a number, a schedule, or a function without
             arguments that returns it.
-        momentum: In [0, 1].
+        momentum: The momentum, in [0, 1].
         nesterov: Whether to use Nesterov momentum.
         name: Name of the optimizer.
         **kwargs: `exclude_from_weight_decay`, `lr`, `decay` and the options of every
