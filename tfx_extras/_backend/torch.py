@@ -209,8 +209,8 @@ class Torch(Backend):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
 
     def largest(self, x, least):
-        # With an initial value, `ops.max` returns a CPU tensor. For an empty tensor, its
-        # shape is wrong and it has no gradient.
+        # With an initial value, `ops.max` returns a CPU tensor. The result for an empty
+        # tensor would have another shape and no gradient.
         if x.shape[-1] == 0:
             return x.sum(-1, keepdim=True, dtype=x.dtype) + least
         return x.amax(-1, keepdim=True).clamp(min=least)
