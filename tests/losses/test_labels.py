@@ -382,6 +382,7 @@ ONE_HOT = np.eye(3, dtype="float32")
         (losses.SmoothedSparseCategoricalCrossentropy, ONE_HOT, "`SmoothedCategorical"),
         (losses.CategoricalFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
         (losses.SmoothedCategoricalCrossentropy, [[0], [1], [2]], "`SmoothedSparseCat"),
+        (losses.SigmoidFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
         (losses.SparsemaxLoss, [0, 1, 2], "one_hot"),
         (losses.ArcFaceLoss, ONE_HOT, "argmax"),
     ],

@@ -196,11 +196,10 @@ def require_numbers(name: str, values) -> None:
     kind = getattr(dtype, "kind", "")  # NumPy dtypes have a kind, TensorFlow's do not
     is_text = kind in ("U", "S", "O") or getattr(dtype, "name", "") == "string"
     if is_text or isinstance(values, str | bytes):
-        cure = (
-            "To convert class names to integers, use `keras.layers.StringLookup` with "
+        raise ValueError(
+            f"`{name}` must hold numbers. To convert class names to integers, use "
+            f"`keras.layers.StringLookup(num_oov_indices=0)`. Received: {values!r}"
         )
-        cure = f" {cure}`num_oov_indices=0`." if name == "y_true" else ""
-        raise ValueError(f"`{name}` must hold numbers.{cure} Received: {values!r}")
 
 
 def aligned(y_true, y_pred, sparse: str = "") -> tuple[Any, Any]:

@@ -78,14 +78,26 @@ def in_unit_interval(p):
 def within(
     x, low: float, high: float, message: str, cure="Did you mean from_logits=True?"
 ):
-    """Returns `x` clipped to [low, high], which rounding may have left slightly.
+    """Returns `x` clipped to [low, high], to undo what rounding changed. NaN stays.
 
-    Raises if a value is farther outside, where checking costs nothing. NaN stays.
+    Raises if a value is farther outside, where checking costs nothing.
     """
-    backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
+    try:
+        backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
+    except ValueError as error:
+        raise ValueError(f"{error}{_range(x)}") from None
     start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
     x = ops.where(x < start, start, x)  # not `<=`: `start` itself keeps its gradient
     return x if high == math.inf else ops.where(x > end, end, x)
+
+
+def _range(x) -> str:
+    """The minimum and maximum of predictions, for the error, if they can be read."""
+    try:
+        x = ops.convert_to_numpy(x)
+    except RuntimeError:  # PyTorch cannot read values within a transform
+        return ""
+    return f" Received: y_pred with values from {x.min():.4g} to {x.max():.4g}"
 
 
 def of_logits(y_pred) -> Logits:
@@ -119,7 +131,10 @@ def power(miss, gamma: Number):
 
 
 def at_least(x, bound: float):
-    """The maximum of `x` and `bound`. NaN stays. `ops.maximum` narrows `float64`."""
+    """The maximum of `x` and `bound`. NaN stays.
+
+    `ops.maximum` narrows `float64` on PyTorch.
+    """
     bound = ops.convert_to_tensor(bound, x.dtype)
     return ops.where(x <= bound, bound, x)
 

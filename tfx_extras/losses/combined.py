@@ -116,8 +116,8 @@ class CombinedLoss(keras.losses.Loss, Combinable):
         are_losses = all(isinstance(loss, keras.losses.Loss) for loss in losses)
         if len(reductions) != 1 or not are_losses:
             raise ValueError(
-                "Argument `losses` must be one or more losses with the same `reduction`. "
-                f"Received: losses={losses}, with reductions {reductions}"
+                "Argument `losses` must be one or more losses with the same "
+                f"`reduction`. Received: losses={losses}, with reductions {reductions}"
             )
         super().__init__(name, reductions.pop())
         self.losses = list(losses)
