@@ -161,9 +161,9 @@ class SemiSupervisedCrossentropy(FunctionLoss):
     in compiled code and on a GPU.
 
     `"mse"` gives small values, so the papers use a large `unlabeled_weight`, up to 100,
-    and raise it from 0: see `weigh_unlabeled`. Its sample weights multiply the samples
-    within both means. Lee's pseudo-labels have no threshold, which is
-    `threshold=0`. In the pi-model both views learn from each other; here only the
+    and raise it from 0: see `weigh_unlabeled`. Sample weights multiply the samples
+    within both means. Lee's pseudo-labels have no threshold: set `threshold=0` to
+    reproduce them. In the pi-model both views learn from each other. Here only the
     second does.
 
     Args:

@@ -39,7 +39,7 @@ def weighted_kappa_loss(
     r"""Weighted kappa loss: agreement beyond chance, for ordinal classification.
 
     Function form of `WeightedKappaLoss`, which has the formula. It also takes the
-    weights of the samples, because they belong into the sums of the formula.
+    sample weights, because they are part of the formula.
 
     Args:
         y_true: Classes: integers in [0, classes), of shape `(batch,)` or `(batch, 1)`,
