@@ -24,55 +24,31 @@ MODES = ("iou", "giou", "diou", "ciou")
 
 @register
 def giou_loss(y_true, y_pred, mode: str = "giou"):
-    r"""How far boxes are from covering each other.
+    r"""GIoU loss: overlap loss of bounding boxes (IoU, GIoU, DIoU or CIoU).
 
-    $$ \begin{aligned}
-        L_\text{iou} &= 1 - I / U \\
-        L_\text{giou} &= L_\text{iou} + (C - U) / C \\
-        L_\text{diou} &= L_\text{iou} + d^2 / c^2 \\
-        L_\text{ciou} &= L_\text{diou} + \alpha v, \quad
-            \alpha = \frac{v}{L_\text{iou} + v}, \quad
-            v = \frac4{\pi^2} \left( \arctan \frac wh -
-            \arctan \frac{\hat w}{\hat h} \right)^2
-        \end{aligned} $$
-
-    Here $I$ and $U$ are the areas of the intersection and the union of both boxes,
-    $C$ is that of the smallest box around both, and $c$ its diagonal; $d$ is the
-    distance of the centres, and $w$ and $h$ are width and height. To the gradient,
-    $\alpha$ is a constant. A quotient of 0 by 0 is 0, which makes the loss of equal
-    boxes without area 1.
-
-    A box is any two opposite corners, as the papers have it for predictions.
-    TensorFlow Addons takes a box with its corners in another order for one without
-    area, of which the gradient is 0.
-
-    The gradient of `"iou"` is 0 for boxes that do not meet. So is, in all modes,
-    that of a single point in the middle of a box.
+    Function form of `GIoULoss`, which has the formula.
 
     Args:
-        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of a corner and
-            those of the one opposite, `[y_min, x_min, y_max, x_max]` or
-            `[x_min, y_min, x_max, y_max]`.
+        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of two opposite
+            corners, `[y_min, x_min, y_max, x_max]` or `[x_min, y_min, x_max, y_max]`.
         y_pred: Predicted boxes, of the same shape, in the same order.
-        mode: `"iou"`, `"giou"`, `"diou"` or `"ciou"`.
+        mode: `"iou"`: intersection over union; `"giou"`: also moves boxes that do not
+            overlap; `"diou"`: also pulls the centers together; or `"ciou"`: also
+            compares aspect ratios.
 
     Returns:
-        The loss, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`, and
+        One loss per box, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`, and
         [0, 3] for `"ciou"`, of shape `(batch, ...)`, in `float32` or wider.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape, or their last axis has
-            not size 4, or `mode` is unknown.
+        ValueError: If shapes differ, the last axis does not have size 4, or `mode` is
+            unknown.
 
     Example:
         >>> loss = tfx_extras.losses.giou_loss(
         ...     [[0, 0, 2, 2], [0, 0, 1, 1]], [[0, 0, 2, 1], [0, 3, 1, 4]])
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 1.5]
-
-    References:
-        Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
-        Zheng et al., 2020. https://arxiv.org/abs/1911.08287
     """
     require_one_of("mode", mode, MODES)
     y_true, y_pred = _boxes(y_true, y_pred)
@@ -84,18 +60,57 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
 
 @register
 class GIoULoss(FunctionLoss):
-    r"""How far boxes are from covering each other.
+    r"""GIoU loss: overlap loss of bounding boxes (IoU, GIoU, DIoU or CIoU).
 
-    Class form of `giou_loss`, which has the formula, and says what boxes are.
+    Use it for bounding box regression in object detection, alone or added to a loss of
+    coordinates: `Huber() + 0.5 * GIoULoss()`. Avoid `mode="iou"` if boxes may start
+    without overlap, where its gradient is 0. Keras has no equivalent;
+    `keras.utils.bounding_boxes.compute_ciou` returns the CIoU itself, which falls as
+    this loss rises.
+
+    $$ \begin{aligned}
+        L_\text{iou} &= 1 - I / U \\
+        L_\text{giou} &= L_\text{iou} + (C - U) / C \\
+        L_\text{diou} &= L_\text{iou} + d^2 / c^2 \\
+        L_\text{ciou} &= L_\text{diou} + \alpha v, \quad
+            \alpha = \frac{v}{L_\text{iou} + v}, \quad
+            v = \frac4{\pi^2} \left( \arctan \frac wh -
+            \arctan \frac{\hat w}{\hat h} \right)^2
+        \end{aligned} $$
+
+    $I$ and $U$ are the areas of the intersection and the union of both boxes. $C$ is
+    the area of the smallest box that contains both, and $c$ is its diagonal. $d$ is the
+    distance of the centers, $w$ and $h$ are width and height of the true box, $\hat w$
+    and $\hat h$ are width and height of the predicted box. The gradient treats $\alpha$
+    as a constant. A quotient 0 / 0 counts as 0, so two equal boxes without area have
+    loss 1.
+
+    A box is given by any two opposite corners, as the papers allow for predictions.
+    TensorFlow Addons treats a box whose corners come in another order as a box without
+    area, which has gradient 0.
+
+    The gradient of `"iou"` is 0 for boxes that do not overlap. In every mode, the
+    gradient is 0 for a box that is a single point in the middle of the other box.
+
+    Returns one loss per box, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`,
+    and [0, 3] for `"ciou"`, of shape `(batch, ...)`, which `reduction` averages. Time
+    and memory grow linearly with the number of boxes.
 
     Args:
-        mode: `"iou"`, intersection over union; `"giou"`, which also moves boxes that
-            do not meet; `"diou"`, which pulls at centres; or `"ciou"`, which
-            also compares shapes.
-        **kwargs: Options of every loss: see `LossOptions`.
+        mode: `"iou"`: intersection over union; `"giou"`: also moves boxes that do not
+            overlap; `"diou"`: also pulls the centers together; or `"ciou"`: also
+            compares aspect ratios.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of two opposite
+            corners, `[y_min, x_min, y_max, x_max]` or `[x_min, y_min, x_max, y_max]`.
+        y_pred: Predicted boxes, of the same shape, in the same order.
 
     Raises:
-        ValueError: If `mode` is unknown.
+        ValueError: If `mode` is unknown, or, in a call, if shapes differ or the last
+            axis does not have size 4.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.GIoULoss(mode="diou")
