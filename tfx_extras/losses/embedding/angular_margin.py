@@ -1,4 +1,4 @@
-"""Cross-entropies of cosines that ask the own class for a margin."""
+"""Cross-entropies of cosines with a margin for the true class."""
 
 import math
 from typing import Unpack
@@ -164,9 +164,8 @@ class CosFaceLoss(FunctionLoss):
 
     Use it for metric learning with many classes, as in face recognition. You train a
     classifier and keep its embeddings, to compare samples of classes that were not in
-    the training set. It differs from `ArcFaceLoss` in that the margin is subtracted
-    from the cosine instead of added to the angle. It needs a center for each class.
-    Keras has no equivalent.
+    the training set. It subtracts the margin from the cosine, where `ArcFaceLoss` adds
+    it to the angle; both need a center for each class. Keras has no equivalent.
 
     $$ L = -\log \frac{e^{s (\cos \theta_y - m)}}{e^{s (\cos \theta_y - m)}
         + \sum_{j \ne y} e^{s \cos \theta_j}} $$
@@ -223,12 +222,12 @@ class CosFaceLoss(FunctionLoss):
 
 
 def _crossentropy(y_true, y_pred, asked, scale):
-    """Cross-entropy of scaled cosines, of which the own class's is `asked` of it."""
+    """Cross-entropy of scaled cosines, with `asked` applied to the true class's."""
     labels, cosines = sparse_labels(y_true, y_pred, None, -1)
-    message = "`y_pred` must hold cosines, in [-1, 1], and no other logits."
+    message = "`y_pred` must hold cosines, in [-1, 1], not logits of a plain layer."
     cure = (
-        "Embeddings and the columns of the kernel must have length 1: see the example "
-        "of ArcFaceLoss."
+        "Embeddings and the kernel columns of the last layer must have length 1: see "
+        "the example of ArcFaceLoss."
     )
     cosines = within(cosines, -1.0, 1.0, message, cure)
     own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)[..., 0]

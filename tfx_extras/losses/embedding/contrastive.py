@@ -1,4 +1,4 @@
-"""Losses of pairs."""
+"""Contrastive loss of labeled pairs."""
 
 from typing import Unpack
 
@@ -11,6 +11,8 @@ from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
+from tfx_extras.losses._base import numbers
+from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import without_last
 from tfx_extras.losses.embedding._distances import by_row
 from tfx_extras.losses.embedding._pairs import views
@@ -59,13 +61,16 @@ def contrastive_loss(
     """
     if from_embeddings:
         y_pred = by_row("L2", *views(y_pred, 2))
-    y, d = aligned(y_true, y_pred)
-    if len(d.shape) != 2 or d.shape[-1] not in (1, None):
+    y_pred = predictions(y_pred)
+    y_true = numbers(y_true, y_pred.dtype)
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    if any(shape[1:] not in [(), (1,), (None,)] for shape in shapes):
         raise ValueError(
-            "`y_true` and the distances must be of shape `(batch,)` or `(batch, 1)`. "
-            f"Received: y_true.shape={tuple(y.shape)}, y_pred.shape={tuple(d.shape)}"
+            "`y_true` and the distances must have shape `(batch,)` or `(batch, 1)`. For"
+            " pairs of embeddings use from_embeddings=True. "
+            f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
         )
-    y, d = without_last(y), without_last(d)
+    y, d = (without_last(x) for x in aligned(y_true, y_pred))
     pull = ops.square(ops.relu(d - positive_margin))
     push = ops.square(ops.relu(margin - d))
     return (y * pull + (1 - y) * push) * (0.5 if half else 1.0)

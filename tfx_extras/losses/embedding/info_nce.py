@@ -1,6 +1,6 @@
-"""Losses that tell the like of an anchor from all other samples by a softmax.
+"""Contrastive losses (InfoNCE): each anchor's positives against all other samples.
 
-SigLIP's, by a sigmoid each.
+They use a softmax, except SigLIP, which uses a sigmoid for each pair.
 """
 
 from typing import Unpack
@@ -91,9 +91,9 @@ class SupervisedContrastiveLoss(FunctionLoss):
     Use it for metric learning and contrastive learning from class labels, for example
     to pretrain an encoder before a linear classifier. It uses all pairs of the batch,
     without hard mining. Each batch must hold several samples of the same label: anchors
-    without a positive contribute nothing. Keras has no equivalent.
-    `keras.losses.Circle` also learns from labels and embeddings, but with another
-    formula and only for embeddings of length 1.
+    without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
 
     $$ L = -\frac1{|A|} \sum_{i \in A} \frac1{|P_i|} \sum_{p \in P_i} \log
         \frac{e^{s_{ip} / \tau}}{\sum_{k \ne i} e^{s_{ik} / \tau}} $$
@@ -516,10 +516,11 @@ class SigLIPLoss(FunctionLoss):
 
 
 def _two_sides(y_true, y_pred, temperature, from_logits, gather):
-    """Returns logits of one side against the other, the reverse, and which count."""
+    """Returns logits for both directions, and masks of negatives and matches."""
     _require_embeddings(from_logits, gather)
     if from_logits:
-        y_true, logits = _labelled(y_true, square(y_pred))
+        cure = "For embeddings use from_logits=False."
+        y_true, logits = _labelled(y_true, square(y_pred, cure))
         reverse, rows, columns, before = ops.transpose(logits), logits, logits, 0
     else:
         rows, other = (unit(side) for side in views(y_pred, 2))
@@ -535,7 +536,7 @@ def _labelled(y_true, rows):
 
 
 def _others(y_true, rows, columns, gather, before):
-    """Returns which columns are of other things than the row, and which is its own."""
+    """Returns which columns are negatives of each row, and which one matches it."""
     if y_true is None:
         is_own = own(rows, columns, before)
         return ~is_own, is_own
@@ -546,6 +547,6 @@ def _others(y_true, rows, columns, gather, before):
 def _require_embeddings(from_logits, gather) -> None:
     if gather and from_logits:
         raise ValueError(
-            "Argument `gather` needs predictions that are embeddings: give "
-            f"from_logits=False. Received: gather={gather}, from_logits={from_logits}"
+            "Argument `gather` needs embeddings: set from_logits=False. "
+            f"Received: gather={gather}, from_logits={from_logits}"
         )

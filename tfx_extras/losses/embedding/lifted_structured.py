@@ -1,4 +1,4 @@
-"""The lifted structured loss, of all positive pairs against all their negatives."""
+"""Lifted structured loss."""
 
 from typing import Unpack
 
@@ -66,7 +66,7 @@ def lifted_structured_loss(
     batch = pairs(y_true, y_pred, gather)
     d = batch.distances(distance_metric)
     pushes = log_sum_exp(margin - d, batch.negatives)
-    # Both samples of a pair share a label: if one has negatives, so has the other.
+    # Both samples of a pair have the same label: both have negatives or neither has.
     has_negatives = ops.any(batch.negatives, axis=-1, keepdims=True)
     others, _ = collected(pushes, gather)
     push = log_add_exp(pushes[:, None], others[None, :])
@@ -82,9 +82,9 @@ class LiftedStructuredLoss(FunctionLoss):
     Use it for metric learning from class labels, as in image retrieval, which is
     evaluated by recall@k. It compares each positive pair with all negatives of the
     batch, where a triplet loss uses one. Each batch must hold several samples of the
-    same label: anchors without a positive contribute nothing. Keras has no equivalent.
-    `keras.losses.Circle` also learns from labels and embeddings, but with another
-    formula and only for embeddings of length 1.
+    same label: anchors without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
 
     $$ L = \frac1{2 |P|} \sum_{(i, j) \in P} \max(J_{ij}, 0)^2, \quad
         J_{ij} = d_{ij} + \log \left( \sum_{n \in N_i} e^{m - d_{in}}

@@ -1,4 +1,4 @@
-"""The multi-similarity loss."""
+"""Multi-similarity loss."""
 
 from typing import Unpack
 
@@ -68,7 +68,8 @@ def multi_similarity_loss(
     s = backend.products(unit(batch.anchors), unit(batch.samples))
     nearest = highest(s, batch.negatives)[:, None]
     farthest = lowest(s, batch.positives)[:, None]
-    # The easy ones are left out, which NaN is not, as it is not among the hard ones.
+    # Drop easy pairs instead of keeping hard ones: any comparison with NaN is false, so
+    # this keeps NaN in the loss.
     nobody = ops.zeros_like(batch.positives)
     positives = ops.where(s - epsilon >= nearest, nobody, batch.positives)
     negatives = ops.where(s + epsilon <= farthest, nobody, batch.negatives)

@@ -1,4 +1,4 @@
-"""N-pairs losses: the similarities of an anchor as logits of its like."""
+"""N-pairs losses, for samples with one label or with several."""
 
 from typing import Unpack
 
@@ -170,8 +170,9 @@ def n_pairs_multilabel_loss(
     require_numbers("y_true", y_true)
     y = predictions(ops.convert_to_tensor(y_true, sparse=False))
     message = (
-        "`y_true` must have a number for each sample and class, of shape "
-        f"`(batch, classes)`. Received: y_true.shape={tuple(y.shape)}, "
+        "`y_true` must hold 0 or 1 for each sample and class, of shape `(batch, "
+        "classes)`. For one label per sample use NPairsLoss. "
+        f"Received: y_true.shape={tuple(y.shape)}, "
         f"y_pred.shape={tuple(s.shape)}"
     )
     if len(y.shape) != 2:
@@ -256,10 +257,10 @@ class NPairsMultilabelLoss(FunctionLoss):
 
 
 def _similarities(y_pred, from_embeddings, gather):
-    """Returns the similarities, and how many samples precede those of this replica."""
+    """Returns similarities, and where the samples of this replica begin."""
     _require_embeddings(from_embeddings, gather)
     if not from_embeddings:
-        return square(y_pred), 0
+        return square(y_pred, "For embeddings use from_embeddings=True."), 0
     anchors, samples = views(y_pred, 2)
     samples, before = collected(samples, gather)
     return backend.products(anchors, samples), before
@@ -268,14 +269,13 @@ def _similarities(y_pred, from_embeddings, gather):
 def _require_embeddings(from_embeddings, gather) -> None:
     if gather and not from_embeddings:
         raise ValueError(
-            "Argument `gather` needs predictions that are embeddings: give "
-            f"from_embeddings=True. Received: gather={gather}, "
-            f"from_embeddings={from_embeddings}"
+            "Argument `gather` needs embeddings: set from_embeddings=True. "
+            f"Received: gather={gather}, from_embeddings={from_embeddings}"
         )
 
 
 def _crossentropy(shares, logits):
-    """Cross-entropy of logits with shares of any sum; 0 if they have none."""
+    """Cross-entropy of logits with `shares` scaled to sum 1; 0 if all shares are 0."""
     total = ops.sum(shares, axis=-1, keepdims=True)
     shares = shares / ops.where(total <= 0, ops.ones_like(total), total)
     largest = backend.largest(logits, float("-inf"))

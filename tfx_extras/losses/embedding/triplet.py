@@ -1,4 +1,4 @@
-"""Losses of triplets: an anchor should be nearer to its like than to others."""
+"""Triplet losses: an anchor should be closer to its positives than to its negatives."""
 
 from typing import Unpack
 
@@ -93,9 +93,9 @@ class TripletSemiHardLoss(FunctionLoss):
     retrieval, which is evaluated by recall@k. It finds triplets in the batch and avoids
     the hardest negatives, which can collapse all embeddings to one point early in
     training (Schroff et al., 2015). Each batch must hold several samples of the same
-    label: anchors without a positive contribute nothing. Keras has no equivalent.
-    `keras.losses.Circle` also learns from labels and embeddings, but with another
-    formula and only for embeddings of length 1.
+    label: anchors without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
 
     $$ L = \frac1{|P|} \sum_{(a, p) \in P} \max(m + d_{ap} - d_{an}, 0), \quad
         n = \arg\min_{n:\ d_{an} > d_{ap}} d_{an} $$
@@ -103,8 +103,8 @@ class TripletSemiHardLoss(FunctionLoss):
     $P$ is the set of ordered pairs of different samples with the same label, $d$ the
     distance of two embeddings and $m$ the margin. The semi-hard negative $n$ is the
     nearest of the samples with another label that are farther from $a$ than $p$, or the
-    farthest of all if there is none. The loss and its gradient are 0 for a batch with
-    only one label, or without two samples of the same label.
+    farthest sample with another label if there is none. The loss and its gradient are 0
+    for a batch with only one label, or without two samples of the same label.
 
     For hard mining see `TripletHardLoss`; for triplets that the data provides see
     `TripletLoss`.
@@ -217,12 +217,12 @@ class TripletHardLoss(FunctionLoss):
     r"""Batch-hard triplet loss: hardest positive against hardest negative per anchor.
 
     Use it for metric learning from class labels with hard mining: each anchor uses the
-    farthest positive and the nearest negative of the batch (hard negatives). A wrong
-    label easily becomes the hardest positive, so avoid it when labels are noisy, and
-    use `TripletSemiHardLoss` if all embeddings collapse to one point early in training.
-    Each batch must hold several samples of the same label: anchors without a positive
-    contribute nothing. Keras has no equivalent. `keras.losses.Circle` also learns from
-    labels and embeddings, but with another formula and only for embeddings of length 1.
+    farthest positive and the nearest negative of the batch (hard negatives). Use
+    `TripletSemiHardLoss` instead when labels are noisy, since a wrong label easily
+    becomes the hardest positive, or when all embeddings collapse to one point early in
+    training. Each batch must hold several samples of the same label: anchors without a
+    positive contribute nothing. Keras has no equivalent; `keras.losses.Circle` takes
+    the same inputs, but has another formula and needs embeddings of length 1.
 
     $$ L = \frac1{|A|} \sum_{a \in A} h(\max_p d_{ap} - \min_n d_{an}), \quad
         h(x) = \max(x + m, 0) $$
@@ -409,13 +409,14 @@ class TripletLoss(FunctionLoss):
 
 
 def _semi_hard(d, negatives):
-    """Returns the column of the semi-hard negative of each pair; any, if none is.
+    """Returns the column of the semi-hard negative of each pair, any if there is none.
 
-    Also returns in which rows a negative is NaN, which may be sorted to any place.
+    Also returns which rows have a negative at distance NaN, whose place in the sorted
+    row is undefined.
     """
     infinity = ops.full_like(d, float("inf"))
     largest = ops.full_like(d, np.finfo(keras.backend.standardize_dtype(d.dtype)).max)
-    d_an = ops.where(d > largest, largest, d)  # before what is no negative
+    d_an = ops.where(d > largest, largest, d)  # sorts before other samples
     d_an = ops.where(negatives, d_an, infinity)
     is_nan = ops.isnan(ops.sum(d_an, axis=-1, keepdims=True))
     order = ops.argsort(d_an, axis=-1)

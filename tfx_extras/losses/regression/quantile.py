@@ -1,4 +1,4 @@
-"""Losses of quantiles."""
+"""Pinball (quantile) loss."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -54,15 +54,15 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 2. ]
     """
-    tau = np.asarray(tau, "float64")  # 1 - tau, too, is rounded once
+    tau = np.asarray(tau, "float64")  # so that tau - 1 is rounded only once
     align = aligned if tau.ndim == 0 else _aligned_with_quantiles
     y_true, y_pred = align(y_true, y_pred)
     if tau.ndim > 0:
         y_pred = with_last(y_pred, len(tau))
     if tau.ndim > 0 and tau.shape != (y_pred.shape[-1],):
         raise ValueError(
-            "Argument `tau` must be a number, or hold one for each of the "
-            f"{y_pred.shape[-1]} values of the last axis of `y_pred`. "
+            "Argument `tau` must be one number, or a sequence with one for each of the "
+            f"{y_pred.shape[-1]} values on the last axis of `y_pred`. "
             f"Received: tau.shape={tau.shape}, y_pred.shape={tuple(y_pred.shape)}"
         )
     error = y_true - y_pred
@@ -72,7 +72,7 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
 
 
 def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
-    """Returns both, of one shape or `y_true` with a last axis of size 1."""
+    """Returns both, with the same shape, or a last axis of size 1 in `y_true`."""
     y_pred = predictions(y_pred)
     y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
@@ -81,9 +81,9 @@ def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
     is_one = len(y_true.shape) > 0 and y_true.shape[-1] == 1
     like = y_pred[..., :1] if is_one and len(shapes[1]) > 0 else y_pred
     message = (
-        "`y_true` must have the shape of `y_pred`, of rank 2 or more, up to a last "
-        f"axis that lacks or is of size 1. Received: y_true.shape={shapes[0]}, "
-        f"y_pred.shape={shapes[1]}"
+        "If `tau` is a sequence, `y_pred` must have shape `(batch, ..., quantiles)`, "
+        "and `y_true` the same shape, or without the last axis, or with size 1 there. "
+        f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
     )
     if len(shapes[1]) < 2:
         raise ValueError(message)

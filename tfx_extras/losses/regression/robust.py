@@ -1,4 +1,4 @@
-"""Regression losses, quadratic for small errors and linear for large ones."""
+"""Robust regression losses: quadratic for small errors, linear for large ones."""
 
 from typing import Unpack
 
@@ -131,7 +131,7 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
     y_true, y_pred = aligned(y_true, y_pred)
     error = y_true - y_pred
     if beta == 0:
-        return mean(error * ops.sign(error))  # not abs: in JAX, its slope at 0 is 1
+        return mean(error * ops.sign(error))  # abs has gradient 1 at 0 in JAX
     q = _within(error, beta)
     return mean(q / beta * (error - q / 2))
 
@@ -217,8 +217,9 @@ def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
     error = y_true - y_pred
     size = ops.abs(error)
     delta_ = ops.convert_to_tensor(delta, error.dtype)
-    # delta error**2 / (hypot(error, delta) + delta), divided by the larger of the two.
-    # Small errors keep their sign: the second derivative of their size is lost at 0.
+    # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
+    # denominator divided by the larger of abs(error) and delta. Small errors keep their
+    # sign, since abs would lose the second derivative at 0.
     is_large = size > delta_
     larger = ops.where(is_large, size, delta_)
     ratio = ops.where(is_large, delta_, error) / larger
@@ -281,10 +282,10 @@ class PseudoHuber(FunctionLoss):
 
 
 def _within(error, bound):
-    """The error, or the bound with its sign; NaN stays.
+    """Clips the error to [-bound, bound]; NaN stays NaN.
 
-    Not the smaller of the bound and the absolute error: at 0, that has a second
-    derivative of 0.
+    It does not use the absolute error, with which the loss would have a second
+    derivative of 0 at 0.
     """
     bound = ops.convert_to_tensor(bound, error.dtype)
     error = ops.where(error > bound, bound, error)

@@ -1,4 +1,4 @@
-"""Losses of boxes, by how much of them overlaps."""
+"""Overlap losses of bounding boxes."""
 
 import math
 from typing import Any
@@ -53,7 +53,7 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
     require_one_of("mode", mode, MODES)
     y_true, y_pred = _boxes(y_true, y_pred)
     loss = _loss(y_true, y_pred, mode)
-    # Comparisons of corners would lose it.
+    # Comparisons of corners would drop NaN.
     is_nan = ops.any(ops.isnan(y_true) | ops.isnan(y_pred), axis=-1)
     return ops.where(is_nan, ops.full_like(loss, float("nan")), loss)
 
@@ -65,8 +65,8 @@ class GIoULoss(FunctionLoss):
     Use it for bounding box regression in object detection, alone or added to a loss of
     coordinates: `Huber() + 0.5 * GIoULoss()`. Avoid `mode="iou"` if boxes may start
     without overlap, where its gradient is 0. Keras has no equivalent;
-    `keras.utils.bounding_boxes.compute_ciou` returns the CIoU itself, which falls as
-    this loss rises.
+    `keras.utils.bounding_boxes.compute_ciou` returns the CIoU itself: the loss of
+    `mode="ciou"` is 1 minus the CIoU.
 
     $$ \begin{aligned}
         L_\text{iou} &= 1 - I / U \\
@@ -132,14 +132,15 @@ class GIoULoss(FunctionLoss):
 
 def _loss(y_true, y_pred, mode):
     (true_low, true_high), (low, high) = _corners(y_true), _corners(y_pred)
-    # Lengths along both axes. None is a difference of others, so nothing cancels.
+    # Lengths along both axes. None is the difference of two others, so nothing cancels.
     overlap = _smaller(high, true_high) - _larger(low, true_low)
     shared = ops.where(overlap >= 0, overlap, ops.zeros_like(overlap))
     gap = shared - overlap
     only = _outside(low, high, true_low, true_high)
     only_true = _outside(true_low, true_high, low, high)
     whole = shared + only + only_true + gap
-    # No ratio of areas depends on the unit of an axis, so none is too large or small.
+    # Ratios of areas do not depend on the unit of an axis, so choose one in which areas
+    # neither overflow nor underflow.
     unit = _constant_unit(whole)
     i, j = _unstack(shared / unit)
     a, c = _unstack(only / unit)
@@ -167,12 +168,12 @@ def _loss(y_true, y_pred, mode):
 
 
 def _boxes(y_true, y_pred) -> tuple[Any, Any]:
-    """Returns both in `float32` or wider, of one shape `(batch, ..., 4)`."""
+    """Returns both in `float32` or wider, with the same shape `(batch, ..., 4)`."""
     y_pred = predictions(y_pred)
     y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     message = (
-        "`y_true` and `y_pred` must have one shape `(batch, ..., 4)`. "
+        "`y_true` and `y_pred` must have the same shape `(batch, ..., 4)`. "
         f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
     )
     if len(shapes[1]) < 2 or shapes[1][-1] not in (4, None):
@@ -185,31 +186,31 @@ def _boxes(y_true, y_pred) -> tuple[Any, Any]:
 def _corners(boxes) -> tuple[Any, Any]:
     """Returns the lower and the upper corner, of shape `(..., 2)`."""
     first, second = boxes[..., :2], boxes[..., 2:]
-    # Not min and max: of an empty side they would move both ends alike.
+    # Not min and max: for a side of length 0 they would give both ends equal gradients.
     is_upright = first <= second
     low = ops.where(is_upright, first, second)
     return low, ops.where(is_upright, second, first)
 
 
 def _outside(low, high, other_low, other_high):
-    """The length of an interval that another does not cover."""
+    """Returns the length of the part of an interval that another does not cover."""
     below = _smaller(high, other_low) - low
     above = high - _larger(low, other_high)
     return ops.relu(below) + ops.relu(above)
 
 
 def _smaller(a, b):
-    """The smaller one. `ops.minimum` makes `float64` narrow, on PyTorch."""
+    """Returns the minimum. On PyTorch, `ops.minimum` casts `float64` to `float32`."""
     return ops.where(a < b, a, b)
 
 
 def _larger(a, b):
-    """The larger one. `ops.maximum` makes `float64` narrow, on PyTorch."""
+    """Returns the maximum. On PyTorch, `ops.maximum` casts `float64` to `float32`."""
     return ops.where(a > b, a, b)
 
 
 def _constant_unit(lengths):
-    """Returns what to divide by, for which 1 will do where there is no length."""
+    """Returns lengths to divide by, as constants for the gradient; 1 instead of 0."""
     return ops.stop_gradient(ops.where(lengths > 0, lengths, ops.ones_like(lengths)))
 
 
@@ -218,18 +219,18 @@ def _unstack(pairs):
 
 
 def _ratio(x, y, otherwise: float):
-    """The quotient, or `otherwise` where `y` is 0."""
+    """Returns `x / y`, or `otherwise` where `y` is 0."""
     is_zero = y == 0
     ratio = x / ops.where(is_zero, ops.ones_like(y), y)
     return ops.where(is_zero, ops.full_like(ratio, otherwise), ratio)
 
 
 def _angle(a, b):
-    """The angle between two vectors of lengths; 0 if one of them is a point."""
+    """Returns the angle between two vectors of side lengths; 0 if one is a point."""
     a, b = (x / _constant_unit(backend.largest(x, 0.0)) for x in (a, b))
     (x, y), (true_x, true_y) = _unstack(a), _unstack(b)
     sine, cosine = y * true_x - x * true_y, x * true_x + y * true_y
     is_point = (sine == 0) & (cosine == 0)
-    # A point has no angle, and none of its gradients would be finite.
+    # A point has no angle, and its gradient would not be finite.
     angle = backend.arctan2(sine, ops.where(is_point, ops.ones_like(cosine), cosine))
     return ops.where(is_point, ops.zeros_like(angle), angle)
