@@ -71,7 +71,7 @@ class ArcFaceLoss(FunctionLoss):
 
     $\theta_j$ is the angle between an embedding and the center of class $j$, $y$ is the
     true class, $m$ the margin and $s$ the scale. Beyond $\theta_y + m = \pi$, which the
-    paper leaves open, the cosine would increase again: there, it is replaced by
+    paper leaves open, the cosine would increase again. There, it is replaced by
     $-2 - \cos(\theta_y + m)$, which keeps decreasing.
 
     Predictions must be cosines. The logits of a plain `Dense` layer are not cosines.

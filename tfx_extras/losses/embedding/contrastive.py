@@ -92,8 +92,8 @@ class ContrastiveLoss(FunctionLoss):
     1 for a similar pair and 0 for a dissimilar one. With `half`, the loss is half as
     large.
 
-    In the paper, 0 means similar, the loss has the factor 1/2, and there is no $m_+$.
-    Labels are those of TensorFlow Addons.
+    In the paper, 0 means similar; here, as in TensorFlow Addons, 1 does. The paper has
+    the factor 1/2 of `half`, and no $m_+$.
 
     Returns one loss per pair, in the squared unit of $d$, of shape `(batch,)`, which
     `reduction` averages. Time and memory grow linearly with the number of pairs.

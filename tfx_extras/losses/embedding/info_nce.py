@@ -90,8 +90,8 @@ class SupervisedContrastiveLoss(FunctionLoss):
 
     Use it for metric learning and contrastive learning from class labels, for example
     to pretrain an encoder before a linear classifier. It uses all pairs of the batch,
-    without hard mining. Each batch must hold several samples of the same label: anchors
-    without a positive contribute nothing. Keras has no equivalent;
+    without hard mining. Each batch must hold several samples of the same label, since
+    anchors without a positive contribute nothing. Keras has no equivalent;
     `keras.losses.Circle` takes the same inputs, but has another formula and needs
     embeddings of length 1.
 
@@ -99,11 +99,11 @@ class SupervisedContrastiveLoss(FunctionLoss):
         \frac{e^{s_{ip} / \tau}}{\sum_{k \ne i} e^{s_{ik} / \tau}} $$
 
     $s$ is the cosine of two embeddings, $\tau$ the temperature, $P_i$ the set of other
-    samples with the label of $i$, and $A$ the set of anchors that have at least one.
-    All other anchors have loss 0 and gradient 0.
+    samples with the label of $i$, and $A$ the set of anchors that have at least one
+    such sample. All other anchors have loss 0 and gradient 0.
 
     Returns one loss per anchor, in nats, of shape `(batch,)`, which `reduction`
-    averages: it is scaled by $B / |A|$ for batch size $B$, so that the mean is $L$.
+    averages. Each is scaled by $B / |A|$ for batch size $B$, so that their mean is $L$.
     Time and memory grow with the square of the batch size.
 
     Args:
@@ -199,7 +199,7 @@ def nt_xent_loss(y_true, y_pred, temperature: Number = 0.5, gather: bool = False
 class NTXentLoss(FunctionLoss):
     r"""NT-Xent loss (SimCLR): contrasts two views of an image with all other images.
 
-    Use it for self-supervised contrastive learning without labels, as in SimCLR: both
+    Use it for self-supervised contrastive learning without labels, as in SimCLR. Both
     views are augmentations of the same image, and the views of all other images in the
     batch are negatives. It is InfoNCE with cosines, also called the normalized
     temperature-scaled cross-entropy. Small batches have few negatives; `gather` adds
@@ -212,8 +212,8 @@ class NTXentLoss(FunctionLoss):
     the other view of the image of $i$, and $\tau$ is the temperature.
 
     Returns one loss per image, in nats, of shape `(batch,)`, which `reduction`
-    averages: the mean over its two views. Time and memory grow with the square of the
-    batch size.
+    averages. Each is the mean over the two views of the image. Time and memory grow
+    with the square of the batch size.
 
     Args:
         temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
@@ -327,9 +327,9 @@ class CLIPLoss(FunctionLoss):
     $s_{ij}$ is the cosine of the embeddings of image $i$ and text $j$, or of any other
     two sides of a pair, $\tau$ is the temperature and $B$ the number of pairs.
 
-    Returns one loss per pair, in nats, of shape `(batch,)`, which `reduction` averages:
-    the mean of both directions, from image to text and from text to image. Time and
-    memory grow with the square of the batch size.
+    Returns one loss per pair, in nats, of shape `(batch,)`, which `reduction` averages.
+    Each is the mean of both directions, from image to text and from text to image. Time
+    and memory grow with the square of the batch size.
 
     Args:
         temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
@@ -456,8 +456,8 @@ class SigLIPLoss(FunctionLoss):
     the temperature, $b$ the bias and $B$ the number of pairs.
 
     Returns one loss per image, in nats, of shape `(batch,)`, which `reduction`
-    averages: the sum over all texts. Time and memory grow with the square of the batch
-    size.
+    averages. Each is the sum over all texts. Time and memory grow with the square of
+    the batch size.
 
     Args:
         temperature: $\tau$, in (0, inf). Smaller values put more weight on the most

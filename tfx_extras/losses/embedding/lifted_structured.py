@@ -82,9 +82,9 @@ class LiftedStructuredLoss(FunctionLoss):
     Use it for metric learning from class labels, as in image retrieval, which is
     evaluated by recall@k. It compares each positive pair with all negatives of the
     batch, where a triplet loss uses one. Each batch must hold several samples of the
-    same label: anchors without a positive contribute nothing. Keras has no equivalent;
-    `keras.losses.Circle` takes the same inputs, but has another formula and needs
-    embeddings of length 1.
+    same label, since anchors without a positive contribute nothing. Keras has no
+    equivalent; `keras.losses.Circle` takes the same inputs, but has another formula and
+    needs embeddings of length 1.
 
     $$ L = \frac1{2 |P|} \sum_{(i, j) \in P} \max(J_{ij}, 0)^2, \quad
         J_{ij} = d_{ij} + \log \left( \sum_{n \in N_i} e^{m - d_{in}}
@@ -95,9 +95,10 @@ class LiftedStructuredLoss(FunctionLoss):
     embeddings and $m$ the margin. The loss and its gradient are 0 for a batch with only
     one label, or without two samples of the same label.
 
-    Returns one loss per anchor, of shape `(batch,)`, which `reduction` averages: half
-    the sum over its positives, times $B / |P|$ for batch size $B$, so that the mean is
-    $L$. Time and memory grow with the square of the batch size.
+    Returns one loss per anchor, of shape `(batch,)`, which `reduction` averages. Each
+    is half the sum over the positives of the anchor, times $B / |P|$ for batch size
+    $B$, so that their mean is $L$. Time and memory grow with the square of the batch
+    size.
 
     Args:
         margin: $m$, in [0, inf), in the unit of $d$.

@@ -85,7 +85,7 @@ class MultiSimilarityLoss(FunctionLoss):
     Use it for metric learning from class labels, as in image retrieval, which is
     evaluated by recall@k. Hard mining drops the easy pairs of each anchor, and harder
     positives and hard negatives get more weight. Each batch must hold several samples
-    of the same label: anchors without a positive contribute nothing.
+    of the same label, since anchors without a positive contribute nothing.
     `keras.losses.Circle` also weights pairs by their cosine, but uses all pairs and
     needs embeddings of length 1.
 

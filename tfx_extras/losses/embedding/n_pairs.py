@@ -68,19 +68,19 @@ def n_pairs_loss(y_true, y_pred, from_embeddings: bool = False, gather: bool = F
 class NPairsLoss(FunctionLoss):
     r"""N-pairs loss: softmax cross-entropy over the similarities of each anchor.
 
-    Use it for metric learning when each anchor comes with a matching sample: all
+    Use it for metric learning when each anchor comes with a matching sample. All
     samples of the batch with another label are its negatives. Embeddings are not
     normalized, so their length must be kept small by a regularizer; `NTXentLoss` and
-    `SupervisedContrastiveLoss` normalize. Keras has no equivalent:
-    `keras.losses.CategoricalCrossentropy` with `from_logits=True` is the same only if
-    you compute the targets $t$ yourself.
+    `SupervisedContrastiveLoss` normalize. Keras has no equivalent;
+    `keras.losses.CategoricalCrossentropy` with `from_logits=True` gives the same loss
+    only if you compute the targets $t$ yourself.
 
     $$ L = -\frac1B \sum_{i=1}^B \sum_{j=1}^B t_{ij} \log \frac{e^{s_{ij}}}
         {\sum_k e^{s_{ik}}}, \quad t_{ij} = \frac{[y_i = y_j]}{\sum_k [y_i = y_k]} $$
 
     $s_{ij}$ is the similarity of anchor $i$ and sample $j$, and $y$ are the labels of
     both. $t_{ij}$ is uniform over the samples with the label of the anchor. The paper
-    also penalizes the length of embeddings: for that, give the last layer an
+    also penalizes the length of embeddings. For that, give the last layer an
     `activity_regularizer` of `keras.regularizers.L2`.
 
     Returns one loss per anchor, in nats, of shape `(batch,)`, which `reduction`
@@ -191,9 +191,9 @@ def n_pairs_multilabel_loss(
 class NPairsMultilabelLoss(FunctionLoss):
     r"""Multilabel N-pairs loss: N-pairs loss for samples with several labels each.
 
-    Use it for metric learning when each sample may have several labels, such as tags:
-    samples that share more labels with the anchor should be more similar to it. For one
-    label per sample, use `NPairsLoss`. Keras has no equivalent:
+    Use it for metric learning when each sample may have several labels, such as tags.
+    Samples that share more labels with the anchor should be more similar to it. For one
+    label per sample, use `NPairsLoss`. Keras has no equivalent;
     `keras.losses.CategoricalCrossentropy` with `from_logits=True` needs the targets
     $t$, which this loss computes.
 
@@ -207,7 +207,7 @@ class NPairsMultilabelLoss(FunctionLoss):
     gradient 0.
 
     Returns one loss per anchor, in nats, of shape `(batch,)`, which `reduction`
-    averages: it is scaled by $B / |A|$ for batch size $B$, so that the mean is $L$.
+    averages. Each is scaled by $B / |A|$ for batch size $B$, so that their mean is $L$.
     Time and memory grow with the square of the batch size.
 
     Args:

@@ -93,7 +93,7 @@ class TripletSemiHardLoss(FunctionLoss):
     retrieval, which is evaluated by recall@k. It finds triplets in the batch and avoids
     the hardest negatives, which can collapse all embeddings to one point early in
     training (Schroff et al., 2015). Each batch must hold several samples of the same
-    label: anchors without a positive contribute nothing. Keras has no equivalent;
+    label, since anchors without a positive contribute nothing. Keras has no equivalent;
     `keras.losses.Circle` takes the same inputs, but has another formula and needs
     embeddings of length 1.
 
@@ -110,8 +110,9 @@ class TripletSemiHardLoss(FunctionLoss):
     `TripletLoss`.
 
     Returns one loss per anchor, in the unit of $d$, of shape `(batch,)`, which
-    `reduction` averages: the sum over its positives, times $B / |P|$ for batch size
-    $B$, so that the mean is $L$. Memory grows with $B^2$, and time with $B^2 \log B$.
+    `reduction` averages. Each is the sum over the positives of the anchor, times
+    $B / |P|$ for batch size $B$, so that their mean is $L$. Memory grows with $B^2$,
+    and time with $B^2 \log B$.
 
     Args:
         margin: $m$, in [0, inf), in the unit of $d$.
@@ -216,13 +217,14 @@ def triplet_hard_loss(
 class TripletHardLoss(FunctionLoss):
     r"""Batch-hard triplet loss: hardest positive against hardest negative per anchor.
 
-    Use it for metric learning from class labels with hard mining: each anchor uses the
-    farthest positive and the nearest negative of the batch (hard negatives). Use
-    `TripletSemiHardLoss` instead when labels are noisy, since a wrong label easily
+    Use it for metric learning from class labels with hard mining, where each anchor
+    uses its farthest positive and its nearest negative in the batch (hard negatives).
+    Use `TripletSemiHardLoss` instead when labels are noisy, since a wrong label easily
     becomes the hardest positive, or when all embeddings collapse to one point early in
-    training. Each batch must hold several samples of the same label: anchors without a
-    positive contribute nothing. Keras has no equivalent; `keras.losses.Circle` takes
-    the same inputs, but has another formula and needs embeddings of length 1.
+    training. Each batch must hold several samples of the same label, since anchors
+    without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
 
     $$ L = \frac1{|A|} \sum_{a \in A} h(\max_p d_{ap} - \min_n d_{an}), \quad
         h(x) = \max(x + m, 0) $$
@@ -233,8 +235,8 @@ class TripletHardLoss(FunctionLoss):
     the margin. With `soft`, $h(x) = \log(1 + e^x)$, which has no margin and is never 0.
 
     Returns one loss per anchor, in the unit of $d$, of shape `(batch,)`, which
-    `reduction` averages: it is scaled by $B / |A|$ for batch size $B$, so that the mean
-    is $L$. Time and memory grow with the square of the batch size.
+    `reduction` averages. Each is scaled by $B / |A|$ for batch size $B$, so that their
+    mean is $L$. Time and memory grow with the square of the batch size.
 
     Args:
         margin: $m$, in [0, inf), in the unit of $d$. Ignored with `soft`.

@@ -95,7 +95,7 @@ def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
 class PinballLoss(FunctionLoss):
     r"""Pinball (quantile) loss: asymmetric absolute error for quantile regression.
 
-    Use it for quantile regression and prediction intervals: with `tau=[0.05, 0.95]`,
+    Use it for quantile regression and prediction intervals. With `tau=[0.05, 0.95]`,
     two outputs bound an interval that should hold 90 % of the targets. Nothing keeps
     several quantiles in order, so they may cross. Keras has no equivalent; with
     `tau=0.5`, the loss is half of `keras.losses.MeanAbsoluteError`.

@@ -51,7 +51,7 @@ class Huber(FunctionLoss):
     r"""Huber loss: quadratic for small errors, linear for large ones.
 
     Use it for robust regression, where outliers would dominate a squared error. Choose
-    `delta` above the usual errors and below the outliers: if no error exceeds it, the
+    `delta` above the usual errors and below the outliers. If no error exceeds it, the
     loss is half the squared error. `keras.losses.Huber` has the same formula, but
     broadcasts shapes that do not match and weights samples wrongly if predictions have
     shape `(batch,)`.
@@ -142,9 +142,9 @@ class SmoothL1(FunctionLoss):
 
     Use it for robust regression with outliers, for example for the bounding box
     coordinates of an object detector (Girshick, 2015). Its derivative with respect to
-    an error is at most 1, whatever `beta` is; small errors therefore weigh less if
-    `beta` is large, which `Huber` avoids. `keras.losses.Huber` with `delta=beta` is
-    `beta` times this loss.
+    an error is at most 1 in absolute value, whatever `beta` is. Small errors therefore
+    weigh less when `beta` is large; with `Huber` they do not. `keras.losses.Huber` with
+    `delta=beta` is `beta` times this loss.
 
     $$ L = \frac1n \sum_{i=1}^n \frac{q_i}{\beta}
         \left( e_i - \tfrac12 q_i \right), \quad
