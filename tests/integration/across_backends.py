@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__" and os.environ["KERAS_BACKEND"] != "tensorflow":
-    # Keras would import it for nothing, if it is there: for 6 seconds.
+    # If TensorFlow is installed, Keras would spend 6 seconds to import it, for no use.
     sys.modules["tensorflow"] = None
 
 import keras
