@@ -53,7 +53,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--every-combination",
         action="store_true",
-        help="of parameters, on TensorFlow and JAX too",
+        help="run all combinations of parameters on TensorFlow and JAX too",
     )
 
 
@@ -107,8 +107,7 @@ def covering(group):
     """A subset of one test's items that covers each value of each `parametrize`."""
     values = {item: values_of(item) for item in group}
     missing = set().union(*values.values())
-    # The order is random because the first items would combine first values only with
-    # each other.
+    # In the given order, the first values would be combined only with each other.
     order = random.Random(group[0].originalname).sample(group, len(group))
     found = set()
     while missing:

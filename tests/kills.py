@@ -50,14 +50,14 @@ WRITES = mmap.mmap(-1, 2)  # shared with children: whether they train, and write
 
 
 class Writing(keras.callbacks.Callback):
-    """Stands before and after a callback that writes, while the count is odd."""
+    """Counts up before and after a write, so that the count is odd during it."""
 
     def on_epoch_end(self, epoch, logs=None):
         WRITES[1] += 1
 
 
 class Keep(keras.callbacks.Callback):
-    """Runs after BackupAndRestore; a copy of its folder is complete or absent."""
+    """Copies BackupAndRestore's folder after it; each `whole-*` copy is complete."""
 
     def __init__(self, folder):
         self.folder = folder

@@ -28,7 +28,7 @@ def _main(module, arguments, log):
         with open(log, "w") as file:
             os.dup2(file.fileno(), 2)
     if os.environ["KERAS_BACKEND"] != "tensorflow":
-        # If TensorFlow is installed, Keras would spend 6 seconds to import it, for no
-        # use.
+        # Keras would spend 6 seconds to import TensorFlow for no use, if it is
+        # installed.
         sys.modules["tensorflow"] = None
     importlib.import_module(module).main(*arguments)

@@ -99,8 +99,7 @@ def test_the_bytes_are_of_gradients_once_and_of_weights_and_slots_twice():
     from _optimizer_step import make
     from _optimizer_step import size_of
 
-    # One layer has 4 matrices, 4 biases and 2 normalizations with a scale and an
-    # offset.
+    # A layer has 4 matrices, 4 biases and 2 normalizations with a scale and an offset.
     layer = 4 * 512 * 512 + 2 * 512 * 4 * 512 + 3 * 512 + 512 + 4 * 512 + 512 + 4 * 512
     around = (32_000 + 512) * 512 + 2 * 512
     assert size_of("transformer:12") == 12 * layer + around

@@ -102,7 +102,7 @@ def test_rates_that_callbacks_set_are_used_and_interrupted_runs_resume(make, tmp
             "loss", mode="max", patience=EPOCHS - 1, restore_best_weights=True
         ),
     ]
-    # must come before the plateau, which sets the next rate
+    # It must come before the plateau, which sets the next rate.
     if BACKEND == "tensorflow":
         board = keras.callbacks.TensorBoard(tmp_path / "board", write_graph=False)
         callbacks.insert(0, board)
@@ -127,8 +127,7 @@ def test_rates_that_callbacks_set_are_used_and_interrupted_runs_resume(make, tmp
     # The loss falls, so the "best" weights are those after the first epoch.
     assert_same(recorder.weights[0], [array(v) for v in model.trainable_variables])
 
-    # A run that is interrupted and resumed from a backup ends like an uninterrupted
-    # one.
+    # An interrupted run that resumes from a backup ends like an uninterrupted one.
     whole, resumed, scheduler = Recorder(), Recorder(), schedulers()[1]
     set_all(start)
     fit(model, [scheduler, whole])

@@ -19,7 +19,8 @@ from tests.tools import fused
 from tests.tools import wide
 
 TYPES = ["int32", "bool", "uint8", "int8", "int64", "uint32", "float32"]
-# Predictions are numbers, not class names. TensorFlow's argmax ignores NaN.
+# Labels are numbers here. With `ignore_class` they go through argmax, and TensorFlow's
+# argmax ignores NaN.
 OF_NUMBERS = [
     case
     for case in LOSSES

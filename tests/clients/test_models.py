@@ -181,7 +181,7 @@ def test_copies_of_a_compiled_model_train_on_alike(make):
 
 @each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_copies_of_an_optimizer_are_optimizers_of_the_same_arguments(make):
-    """Like copies of Keras's optimizers, they start unbuilt, and their repr says so."""
+    """Like copies of Keras's optimizers, they start without state, and warn of it."""
     optimizer = make(RATE)
     other = pickled(optimizer)
     assert copy.deepcopy(optimizer).get_config() == optimizer.get_config()

@@ -106,7 +106,7 @@ def test_autocast_does_not_reach_a_distance_of_the_user():
         return torch.relu(2 - x @ y.T)
 
     y_true, y_pred = np.array([0, 0, 1, 1]), parts()[0][:4, :3]
-    # with this margin, no triplet has loss 0
+    # With this margin, no triplet has loss 0.
     options = {"margin": 8.0, "distance_metric": distance}
     loss = losses.triplet_hard_loss(y_true, y_pred, **options)
     assert (array(loss) > 0).all()
@@ -135,7 +135,7 @@ KINDS += [OPTIMIZERS[0].make, lambda: Product(0.1)]
 def test_autocast_does_not_change_an_update(make):
     def trained():
         start = np.linspace(-1, 1, 12).reshape(3, 4)
-        # autocast would leave float64 as it is
+        # Autocast would leave float64 as it is.
         weights = keras.Variable(start, dtype="float32")
         gradient = ops.convert_to_tensor(np.linspace(0, 3, 12).reshape(3, 4), "float32")
         make().apply([gradient], [weights])

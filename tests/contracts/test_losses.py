@@ -111,7 +111,7 @@ def test_matches_its_reference(case, device, dtype, tolerance, least):
     def compute(x):
         return case.compute(y_true, x)
 
-    # Enable float64 only where it is tested, so that a loss that widens itself is
+    # With float64 enabled only where it is tested, a loss that widens itself is
     # noticed.
     with wide() if dtype == "float64" else nullcontext(), on(device):
         loss = fused(compute)(ops.convert_to_tensor(y_pred))
@@ -129,7 +129,7 @@ def assert_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
 
     def compute(x):
         loss = case.compute(y_true, x)
-        # the dtype must not be wider
+        # The dtype must not be wider.
         assert keras.backend.standardize_dtype(loss.dtype) == dtype
         return loss
 
@@ -398,7 +398,7 @@ def test_default_name_is_that_of_the_function(case):
 
 
 @each([case for case in LOSSES if case.changes])
-# formulas are the same on all backends, which the tests above compare
+# Formulas are the same on all backends, which the tests above compare.
 @pytest.mark.only("torch")
 def test_each_change_matters(case):
     y_true, y_pred = case.inputs()

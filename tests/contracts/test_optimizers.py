@@ -181,7 +181,7 @@ def test_slots_are_wide_whatever_the_weights(case):
         optimizer = case.make(use_ema=True, gradient_accumulation_steps=2)
         optimizer.build([variable])
         dtypes = {v.path.split("/")[-1]: v.dtype for v in optimizer.variables[2:]}
-        # Averages have the dtype of the weights, and keep their rounding error
+        # Averages have the dtype of the weights; their rounding error is kept
         # separately.
         narrow = {"w_average"}
         if dtype == "bfloat16":
@@ -258,7 +258,7 @@ def test_config_round_trip(case):
 
 
 @each(OPTIMIZERS)
-# formulas are the same on all backends, which the tests above compare
+# Formulas are the same on all backends, which the tests above compare.
 @pytest.mark.only("torch")
 def test_a_changed_hyperparameter_changes_the_result(case, gradients):
     before = run(case.make(), gradients)

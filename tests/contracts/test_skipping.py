@@ -202,8 +202,7 @@ def test_where_xla_drops_the_error_weights_say_it():
     assert np.isfinite(model.get_weights()[0]).all()
     fit(model, [4, 8, 12])
     assert np.isnan(model.get_weights()[0]).all()
-    # The third batch is skipped, and so is each later one, since the weights are not
-    # finite.
+    # The third batch is skipped, and so are all later ones: the weights are not finite.
     assert model.optimizer.skipped.numpy() == 4
     assert model.optimizer.skipped_in_a_row.numpy() == 5
 

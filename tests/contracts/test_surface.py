@@ -22,7 +22,7 @@ from tfx_extras import schedules
 from tfx_extras import tfa
 from tfx_extras._typed import arguments_of
 
-# Public names other than losses, optimizers, schedules and layers.
+# Public names without cases: helpers, options and the base.
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
     *("layer_wise_decay", "update_batch_norm"),

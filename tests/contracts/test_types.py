@@ -212,7 +212,7 @@ def test_a_near_name_that_means_something_else_is_not_suggested():
     with pytest.raises(
         TypeError, match=r"`momentum`\. Its arguments are: learning_rate, "
     ):
-        # COCOB has no `momentum`; `ema_momentum` is another argument
+        # COCOB has no `momentum`; `ema_momentum` is another argument.
         optimizers.COCOB(momentum=0.9)
 
 

@@ -129,7 +129,7 @@ def test_accumulated_gradients_count_as_one_update(case, gradients):
 
 @each_class(WRAPPERS)
 def test_updates_are_counted_from_when_it_wraps(case, gradients):
-    """The inner optimizer may have trained before; its weights are then the first."""
+    """The inner optimizer may have made updates before it was wrapped."""
     inner = RAdam(RATE)
     variable = keras.Variable(START, dtype="float32", name="w")
     for g in gradients[:5]:

@@ -110,8 +110,7 @@ def faults(way, one, several):
         furthest = max(
             error(f, one[key], 1e-2 if "bfloat16" in key else 1e-5) for f in found
         )
-        # Without `gather`, the value differs, except in a program that sees the whole
-        # batch.
+        # Without `gather`, the value differs unless the program sees the whole batch.
         differs = "gather=False" in key and way.backend != "jax"
         if (furthest > 100) if differs else (furthest <= 1):
             right += 1

@@ -95,7 +95,7 @@ def mean_loss(y_true, y_pred):
 def check_layouts(model, optimizer, is_split):
     """Checks that state is where its variable is, and sharded in the same way."""
     by_shape = {tuple(v.shape): v.value.sharding for v in model.trainable_variables}
-    # otherwise a shape would not identify the variable of its state
+    # Otherwise a shape would not identify the variable of its state.
     assert len(by_shape) == 3
     for v in [*model.trainable_variables, *optimizer.variables]:
         where = v.value.sharding

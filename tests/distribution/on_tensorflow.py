@@ -35,8 +35,7 @@ def main(paths, rank=0, *ports):
             tf.config.list_physical_devices("CPU")[0],
             [tf.config.LogicalDeviceConfiguration()] * DEVICES,
         )
-    # A cluster's servers start with its strategy, which must exist before any
-    # computation.
+    # A strategy starts the servers of its cluster, which must precede any computation.
     strategies = {way: WAYS[way]() for way in paths}
     from tests.distribution import work
 

@@ -107,8 +107,7 @@ LOSSES = (
 
 
 LEFT_OUT = 0.5
-# The dtype of each loss's labels. Replicas must be able to exchange all of these
-# dtypes.
+# The dtype of each loss's labels. Replicas must be able to exchange all of them.
 LABELS = {
     "LiftedStructuredLoss": "int16",
     "MultiSimilarityLoss": "bool",

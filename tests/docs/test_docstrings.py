@@ -9,8 +9,7 @@ import pytest
 import tfx_extras
 from tfx_extras import tfa
 
-# These two backends run with and without graphs. The contracts hold JAX to the same
-# numbers.
+# They run with and without graphs. The contracts hold JAX to the same numbers.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 NAMES = {"keras": keras, "np": np, "tfx_extras": tfx_extras}
 PACKAGES = [

@@ -45,8 +45,7 @@ def test_a_killed_worker_stops_the_other_and_both_go_on_from_the_checkpoint(tmp_
     module, log = "tests.examples.forked", tmp_path / "log"
     processes.run(module, tmp_path, SCRIPT, arguments, log=log)
     said = (tmp_path / "printed").read_text()
-    # The other worker ended by itself: it was not killed (-9), and did not wait
-    # forever.
+    # The other worker ended by itself: it was not killed (-9), and did not hang.
     (seconds,) = re.findall(r"ended with \[1, -9\], the last (\d+) s", said)
     assert int(seconds) < 120
     assert "Error" in said

@@ -25,8 +25,7 @@ EXTREMES = {
     "learning_rate": (0.0, 1e-30, 1e-8, 1.0),
     "beta_1": (0.0, 0.5, 1 - 1e-6),
     "beta_2": (0.0, 0.5, 1 - 1e-6),
-    # The minimum, because with beta_2=0 and no gradient, Adam's step is momentum /
-    # epsilon.
+    # A minimum, since with beta_2=0 and no gradient Adam's step is momentum / epsilon.
     "epsilon": (1e-15, 1e-8, 1.0, 1e6),
     "weight_decay": (0.0, 1e-30, 0.5),
     "clipnorm": (1e-30, 1.0, 1e15),
@@ -113,7 +112,7 @@ def of_optimizer(random):
             before = [array(v) for v in variables]
             try:
                 made.apply(grads, variables)
-                return text, "a gradient of another shape was taken"
+                return text, "a gradient of another shape was accepted"
             except ValueError as error:
                 if "shape" not in str(error):
                     return text, f"unclear: {error}"

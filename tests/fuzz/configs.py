@@ -179,7 +179,7 @@ def attempt(random, i):
         reason = None  # the fault is in Keras's own objects within ours
     if canary.RUN:
         canary.RUN.clear()
-        reason = "what it names was run"
+        reason = "code that the configuration names was run"
     new = [name for name in set(sys.modules) - before if "canary" in name]
     if new:
         reason = f"it imported {new}"
@@ -267,10 +267,10 @@ def fault(made, config, cls, path, kind):
         if name not in now and name != "trainable":
             return f"`{name}` was left out"
     json.dumps(now, default=str)
-    # Keras changes the configuration that it is given
+    # Keras changes the configuration that it is given.
     again = cls.from_config(copy.deepcopy(now))
     if not alike(again.get_config(), now):
-        return f"loaded, saved and loaded: {again.get_config()} and not {now}"
+        return f"after a round trip: {again.get_config()} instead of {now}"
     if isinstance(made, schedules.WarmupCosine.__mro__[1]):
         rates = array(made(np.arange(5)))
         return None if np.isfinite(rates).all() else f"rates {rates}"

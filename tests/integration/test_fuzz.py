@@ -4,7 +4,7 @@ import pytest
 
 from tests.fuzz.__main__ import run
 
-# What is tested is Python code, and PyTorch runs it fastest.
+# This tests Python code, which runs fastest on PyTorch.
 pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 

@@ -255,7 +255,7 @@ def test_a_checkpoint_restores_optimizers_around_others(kind, tmp_path):
 
     def make():
         model = network(kind)
-        # otherwise it has graphs, which are not state
+        # Otherwise it has graphs, which are not state.
         model.optimizer.has_fast_paths = False
         model.optimizer.build(model.trainable_variables)
         return model, tf.train.Checkpoint(model=model, optimizer=model.optimizer)

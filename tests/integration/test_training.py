@@ -13,8 +13,7 @@ from tests.cases import each_of_base
 from tests.tools import BACKEND
 from tests.tools import array
 
-# Backends that compile take a second for each `fit`, and the base does everything but
-# the formulas.
+# With compilation, each `fit` takes a second, and only formulas differ between cases.
 IS_COMPILED = BACKEND != "torch"
 each_kind_or_one = each(OPTIMIZERS[:1]) if IS_COMPILED else each_kind(OPTIMIZERS)
 

@@ -47,8 +47,7 @@ def main():
     from tests.lives.lives import report
     from tests.lives.lives import shrunk
 
-    # A checkpoint that is restored before everything is built warns of missing
-    # variables.
+    # A checkpoint restored before everything is built warns of missing variables.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     seeds = range(options.seed, options.seed + options.lives)
     if options.life is not None:

@@ -159,8 +159,8 @@ class _Draw:
         # Keras's optimizers are tested only inside ours, and not with 16-bit weights,
         # whose rounding error they lose.
         kinds = [k for k in KINDS if k not in OF_KERAS or (within and not is_half)]
-        # LazyAdam treats sparse gradients differently, so they have to pass through
-        # groups.
+        # LazyAdam treats sparse gradients differently, so groups must pass them
+        # through.
         kinds += ["LazyAdam"] * (5 if "ParameterGroups" in within else 1)
         if within and not is_half:
             kinds += OF_KERAS * 2
@@ -332,7 +332,7 @@ def settled(life):
         for _, rule in node["rules"]:
             if has_kerass and isinstance(rule.get("weight_decay"), dict):
                 rule["weight_decay"] = 0.25
-            # the inner optimizer handles options that apply to all variables
+            # The inner optimizer handles options that apply to all variables.
             if "optimizer" in rule:
                 others = rule["optimizer"]["options"]
                 for name in ("loss_scale_factor", "skip_nonfinite", "global_clipnorm"):

@@ -48,7 +48,7 @@ class Weights:
 
 # Formulas: `function(w, g, lr, decay, t, state, ...)` returns new weights. `state` is a
 # dictionary for one variable, `t` is the number of the update, and `decay` is the
-# weight decay if it is part of the formula, otherwise 0.
+# part of the weight decay that belongs in the formula.
 
 
 def _moments(s, g, beta_1, beta_2):
@@ -277,8 +277,7 @@ class Leaf:
         self.hyper = node.get("hyper", {})
         self.options = node.get("options", {})
         self.rate = self.first_rate = node["rate"]
-        # Patterns excluded by a call, which are not in the configuration of a Keras
-        # optimizer.
+        # Patterns excluded by a call, which a Keras optimizer does not save.
         self.called = []
         self.own = None
         self.reset()
@@ -348,7 +347,7 @@ class Leaf:
         for i, g in grads.items():
             g.value = g.value + self.sums.get(i, 0.0)
             self.sums[i] = 0.0 if is_last else g.value
-            # rows of all gradients of an accumulation window
+            # The rows of all gradients of an accumulation window.
             if self.window > 1 and g.rows is not None:
                 axes = tuple(range(1, g.value.ndim))
                 g.rows = np.any(g.value != 0, axis=axes)

@@ -29,7 +29,7 @@ def larger(case, size):
 def operations(case, y_true, y_pred):
     import jax
 
-    # JAX does not count operations for a GPU
+    # JAX does not count operations for a GPU.
     with jax.default_device(jax.devices("cpu")[0]):
         lowered = jax.jit(lambda y, x: case.compute(y, x)).lower(y_true, y_pred)
         return lowered.cost_analysis()["flops"]

@@ -23,8 +23,7 @@ class OptimizerCase:
     kwargs: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     invalid: tuple[dict[str, Any], ...] = ()
-    # Hyperparameters that change nothing at a constant rate, which have their own
-    # tests.
+    # Hyperparameters that have no effect at a constant rate, with their own tests.
     tested_apart: tuple[str, ...] = ()
     # Whether weights move even with zero gradients.
     moves_alone: bool = False

@@ -51,8 +51,7 @@ def test_the_nuclear_direction_compiles():
 
 def test_a_vector_is_a_matrix_of_one_row_and_equal_values_are_no_matter():
     np.testing.assert_allclose(farthest(np.array([3.0, -4.0])), [-0.6, 0.8], rtol=1e-6)
-    # Every matrix of rank one and norm 1 in that subspace is equally far down the
-    # gradient.
+    # Any rank-one matrix of norm 1 in that subspace is equally far down the gradient.
     point = farthest(np.eye(3))
     np.testing.assert_allclose(np.linalg.norm(point, ord="nuc"), 1, rtol=1e-6)
     np.testing.assert_allclose(np.trace(point), -1, rtol=1e-6)

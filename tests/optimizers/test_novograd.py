@@ -24,7 +24,7 @@ def test_the_rate_is_of_the_momentum_or_in_it(rate_in_momentum, second):
 
 
 def test_the_variance_begins_at_the_first_gradient_that_is_not_zero():
-    """Even if other elements of the same variable had gradients before."""
+    """The first gradients of a variable may be zero."""
     variable = keras.Variable([1.0, 1.0], dtype="float32", name="w")
     optimizer = NovoGrad(0.1)
     for gradient in ([0.0, 0.0], [0.0, 0.0], [3.0, 4.0]):

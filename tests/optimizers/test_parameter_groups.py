@@ -413,9 +413,9 @@ def test_multipliers_and_decays_have_the_state_of_the_inner_optimizer_alone():
     alone.build(weights)
     sizes = [[v.shape for v in o.variables] for o in (inner, alone)]
     assert sizes[0] == sizes[1]
-    # iterations and learning rate
+    # The iterations and the learning rate.
     assert len(optimizer.variables) == len(inner.variables) + 2
-    # callbacks would take it for another optimizer
+    # Callbacks would take it for another optimizer.
     assert not hasattr(optimizer, "optimizers")
 
 

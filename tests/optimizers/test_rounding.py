@@ -29,7 +29,7 @@ def test_a_residual_of_half_a_unit_in_the_last_place_counts(dtype):
     start = np.array([1.0, 1.0 + unit, 1.5, 2 - unit, 2.0, 3.0, 4 - 2 * unit])
     w = keras.Variable(start, dtype=dtype, name="w")
     optimizer = RAdam(unit / 4)
-    # the first steps depend on momentum only, and each has the length of the rate
+    # The first steps depend on momentum only, and each has the length of the rate.
     for _ in range(4):
         optimizer.apply([-ops.ones(start.shape, dtype)], [w])
     exact = array(w) + array(optimizer._residuals[0])

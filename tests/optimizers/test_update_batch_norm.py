@@ -175,7 +175,7 @@ def test_renormalization_does_not_bring_in_what_was_measured_before():
 def test_means_of_half_precision_do_not_stand_still():
     layer = keras.layers.BatchNormalization(dtype="bfloat16")
     model = keras.Sequential([keras.Input((1,), dtype="bfloat16"), layer])
-    # if each step were rounded, they would stop at 65.5
+    # If each step were rounded, they would stop at 65.5.
     x = np.array([[64.0]] + [[66.0]] * 15)
     update_batch_norm(model, x, batch_size=1)
     np.testing.assert_array_equal(array(layer.moving_mean), 66.0)

@@ -110,7 +110,7 @@ def more_losses():
     ]
     inverted = [
         [[0, 0, 1, 1], [0.75, 0.25, 0.5, 0.625]],  # its top is below its bottom
-        # its left and right are exchanged too
+        # Its left and right are exchanged too.
         [[0, 0, 1, 1], [0.75, 0.875, 0.25, 0.125]],
     ]
     touching, inverted = np.swapaxes(touching, 0, 1), np.swapaxes(inverted, 0, 1)

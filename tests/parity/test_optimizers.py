@@ -162,8 +162,7 @@ def test_lamb_and_novograd_move_as_those_of_optax(name, device):
         if name.startswith("lamb"):
             optimizer = LAMB(**_arguments_of_optax(name))
         else:
-            # Optax uses the gradient of step 1 as the first; ours uses the first that
-            # is not 0.
+            # Optax's first gradient is that of step 1; ours is the first that is not 0.
             optimizer = NovoGrad(**_arguments_of_optax(name, beta_2=0.25))
         moves = trajectory(optimizer, "float64")
     assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)

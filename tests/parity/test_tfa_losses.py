@@ -74,8 +74,7 @@ def test_losses_are_those_of_tensorflow_addons(name, device):
     assert values.shape == value.shape
     tolerance = {"float64": 1e-9, "float32": 1e-5}[TFA.cases[name]["dtype"]]
     np.testing.assert_allclose(values, value, rtol=tolerance)
-    # Where edges of boxes meet, any value between the derivatives of both sides is
-    # right.
+    # Where box edges meet, any value between the derivatives of both sides is right.
     if TFA.cases[name]["y_pred"] != "touching":
         error = np.abs(slope - gradient).max()
         assert error <= tolerance * np.abs(gradient).max()
@@ -86,9 +85,9 @@ def test_losses_are_those_of_tensorflow_addons(name, device):
     ("symbol", "y_true"),
     [
         ("triplet_semihard_loss", "distinct"),  # NaN
-        # with no negatives, their maximum distance is taken as 0
+        # With no negatives, their maximum distance is taken as 0.
         ("triplet_semihard_loss", "one"),
-        # with no negatives, the loss is the margin, 1.0
+        # With no negatives, the loss is the margin, 1.0.
         ("triplet_hard_loss", "one"),
         ("lifted_struct_loss", "distinct"),  # NaN
         ("lifted_struct_loss", "one"),  # NaN
@@ -131,8 +130,7 @@ def test_the_soft_margin_of_far_points_does_not_overflow(device):
 @tools.each_device
 @pytest.mark.parametrize("y_true", ["large_ids", "column"])
 def test_n_pairs_keep_their_labels_apart_and_together(y_true, device):
-    # TensorFlow Addons confuses ids that are equal in float32, and gives NaN for labels
-    # in a column.
+    # float32 merges the ids, and labels in a column give NaN in TensorFlow Addons.
     value, _ = theirs(find("npairs_loss", "few", "similarities", RIGHT))
     name = find("npairs_loss", y_true, "similarities")
     assert not abs(theirs(name)[0] / value - 1) < 1e-2

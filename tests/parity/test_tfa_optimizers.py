@@ -153,8 +153,7 @@ def assert_alike(ours, theirs, tolerance):
     start = np.concatenate([start["kernel"].ravel(), start["bias"]])
     start = np.tile(start, theirs.shape[1] // len(start))
     moved = np.abs(theirs - start)
-    # Relative to the maximum movement so far, since small movements are differences of
-    # larger ones.
+    # Relative to the maximum movement, since small ones are differences of large ones.
     moved = np.maximum.accumulate(moved.max(-1, keepdims=True))
     assert (moved > 0).all()
     error = (np.abs(ours - theirs) / moved).max()

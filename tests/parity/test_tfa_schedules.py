@@ -9,7 +9,7 @@ from tests import tools
 from tests.parity import inputs
 from tfx_extras.schedules import cyclical
 
-# other backends: tests/contracts/test_schedules.py
+# Other backends: tests/contracts/test_schedules.py.
 pytestmark = pytest.mark.only("torch")
 
 TFA = inputs.Golden("tfa_schedules")

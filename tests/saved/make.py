@@ -93,7 +93,7 @@ def main():
     for number, case in enumerate(SCHEDULES):
         name, schedule = f"{case.cls.__name__}/{number}", case.make()
         config = keras.optimizers.schedules.serialize(schedule)
-        # it uses a function of the tests, which later versions may lack
+        # It uses a function of the tests, which later versions may lack.
         if "tests" in json.dumps(config):
             continue
         expected[f"{name}/rates"] = array(schedule(STEPS))

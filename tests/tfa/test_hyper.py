@@ -25,8 +25,7 @@ def make(name, **arguments):
     return cls(learning_rate=0.125, **arguments)
 
 
-# The argument, its first value, its next value, and other arguments that make it
-# matter.
+# The argument, its first and next value, and other arguments that make it matter.
 CASES = [
     *[(name, "weight_decay", 0.5, 0.25, {}) for name in ("SGDW", "AdamW")],
     *[(name, "weight_decay", 0.5, 0.25, ADAM) for name in ("RectifiedAdam", "LAMB")],
@@ -141,8 +140,7 @@ def test_what_is_set_is_no_part_of_the_state_that_is_saved(tmp_path):
     model.optimizer.weight_decay = 0.25
     held = {}
     model.optimizer.save_own_variables(held)
-    # As before hyperparameters had variables: step count, rate, and two slots per
-    # variable.
+    # As before hyperparameters had variables: step count, rate, two slots per variable.
     assert len(held) == 2 + 2 * 2
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")

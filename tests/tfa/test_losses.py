@@ -47,7 +47,7 @@ def test_losses_give_what_those_of_tensorflow_addons_gave(library, name, device)
         return getattr(tfa.losses, symbol)(y_true, y_pred, **arguments)
 
     with tools.wide(), keras.device(device):
-        # like the goldens, so that epsilon does not show
+        # Like the goldens, so that epsilon does not show.
         keras.config.set_epsilon(1e-30)
         try:
             values = tools.array(loss(ops.convert_to_tensor(y_pred.astype(dtype))))

@@ -541,8 +541,7 @@ EXTENDED_ADAM = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimize
 
 @pytest.mark.parametrize("cls", [tfa.optimizers.AdamW, EXTENDED_ADAM])
 def test_adam_with_decay_rounds_its_numbers_as_tensorflow_addons(cls):
-    # All of them are rounded to float32. Keras 3's formula rounds only the powers of
-    # betas.
+    # All are rounded to float32. Keras 3's formula rounds only the powers of betas.
     lr, b_1, b_2, wd = (float(np.float32(x)) for x in (0.001, 0.9, 0.999, 1e-4))
     gradients = np.random.default_rng(0).standard_normal((20, 3))
     expected = np.ones(3)

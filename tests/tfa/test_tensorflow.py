@@ -48,8 +48,7 @@ def test_a_sparse_gradient_is_clipped_as_the_dense_one():
 
 @pytest.mark.parametrize("name", ["SGDW:sparse", "LazyAdam:sparse"])
 def test_sparse_gradients_are_not_forgotten(name):
-    # TensorFlow Addons ignores the decay in SGDW without momentum, and amsgrad in
-    # LazyAdam.
+    # TensorFlow Addons ignores decay in SGDW without momentum, and amsgrad in LazyAdam.
     golden = parity.TFA
     case = golden.cases[name]
     ours = parity.trajectory(case, "sparse", "float64")

@@ -463,7 +463,7 @@ def test_a_mask_and_weights_leave_samples_out():
     np.testing.assert_allclose(array(head.losses[0]), exact, rtol=1e-5)
 
 
-# square, so that axes are easily confused
+# Square, so that axes are easily confused.
 SQUARE = RANDOM.normal(size=(3, 3, 4)).astype("float32")
 COUNTS = RANDOM.uniform(0.5, 2, (3, 3)).astype("float32")
 
@@ -610,8 +610,7 @@ def test_a_frozen_kernel_has_no_gradient(monkeypatch):
     if BACKEND == "torch":
         hidden.grad = None
     (frozen,), computed = gradients_of(monkeypatch, head, hidden, labels, hidden)
-    # PyTorch knows early that only this gradient is needed, and computes it with the
-    # loss.
+    # PyTorch knows that no other gradient is needed, and computes it with the loss.
     assert computed == ([{"hidden"}] if BACKEND == "tensorflow" else [])
     least = 1e-6 * np.abs(trained).max()
     np.testing.assert_allclose(frozen, trained, rtol=1e-5, atol=least)

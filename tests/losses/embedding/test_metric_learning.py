@@ -97,8 +97,8 @@ def test_the_semi_hard_negative_is_strictly_farther():
         actual = array(losses.triplet_semi_hard_loss(labels, points, margin))
         expected = references.triplet_semi_hard_loss(labels, points, margin)
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
-    # For the anchor at 0, the negative at -2 is as far as the positive; that at 3 is
-    # farther.
+    # The negative at -2 is as far from the anchor at 0 as the positive; that at 3 is
+    # not.
     value = array(losses.triplet_semi_hard_loss(labels, points, 1.5))[0]
     np.testing.assert_allclose(value, (1.5 + 2 - 3) * 5 / 8, rtol=1e-6)
 
