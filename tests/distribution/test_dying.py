@@ -48,7 +48,7 @@ def test_the_others_stop_with_an_error_and_all_go_on(tmp_path):
     (code, last), error = train(killed, dies=6)
     assert (code, last) == (1, -signal.SIGKILL)
     assert "RuntimeError" in error or "DistBackendError" in error
-    # The number of updates made.
+    # 4 is the number of updates made.
     assert 4 in [int(x) for x in state(killed) if x.shape == ()]
     codes, error = train(killed)
     assert codes == [0, 0], error

@@ -35,7 +35,7 @@ def test_every_optimizer_and_wrapper_is_in_it():
         if inspect.isclass(cls := getattr(optimizers, name))
         and issubclass(cls, keras.optimizers.Optimizer)
     }
-    # The base, and a preset of two optimizers.
+    # `Optimizer` is the base, and `Ranger` is a preset of two optimizers.
     public = public - {"Optimizer"} | {"Ranger"}
     listed = work.OPTIMIZERS.keys() | work.WRAPPERS.keys()
     assert public == listed, (

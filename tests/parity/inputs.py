@@ -47,7 +47,7 @@ def losses():
     distances = random.integers(0, 192, 12) / 64
     distances[:4] = [0, 0.5, 1, 3]  # the bounds: no distance, at a margin, beyond it
     errors = _normal(random, shape, np.exp2(random.integers(-6, 4, shape)))
-    errors[0] = [0, 0.5, -0.5, 2, -2]  # the bounds: no error, at a delta, beyond it
+    errors[0] = [0, 0.5, -0.5, 2, -2]  # the bounds: no error, and at a delta
     values = _normal(random, shape)
     hard = random.integers(0, 2, shape).astype("float64")
     return {

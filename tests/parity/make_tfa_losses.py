@@ -86,7 +86,7 @@ def cases():
 
 
 def main():
-    # WeightedKappaLoss gives its weights this dtype
+    # WeightedKappaLoss gives its weights this dtype.
     tf.keras.backend.set_floatx("float64")
     described, outputs = {}, {}
     given = inputs.of("tfa_losses")

@@ -124,7 +124,7 @@ def chosen(name, mode, dtype):
         return mode == "dense"
     if tools.BACKEND == "jax":  # compiling takes a second for each case
         return mode == "dense" and dtype == "float64" and name in ON_JAX
-    # TensorFlow Addons clips before it sums repeated rows: see below
+    # TensorFlow Addons clips before it sums repeated rows: see below.
     if used & CLIPPED:
         return False
     if "SGD" in used and "momentum" in used:  # Keras's own formula moves all rows
