@@ -36,7 +36,7 @@ def test_every_successor_exists():
     tf = importlib.import_module("tensorflow")
     roots = {"keras": keras, "tf": tf, "tfx_extras": tfx_extras}
     paths = set(re.findall(r"\b((?:keras|tf|tfx_extras)(?:\.\w+)+)", text))
-    paths -= {"keras.TqdmCallback", "tfx_extras.migrate"}  # a part of tqdm.keras
+    paths -= {"keras.TqdmCallback", "tfx_extras.migrate"}  # the first is of `tqdm.keras`
     assert len(paths) > 30
     for path in paths:
         root, *names = path.split(".")

@@ -130,7 +130,7 @@ def chosen(name, mode, dtype):
     if "SGD" in used and "momentum" in used:  # Keras's own formula moves all rows
         return False
     title = name.partition(":")[2]
-    if any(word in title for word in OF_TIME):  # this has no sparse variant
+    if any(word in title for word in OF_TIME):  # the same for sparse gradients
         return False
     return mode == "sparse" and (dtype == "float64" or name in NARROW)
 
