@@ -118,7 +118,7 @@ def options(entry: Entry) -> str:
     thing = entry.thing
     arguments = _arguments(thing)
     is_wrapper = "inner_optimizer" in arguments
-    if not (is_wrapper or "kwargs" in arguments):
+    if not name or not (is_wrapper or "kwargs" in arguments):
         return ""
     if not (inspect.isclass(thing) or thing is tfx_extras.optimizers.Ranger):
         return ""

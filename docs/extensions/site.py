@@ -76,7 +76,9 @@ def improved(body: str) -> str:
 
 def _breakable(code):
     """Code that may break after punctuation, never within a name."""
-    return re.sub(r"(?<=>)[^<]+", lambda t: re.sub(r"([./(=])", r"\1<wbr>", t[0]), code[0])
+    return re.sub(
+        r"(?<=>)[^<]+", lambda t: re.sub(r"([./(=])", r"\1<wbr>", t[0]), code[0]
+    )
 
 
 def _fitted(title):
@@ -94,7 +96,9 @@ def korean(tree: str, folder: str) -> str:
 
     def title(found):
         page = posixpath.normpath(posixpath.join(folder, found[1]))
-        return f'href="{found[1]}">{KOREAN_TITLES.get(page[: -len(".html")], found[2])}<'
+        return (
+            f'href="{found[1]}">{KOREAN_TITLES.get(page[: -len(".html")], found[2])}<'
+        )
 
     tree = re.sub(r'<span class="caption-text">([^<]*)<', caption, tree)
     return re.sub(r'href="([^"#]+\.html)">([^<]*)<', title, tree)

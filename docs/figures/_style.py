@@ -41,26 +41,26 @@ def figure(path: Path, rows=1, columns=1, width=4.4, height=3.0, size=10):
 def shape(xs, ys) -> str:
     """Says how a curve runs, for readers who do not see it."""
     xs, ys = np.asarray(xs, float), np.asarray(ys, float)
-    low, high = ys.min(), ys.max()
-    noise = 1e-3 * max(high - low, 1e-12)
-    first, last = _number(ys[0]), _number(ys[-1])
-    if high - low <= 1e-6 * max(abs(high), abs(low), 1e-12):
+    steps, noise = np.diff(ys), 1e-3 * np.ptp(ys)
+
+    def number(value):
+        return f"{0.0 if abs(value) <= noise / 10 else value:.3g}"
+
+    first, last = number(ys[0]), number(ys[-1])
+    if np.ptp(ys) <= 1e-6 * np.abs(ys).max():
         return f"is {first} everywhere"
-    for word, other, extreme, at in (
-        ("rises", "falls", "maximum", int(ys.argmax())),
-        ("falls", "rises", "minimum", int(ys.argmin())),
-    ):
-        sign = 1 if word == "rises" else -1
-        steps = sign * np.diff(ys)
-        if np.all(steps >= -noise):
+    ways = (
+        (1, "rises", "falls", "maximum", int(ys.argmax())),
+        (-1, "falls", "rises", "minimum", int(ys.argmin())),
+    )
+    for sign, word, *_ in ways:
+        if np.all(sign * steps >= -noise):
             return f"{word} from {first} to {last}"
-        if np.all(steps[:at] >= -noise) and np.all(steps[at:] <= noise):
+    for sign, word, other, extreme, at in ways:
+        if np.all(sign * steps[:at] >= -noise) and np.all(sign * steps[at:] <= noise):
             return (
-                f"{word} from {first} to a {extreme} of {_number(ys[at])} at "
-                f"{_number(xs[at])}, then {other} to {last}"
+                f"{word} from {first} to a {extreme} of {number(ys[at])} at "
+                f"{number(xs[at])}, then {other} to {last}"
             )
-    return f"starts at {first}, varies from {_number(low)} to {_number(high)} and ends at {last}"
-
-
-def _number(value) -> str:
-    return f"{0.0 if abs(value) < 1e-9 else value:.3g}"
+    low, high = number(ys.min()), number(ys.max())
+    return f"starts at {first}, varies from {low} to {high} and ends at {last}"

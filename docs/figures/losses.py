@@ -15,6 +15,8 @@ from figures._style import shape
 
 from tfx_extras import losses
 
+tf.get_logger().setLevel("ERROR")  # each curve is a graph of its own, which is meant
+
 # Four samples of two classes on a circle. The first one moves.
 ANGLES = tf.constant([20.0, 90.0, 165.0])
 CLASSES = np.array([0, 0, 1, 1])
@@ -26,6 +28,8 @@ class Curve(NamedTuple):
     label: str
     reach: tuple[float, float]
     lines: dict[str, Callable]
+    # Whether it takes all numbers as one batch, since no loop can be vectorized.
+    is_batch: bool = False
 
 
 def rows(*columns):
@@ -145,11 +149,15 @@ CURVES = {
         "feature $h$; the logits are $h$ and $-h$",
         (-3, 3),
         {
-            f"label_smoothing {e}": lambda x, e=e: losses.chunked_linear_crossentropy(
-                [0], rows(x), [[1.0, -1.0]], label_smoothing=e
+            f"label_smoothing {e}": lambda xs, e=e: losses.chunked_linear_crossentropy(
+                tf.zeros_like(xs, "int32"),
+                xs[:, None],
+                [[1.0, -1.0]],
+                label_smoothing=e,
             )
             for e in (0.0, 0.1, 0.3)
         },
+        is_batch=True,
     ),
     "SparsemaxLoss": Curve(
         *LOGIT, {"": lambda x: losses.sparsemax_loss([[1.0, 0.0]], rows(x, 0.0))}
@@ -256,28 +264,31 @@ CURVES = {
 }
 
 
-def values_and_derivatives(of, xs):
-    """A loss and its derivative at each point."""
+def values_and_derivatives(of, xs, is_batch):
+    """A loss and its derivative at each point, all in one graph."""
 
-    @tf.function
-    def at(x):
+    @tf.function(autograph=False)
+    def at(xs):
         with tf.GradientTape() as tape:
-            tape.watch(x)
-            value = tf.reduce_mean(of(x))
-        return value, tape.gradient(value, x)
+            tape.watch(xs)
+            values = of(xs) if is_batch else tf.vectorized_map(mean, xs, warn=False)
+        return values, tape.gradient(values, xs)
 
-    found = [at(x) for x in tf.constant(xs, "float32")]
-    return np.array([[float(v), float(s)] for v, s in found]).T
+    def mean(x):
+        return tf.reduce_mean(of(x))
+
+    values, derivatives = at(tf.constant(xs, "float32"))
+    return values.numpy(), derivatives.numpy()
 
 
 def curve(name, path):
     """Draws a loss above its derivative, and says what is seen."""
-    label, reach, lines = CURVES[name]
+    label, reach, lines, is_batch = CURVES[name]
     xs = np.linspace(*reach, 161)
     seen = []
     with figure(path, rows=2, height=4.6) as (above, below):
         for line, of in lines.items():
-            values, derivatives = values_and_derivatives(of, xs)
+            values, derivatives = values_and_derivatives(of, xs, is_batch)
             above.plot(xs, values, label=line)
             below.plot(xs, derivatives, label=line)
             seen.append(
@@ -292,7 +303,7 @@ def curve(name, path):
 
 
 def caption(name):
-    label, _, lines = CURVES[name]
+    label, _, lines, _ = CURVES[name]
     values = f", for {', '.join(lines)}" if any(lines) else ""
     return (
         f"Top: the loss{values}. Bottom: its derivative with respect to the value on "
