@@ -39,6 +39,6 @@ def _of_optimizer(cls) -> str:
     slots = sum(math.prod(v.shape) for v in optimizer.variables if len(v.shape)) / SIZE
     return (
         "Time grows linearly with the number of weights. For each `float32` weight, a "
-        f"step reads at least {4 * (2 + slots):g} bytes (gradient, weight and state) and "
-        f"writes {4 * (1 + slots):g}. See [measurements](../../guides/speed.md)."
+        f"step reads at least {4 * (2 + slots):g} bytes (gradient, weight and state) "
+        f"and writes {4 * (1 + slots):g}. See [measurements](../../guides/speed.md)."
     )

@@ -55,7 +55,7 @@ def entries(docstring: str) -> dict[str, str]:
 
 def listed(texts: dict[str, str], link: Callable[[str], str]) -> str:
     """A list of arguments."""
-    lines = (f"- **{_plain(name)}** – {linked(t, link)}" for name, t in texts.items())
+    lines = (f"- **{_plain(name)}**: {linked(t, link)}" for name, t in texts.items())
     return "\n".join(lines)
 
 

@@ -12,8 +12,9 @@ CAPTIONS = {
 The learning rate at each step.""",
     "losses": """## Losses
 
-The loss (top) and its derivative (bottom) as one predicted value changes and the rest of a
-small batch stays fixed. Such a curve does not show how a loss behaves in many dimensions.""",
+The loss (top) and its derivative (bottom) as one predicted value changes and the rest
+of a small batch stays fixed. Such a curve does not show how a loss behaves in many
+dimensions.""",
     "optimizers": f"""## Optimizers
 
 {figures.optimizers.RULE}""",

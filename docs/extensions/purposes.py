@@ -1,6 +1,6 @@
-"""What is for what: the order of the reference, and the words that people search for.
+"""The order of the reference by purpose, and the words that people search for.
 
-The build fails if a public name is missing in `PURPOSES`, or a name in it is not public.
+The build fails if a public name is missing in `PURPOSES`, or a name in it is unknown.
 """
 
 # Classes, and functions without a class. A function of a class follows it.
@@ -111,10 +111,10 @@ def ordered(package: str) -> dict[str, int]:
 
 
 def check(public: dict[str, set[str]]) -> None:
-    """Raises unless the table has exactly the public names without functions of classes.
+    """Raises unless the table has exactly the public names.
 
     Args:
-        public: The names of each package.
+        public: The names of each package, without functions that have a class.
     """
     for package, names in public.items():
         listed = [n for some in PURPOSES.get(package, {}).values() for n in some]
@@ -133,8 +133,8 @@ def write_words(app, docname: str, source: list[str]) -> None:
     words = WORDS.get(docname)
     if words:
         title, _, rest = source[0].partition("\n")
-        entries = "\n".join(f"single: ! {word}" for word in words)
-        source[0] = f"```{{index}}\n{entries}\n```\n\n{title}\n{rest}"
+        entries = ", ".join(f"! {word}" for word in words)
+        source[0] = f"{title}\n\n```{{index}} {entries}\n```\n\n{rest}"
 
 
 def check_words(app, env) -> None:

@@ -7,12 +7,11 @@ from figures import train
 from figures._style import COLORS
 from figures._style import figure
 
-
 CURVES = json.loads(train.RESULTS.read_text())
 BASELINES = {"Adam": ("Adam", "--"), "SGD": ("SGD, momentum 0.9", ":")}
 # What else a reader must know of a curve.
 NOTES = {
-    "ConditionalGradient": "`radius=10`: the weights do not fit into a ball of radius 1.",
+    "ConditionalGradient": "With `radius=10`; the weights do not fit into radius 1.",
     "LazyAdam": "The gradients of this network are dense, so that it behaves as Adam.",
     "Lookahead": "It wraps Adam.",
     "MovingAverage": "It wraps Adam. The curve is that of the averaged weights.",
@@ -43,18 +42,19 @@ def curves(name, path):
     )
 
 
-RULE = f"""A network of {train.FEATURES}, {train.HIDDEN} and {train.CLASSES} units learns \
-{train.SAMPLES:,} synthetic samples, {train.NOISE:.0%} of them with a random label, in \
-minibatches of {train.BATCH}, for {train.STEPS} steps at a constant learning rate. The rule \
-is the same for all: of {len(train.RATES)} learning rates from {min(train.RATES):g} to \
-{max(train.RATES):g}, the one with the lowest final validation loss; other arguments have \
-their defaults. The line is the median of {len(train.SEEDS)} seeds, the band their range. \
-Adam and SGD with momentum are grey. Such a picture does not tell which optimizer is best \
-for your network."""
+RULE = f"""\
+A network of {train.FEATURES}, {train.HIDDEN} and {train.CLASSES} units learns
+{train.SAMPLES:,} synthetic samples, {train.NOISE:.0%} of them with a random label, in
+minibatches of {train.BATCH}, for {train.STEPS} steps at a constant learning rate. The
+rule is the same for all: of {len(train.RATES)} learning rates from {min(train.RATES):g}
+to {max(train.RATES):g}, the one with the lowest final validation loss; other arguments
+have their defaults. The line is the median of {len(train.SEEDS)} seeds, the band their
+range. Adam and SGD with momentum are grey. Such a picture does not tell which optimizer
+is best for your network."""
 
 
 def caption(name):
-    return f"{RULE} {NOTES.get(name, '')}".strip()
+    return f"Validation loss during training. {RULE} {NOTES.get(name, '')}".strip()
 
 
 FIGURES = {f"optimizers/{name}": partial(curves, name) for name in train.OPTIMIZERS}

@@ -40,8 +40,8 @@ def focal_weight(path):
         axes.set(title="weight of a sample in a focal loss")
         axes.legend()
     return (
-        "The weight (1 - p)^gamma falls from 1 at p = 0 to 0 at p = 1, faster for larger "
-        "gamma; it is 1 everywhere for gamma 0."
+        "The weight (1 - p)^gamma falls from 1 at p = 0 to 0 at p = 1, faster for "
+        "larger gamma; it is 1 everywhere for gamma 0."
     )
 
 
