@@ -278,7 +278,7 @@ def test_wrong_rules_are_named(groups, message):
         ({"optimizer": "adam"}, r"optimizer'\] must be .* Received: 'adam'"),
         ({"variables": keras.layers.Dense(1)}, "such as `layer.trainable_variables`"),
         ({"variables": [1.5]}, r"'variables'\] must be a list of variables"),
-        ({"variables": ["head"]}, r"select by path, .*\['variables'\]\[0\]='head'"),
+        ({"variables": ["head"]}, r"selects by path. .*\['variables'\]\[0\]='head'"),
         ({"variables": [0]}, r"\['variables'\]\[0\]=0"),
     ],
 )

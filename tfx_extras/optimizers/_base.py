@@ -39,7 +39,7 @@ class Optimizer(WithGradients):
     $$ w_t = w_{t-1} - \eta \lambda w_{t-1} - \eta\, u_t $$
 
     $w_t$ are the weights, $\eta$ is the learning rate, $\lambda$ is the weight decay,
-    and $u_t$ is the direction that `update` returns.
+    and $u_t$ is the direction of the step, which `update` returns.
 
     A subclass names in `slots` the state tensors that it keeps for each variable, and
     defines `update`. If its step is not a direction times the learning rate, it defines
@@ -168,7 +168,7 @@ class Optimizer(WithGradients):
             for name in self.slots
         ]
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
-        # The method below would make them wider.
+        # The method below would widen the rounding errors.
         add = super().add_variable_from_reference
         self._residuals = [add_residual(add, v, "residual") for v in variables]
         if self.use_ema:

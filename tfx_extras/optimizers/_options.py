@@ -41,8 +41,8 @@ class OptimizerOptions(TypedDict, total=False):
         weight_decay: $\lambda$, in [0, inf), or a schedule of it, which is called with
             the number of steps so far. Each step subtracts
             `learning_rate * weight_decay * w` from the weights (decoupled weight decay,
-            as in AdamW), before it moves them. `LAMB` and `NovoGrad` have the decay in
-            their formula.
+            as in AdamW), before it applies the gradient. `LAMB` and `NovoGrad` have the
+            decay in their formula.
         independent_decay: Whether each step subtracts `weight_decay * w` instead,
             whatever the learning rate, as in TensorFlow Addons. For the same decay as
             before, multiply `weight_decay` by the learning rate.
@@ -73,12 +73,12 @@ class OptimizerOptions(TypedDict, total=False):
             more, whose mean makes one step. They are summed in `float32`. A variable
             that has no gradient when the step is made is not updated, and keeps its sum
             for the next step.
-        skip_nonfinite: Whether to skip NaN gradients: if any gradient contains inf or
-            NaN, on any replica, nothing changes, neither weights, state and averages
-            nor `iterations`. With `gradient_accumulation_steps`, another gradient takes
-            its place. The variable `skipped` of the optimizer counts the skipped
-            gradients, and `skipped_in_a_row` those since the last finite one. Read them
-            with `.numpy()`.
+        skip_nonfinite: Whether to skip NaN gradients. If any gradient contains inf or
+            NaN, on any replica, then weights, state, averages and `iterations` stay as
+            they are. With `gradient_accumulation_steps`, another gradient takes its
+            place. The variable `skipped` of the optimizer counts the skipped gradients,
+            and `skipped_in_a_row` those since the last finite one. Read them with
+            `.numpy()`.
         max_consecutive_skips: Maximum number of skipped gradients in a row, in
             [1, 2^31). One more raises `FloatingPointError`, or an error of the backend
             from compiled code, with the name of this argument in its message. Where
@@ -103,7 +103,7 @@ class OptimizerOptions(TypedDict, total=False):
     max_consecutive_skips: Number
 
 
-# Intervals of the options that Keras does not check.
+# Intervals of the options that are passed on to Keras.
 _INTERVALS = {
     "clipnorm": "[0, inf)",
     "clipvalue": "[0, inf)",

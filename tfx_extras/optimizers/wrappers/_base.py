@@ -226,9 +226,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         columns = self._residuals, self._slots, self._slot_residuals
 
         def update(variable, residual, slots, slot_residuals, *scalars):
-            if any(
-                slot is None for slot in slots
-            ):  # Keras overwrites it with its gradient
+            # Keras overwrites such a variable with its gradient.
+            if any(slot is None for slot in slots):
                 return
             pairs = zip(slots, slot_residuals, strict=True)
             kept = tuple(exact(slot, rest) for slot, rest in pairs)

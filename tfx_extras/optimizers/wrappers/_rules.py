@@ -204,9 +204,7 @@ def _required(pattern, rule) -> dict[str, Any]:
         is_saved = isinstance(variables, Saved) and type(item) in (int, str)
         if not (is_saved or hasattr(item, "shape")):
             what = KEYS["variables"][1]
-            cure = " To select by path, use the key of the rule." * isinstance(
-                item, str
-            )
+            cure = " The key of a rule selects by path." * isinstance(item, str)
             raise TypeError(
                 f"{name}['variables'] must be {what}.{cure} "
                 f"Received: {name}['variables'][{i}]={item!r}"

@@ -21,7 +21,7 @@ def require_usable(optimizers: Sequence[Any]) -> None:
         *within, last = chain(optimizer)
         if any(hasattr(each, "rule_optimizers") for each in within):
             raise ValueError(
-                "ParameterGroups cannot wrap ParameterGroups: put all rules in one. "
+                "ParameterGroups cannot contain ParameterGroups: put all rules in one. "
                 f"Received: {optimizer}"
             )
         if isinstance(last, keras.optimizers.LossScaleOptimizer):
@@ -31,7 +31,7 @@ def require_usable(optimizers: Sequence[Any]) -> None:
             )
         if hasattr(last, "optimizers"):
             raise ValueError(
-                "ParameterGroups cannot wrap an optimizer that has several others. "
+                "ParameterGroups cannot contain an optimizer that has several others. "
                 "Name the optimizers of a MultiOptimizer in rules instead. "
                 f"Received: {optimizer}"
             )

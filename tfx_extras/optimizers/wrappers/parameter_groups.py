@@ -40,12 +40,12 @@ __all__ = ["ParameterGroups"]
 class ParameterGroups(OptimizerWrapper):
     r"""Parameter groups: per-parameter learning rates, weight decay or optimizers.
 
-    Use it for fine-tuning with discriminative learning rates, for other weight decay on
-    some weights, or to train parts of a model with different optimizers. To exclude
-    biases from weight decay, the option `weight_decay_exclude` of an optimizer is
-    enough. `keras.optimizers.MultiOptimizer` also maps variables to optimizers, but has
-    no learning rate to read or set, and needs one more optimizer for each rate or
-    decay.
+    Use it for what PyTorch calls `param_groups`: fine-tuning with different learning
+    rates for the layers, no weight decay on some weights, or several optimizers in one
+    model. To exclude biases from weight decay, the option `weight_decay_exclude` of an
+    optimizer is enough. `keras.optimizers.MultiOptimizer` also maps variables to
+    optimizers, but has no learning rate to read or set, and needs one more optimizer
+    for each different learning rate or weight decay.
 
     $$
     w_t = A(w_{t-1}, g_t;\ \mu \eta, \lambda)
