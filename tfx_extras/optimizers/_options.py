@@ -147,9 +147,13 @@ class WithOptions(keras.optimizers.Optimizer):
                 require("learning_rate", learning_rate, self._rate_interval)
             )
         elif not is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
-            raise ValueError(  # layers and losses are callable too
+            # Classes, layers and losses are callable too.
+            hint = ""
+            if isinstance(learning_rate, type):
+                hint = f" Did you mean an instance, `{learning_rate.__name__}(...)`?"
+            raise ValueError(
                 "Argument `learning_rate` must be a number, a schedule or a function "
-                f"without arguments. Received: learning_rate={learning_rate!r}"
+                f"without arguments.{hint} Received: learning_rate={learning_rate!r}"
             )
         if isinstance(weight_decay, int | Number):
             weight_decay = require("weight_decay", weight_decay, "[0, inf)")
