@@ -33,7 +33,7 @@ def rounded(base):
     class Rounded(base):
         def update_step(self, gradient, variable, learning_rate):
             super().update_step(gradient, variable, learning_rate)
-            residual = self.residuals[self._get_variable_index(variable)]
+            residual = self._residuals[self._get_variable_index(variable)]
             if residual is not None:
                 residual.assign(ops.zeros(residual.shape, residual.dtype))
 
@@ -52,7 +52,7 @@ def stochastic(base):
 
         def update_step(self, gradient, variable, learning_rate):
             super().update_step(gradient, variable, learning_rate)
-            residual = self.residuals[self._get_variable_index(variable)]
+            residual = self._residuals[self._get_variable_index(variable)]
             exact = ops.cast(variable, "float32") + ops.cast(residual, "float32")
             # bfloat16 cuts off the lower half of the bits.
             toss = keras.random.randint(exact.shape, 0, 2**16, seed=self.seed)
@@ -71,7 +71,7 @@ def wide_residual(base):
         def build(self, variables):
             if not self.built:
                 super().build(variables)
-                self.residuals = self.add_optimizer_variables(variables, "wide")
+                self._residuals = self.add_optimizer_variables(variables, "wide")
 
     return WideResidual
 

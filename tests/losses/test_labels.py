@@ -183,7 +183,7 @@ def test_a_label_that_is_no_class_is_an_error_in_a_graph(cls):
     if len(devices()) > 1:
         assert np.isnan(function(labels, LOGITS))
         return
-    said = r"classes in \[0, 3\)\. Do labels begin at 1\?"
+    said = r"classes in \[0, 3\)\. Do labels start at 1\?"
     with pytest.raises(tf.errors.InvalidArgumentError, match=said):
         function(labels, LOGITS)
 
@@ -200,7 +200,7 @@ def test_a_label_that_is_no_class_is_an_error_in_a_graph(cls):
 )
 def test_a_label_that_is_no_class_is_named_with_the_likely_cause(cls, labels, shown):
     said = (
-        r"`y_true` must hold classes in \[0, 3\)\. Do labels begin at 1\?.*padding\?"
+        r"`y_true` must hold classes in \[0, 3\)\. Do labels start at 1\?.*padding\?"
         rf".*`ignore_class`.* Received: y_true=\[\.\.\., {shown}, \.\.\.\]"
     )
     with looked_at(), pytest.raises(ValueError, match=said):
@@ -382,6 +382,7 @@ ONE_HOT = np.eye(3, dtype="float32")
         (losses.SmoothedSparseCategoricalCrossentropy, ONE_HOT, "`SmoothedCategorical"),
         (losses.CategoricalFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
         (losses.SmoothedCategoricalCrossentropy, [[0], [1], [2]], "`SmoothedSparseCat"),
+        (losses.SigmoidFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
         (losses.SparsemaxLoss, [0, 1, 2], "one_hot"),
         (losses.ArcFaceLoss, ONE_HOT, "argmax"),
     ],
