@@ -1355,8 +1355,8 @@ FAULTS = [
             ),
             (
                 "tfx_extras/optimizers/lamb.py",
-                "return *super().traits(index), self._is_excluded[index]",
-                "return super().traits(index)",
+                "return *super()._traits(index), self._is_excluded[index]",
+                "return super()._traits(index)",
                 "excluded_by_path",
                 "tensorflow",
             ),
@@ -1393,7 +1393,7 @@ FAULTS = [
             ),
             (
                 GRAPHS,
-                "optimizer.traced_rate = rate",
+                "optimizer._traced_rate = rate",
                 "pass",
                 "set_function",
                 "tensorflow",
@@ -1407,7 +1407,7 @@ FAULTS = [
             ),
             (
                 GRAPHS,
-                "            optimizer.traits(update.place),\n",
+                "            optimizer._traits(update.place),\n",
                 "",
                 "one_by_one",
                 "tensorflow",
@@ -1870,7 +1870,7 @@ FAULTS = [
             ),
             (
                 GRADIENTS,
-                "        if self.use_ema:\n            self.move_average()",
+                "        if self.use_ema:\n            self._move_average()",
                 "        pass",
                 EMA,
                 "float64",
@@ -1898,7 +1898,7 @@ FAULTS = [
             ),
             (
                 OPTIONS,
-                "learning_rate, self.rate_interval)\n        keras",
+                "learning_rate, self._rate_interval)\n        keras",
                 'learning_rate, "[0, inf)")\n        keras',
                 GROUPS,
                 "interval",
@@ -1926,8 +1926,8 @@ FAULTS = [
             ),
             (
                 WRAPPERS + "lookahead.py",
-                "follows_all = False",
-                "follows_all = True",
+                "_follows_all = False",
+                "_follows_all = True",
                 WRAPPING,
                 "frozen",
             ),
@@ -1982,7 +1982,7 @@ FAULTS = [
             ),
             (
                 WRAPPERS + "parameter_groups.py",
-                "last.sibling_paths = self.saved_paths",
+                "last._sibling_paths = self._saved_paths",
                 "pass",
                 GROUPS,
                 "reported",

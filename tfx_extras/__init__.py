@@ -1,24 +1,37 @@
 """Losses, layers, optimizers, learning rate schedules and callbacks for Keras."""
 
+import importlib
 import sys
+from typing import Any
 
 __all__ = ["callbacks", "layers", "losses", "optimizers", "schedules"]
 __version__ = "0.1.0"
 
 
 def _only_migrates() -> bool:
-    """Whether this is `python -m tfx_extras.migrate`, which needs no Keras.
+    """Whether this is `python -m tfx_extras.migrate`, which does not need Keras.
 
-    Python imports a package before the module in it that `-m` names. Until it has
-    found that module, "-m" is the first of `sys.argv`.
+    Python imports a package before the module in it that `-m` names. Until it finds
+    that module, `sys.argv` starts with "-m".
     """
     if sys.argv[:1] != ["-m"]:
         return False
     return sys.orig_argv[-len(sys.argv)].endswith("tfx_extras.migrate")
 
 
+def __getattr__(name: str) -> Any:
+    """Imports `tfx_extras.tfa` when it is first used: most programs never need it."""
+    if name == "tfa":
+        return importlib.import_module("tfx_extras.tfa")
+    raise AttributeError(f"module 'tfx_extras' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "tfa"})
+
+
 if not _only_migrates():
-    from tfx_extras import _environment  # first: says what to do without a backend
+    from tfx_extras import _environment  # first: it explains a missing backend
     from tfx_extras import callbacks
     from tfx_extras import layers
     from tfx_extras import losses

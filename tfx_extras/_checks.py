@@ -1,4 +1,4 @@
-"""Argument checks. The interval that is tested is the interval that is shown."""
+"""Argument checks. The error message shows the same interval that is checked."""
 
 import math
 import re
@@ -11,18 +11,18 @@ from typing import Any
 import keras
 import numpy as np
 
-Number = float | np.number  # what users pass for a number; `float` admits `int`
-COUNTABLE = 2**31  # the counters of JAX and PyTorch hold less
+Number = float | np.number  # a number that users pass; `float` includes `int`
+COUNTABLE = 2**31  # the counters of JAX and PyTorch are smaller than this
 
-# As Python numbers: NumPy would round what it compares with its own.
+# Python numbers, because NumPy rounds the numbers that it compares with its own.
 _LARGEST = float(np.finfo("float32").max)
 _SMALLEST = float(np.finfo("float32").smallest_normal)
 
 
 def require(name: str, value: Number, interval: str) -> Any:
-    """Returns `value` as a Python number if it lies in `interval`, else raises.
+    """Returns `value` as a Python number if it is in `interval`. Raises otherwise.
 
-    An interval is written as in mathematics: `"[0, 1)"`, `"(0, inf)"`.
+    Intervals are written as in mathematics: `"[0, 1)"`, `"(0, inf)"`.
     """
     low, high = (float(bound) for bound in interval[1:-1].split(","))
     if not isinstance(value, int | Number):
@@ -33,18 +33,26 @@ def require(name: str, value: Number, interval: str) -> Any:
     above = number >= low if interval[0] == "[" else number > low
     below = number <= high if interval[-1] == "]" else number < high
     if not (above and below):
-        is_beyond = number == number and number != value
+        is_rounded = number == number and number != value
         raise ValueError(
             f"Argument `{name}` must be in {interval}. Received: {name}={value}"
-            + (f", which is {number} in `float32`" if is_beyond else "")
+            + (f", which is {number} in `float32`" if is_rounded else "")
+            + _cure(number, high)
         )
     if isinstance(value, int) and abs(value) >= 2**63:
-        return number  # PyTorch takes no larger one
+        return number  # PyTorch does not accept larger integers
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _cure(number: float, high: float) -> str:
+    """Suggests a fraction in place of a percentage."""
+    if high == 1 and 1 < number <= 100 and number == int(number):
+        return f". It is a fraction: for {number:g} %, give {number / 100:g}"
+    return ""
+
+
 def _in_float32(value: Any) -> float:
-    """The number; infinite or 0 if that is what `float32` makes of it."""
+    """Returns the number, or infinity or 0 if `float32` cannot represent it."""
     try:
         number = float(value)
     except OverflowError:  # an `int` of a thousand digits
@@ -58,9 +66,11 @@ def require_steps(name: str, value: Number, interval: str = "[0, inf)") -> int:
     """Returns a number of steps as an `int`: `100.0` passes, `0.5` raises."""
     require(name, value, interval)
     if value != int(value):
+        is_fraction = 0 < value < 1
+        cure = ". For a fraction of the training, multiply it by the number of steps"
         raise ValueError(
             f"Argument `{name}` must be a whole number of steps. "
-            f"Received: {name}={value}"
+            f"Received: {name}={value}" + (cure if is_fraction else "")
         )
     return int(value)
 
@@ -71,7 +81,7 @@ def require_each(
     interval: str,
     require: Callable[[str, Number, str], Any] = require,
 ) -> list:
-    """Returns `values` as a list of what `require` returns of each."""
+    """Returns the list of `require(...)` of each value."""
     if isinstance(values, str | bytes | Mapping):
         raise TypeError(
             f"Argument `{name}` must be a list of numbers. Received: {name}={values!r}"
@@ -80,7 +90,7 @@ def require_each(
 
 
 def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
-    """Returns `value` if it is one of `options`, else raises."""
+    """Returns `value` if it is one of `options`. Raises otherwise."""
     if value not in options:
         raise ValueError(
             f"Argument `{name}` must be one of {', '.join(options)}. "
@@ -90,11 +100,12 @@ def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
 
 
 def require_patterns(name: str, patterns: Sequence[str]) -> list[str]:
-    """Returns regular expressions as a list; a single one, not in a list, raises."""
+    """Returns regular expressions as a list. Raises for a single string."""
     if isinstance(patterns, str) or not all(isinstance(p, str) for p in patterns):
+        hint = f" Did you mean [{patterns!r}]?" if isinstance(patterns, str) else ""
         raise TypeError(
-            f"Argument `{name}` must be a list of regular expressions. "
-            f"Received: {name}={patterns!r}"
+            f"Argument `{name}` must be a list of regular expressions."
+            f"{hint} Received: {name}={patterns!r}"
         )
     for pattern in patterns:
         try:
@@ -108,14 +119,15 @@ def require_patterns(name: str, patterns: Sequence[str]) -> list[str]:
 
 
 def require_dtype(name: str, dtype: Any) -> None:
-    """Raises unless Keras takes `dtype` for a type, or a policy of types."""
+    """Raises if Keras does not know `dtype` as a dtype or dtype policy."""
     try:
         if isinstance(keras.dtype_policies.get(dtype), keras.DTypePolicy):
             return
-    except Exception as error:  # of any kind, by what it got
+    except Exception as error:  # its class depends on the value
         reason = error
     else:
         reason = None
     raise ValueError(
-        f"Argument `{name}` must be the name of a type. Received: {name}={dtype!r}"
+        f"Argument `{name}` must be a dtype, such as 'float32'. "
+        f"Received: {name}={dtype!r}"
     ) from reason

@@ -1,4 +1,4 @@
-"""Hyperparameters: the names of those of a function, and how they are saved."""
+"""Hyperparameters: their names, and how they are saved and loaded."""
 
 import inspect
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import keras
 
 @cache
 def parameters(function: Callable[..., Any], inputs: int) -> tuple[str, ...]:
-    """Returns the names of a function's parameters after those of its inputs."""
+    """Returns the names of a function's parameters after its first `inputs` ones."""
     return tuple(inspect.signature(function).parameters)[inputs:]
 
 
 def saved(value: Any) -> Any:
-    """Returns an argument as it is in a configuration: plain, or as a dictionary."""
+    """Returns an argument as a configuration holds it: plain, or as a dictionary."""
     if isinstance(value, list):
         return [saved(item) for item in value]
     if callable(value):  # a function, a loss, a schedule
@@ -24,7 +24,7 @@ def saved(value: Any) -> Any:
 
 
 def loaded(value: Any) -> Any:
-    """Returns the argument that `saved` made a configuration of."""
+    """Returns the argument that a configuration holds: the inverse of `saved`."""
     if isinstance(value, list):
         return [loaded(item) for item in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Says what to do where Keras cannot start, or starts as something else."""
+"""Explains what to do if Keras cannot start, or starts with another backend."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _ALIASES = {"tf": ("tensorflow",), "pytorch": ("torch",)}
 
 
 def _chosen() -> str:
-    """The backend that Keras is told to start with."""
+    """Returns the backend that Keras is configured to use."""
     home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     try:
         configured = json.loads((home / "keras.json").read_text())["backend"]
@@ -31,7 +31,7 @@ def _not_supported(backend: str) -> str:
 
 try:
     import keras
-except Exception as error:  # of any kind, by what the backend is
+except Exception as error:  # its class depends on the backend
     chosen = _chosen()
     if chosen not in BACKENDS:
         raise ImportError(_not_supported(chosen)) from error
@@ -39,8 +39,8 @@ except Exception as error:  # of any kind, by what the backend is
         raise
     raise ModuleNotFoundError(
         f"Keras is set to the backend '{chosen}', which is not installed. "
-        f'Install it: pip install "tfx-extras[{chosen}]". Or choose another '
-        "before Keras is imported, by the environment variable KERAS_BACKEND: "
+        f"Install it: pip install {chosen}. Or choose another backend: set the "
+        "environment variable KERAS_BACKEND before Keras is imported, to one of "
         + ", ".join(BACKENDS),
         name=chosen,
     ) from error
@@ -50,12 +50,12 @@ if keras.backend.backend() not in BACKENDS:
 
 
 def has_fast_paths() -> bool:
-    """Whether TFX_EXTRAS_FAST_PATHS does not say 0."""
+    """Whether the environment variable TFX_EXTRAS_FAST_PATHS is not 0."""
     return os.environ.get("TFX_EXTRAS_FAST_PATHS", "1") != "0"
 
 
 def warn_of_legacy_keras() -> None:
-    """Warns if `tf.keras` is Keras 2, which takes none of our objects as its own."""
+    """Warns if `tf.keras` is Keras 2, which cannot use the objects of this package."""
     is_tensorflow = keras.backend.backend() == "tensorflow"
     if is_tensorflow and os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True"):
         warnings.warn(

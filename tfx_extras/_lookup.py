@@ -1,4 +1,4 @@
-"""Finds public objects by name, because Keras looks only among its own."""
+"""Finds public objects by name, because Keras finds only its own by name."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from tfx_extras._suggest import key
 
 
 class Catalog:
-    """The objects of one kind, by name: those of a package.
+    """The public objects of one package, by name.
 
-    What a file makes public it says in `__all__`, and the packages above pass it on:
-    there is no other list. A name with a capital is a class, or makes an instance of
-    one, if it is registered. The functions of classes are found by name too.
+    A file lists its public names in `__all__`, and the packages above import them.
+    There is no other list. A registered name with a capital is a class, or a function
+    that makes an instance. The functions of classes are found by name too.
 
     Args:
-        kind: What the objects are, for error messages: `"loss"`.
-        base: The Keras class that they share.
-        home: Where Keras has its own.
+        kind: The kind of the objects, for error messages: `"loss"`.
+        base: The Keras class that they subclass.
+        home: The package of Keras with objects of this kind.
         names: The `globals()` of their package.
     """
 
@@ -40,14 +40,14 @@ class Catalog:
         functions = [getattr(thing, "function", None) for thing in found]
         found += [function for function in functions if function is not None]
         self._objects = {thing.__name__: thing for thing in found}
-        # Not `get` and `list`: `import *` would replace what Python calls so.
+        # Without `get` and `list`: `import *` would replace Python's `list`.
         self.public = sorted(public)
 
     def list(self, pattern: str = "*") -> list[str]:
-        """Returns the sorted names that match `pattern`, upper and lower case alike.
+        """Returns the sorted names that match `pattern`, ignoring case.
 
         Args:
-            pattern: A name with wildcards as in a shell: `"*focal*"`.
+            pattern: A name with shell wildcards: `"*focal*"`.
         """
         return sorted(
             name
@@ -56,21 +56,22 @@ class Catalog:
         )
 
     def get(self, identifier: Any, *args: Any, **arguments: Any) -> Any:
-        """Returns the object that a name, a class or a configuration stands for.
+        """Returns the object for a name, a class or a configuration.
 
         Args:
             identifier: One of
-                a name, upper and lower case alike, with or without the prefix
-                `tfx_extras>`: the name of a class gives a new instance, that of
-                a function the function;
+                a name, ignoring case, with or without the prefix `tfx_extras>`:
+                the name of a class gives a new instance, the name of a function
+                gives the function;
                 a class: gives a new instance;
                 a dictionary made by `keras.saving.serialize_keras_object`;
-                an instance, a function, or `None`: returned as it is.
-            *args: Arguments of the class; only with its name or itself.
-            **arguments: More of them, by name.
+                an instance, a function, or `None`: returned unchanged.
+            *args: Positional arguments of the class.
+            **arguments: Keyword arguments of the class.
 
         Raises:
-            ValueError: If nothing has that name; it suggests the nearest ones.
+            ValueError: If no object has this name. The message suggests similar
+                names.
         """
         found = self._find(identifier) if isinstance(identifier, str) else identifier
         if isinstance(found, type) and issubclass(found, self._base):
@@ -102,7 +103,7 @@ class Catalog:
     def _resolve(self, identifier: Any, arguments: Sequence[Any]) -> Any:
         if arguments:
             raise ValueError(
-                "Arguments go with a name or a class only. "
+                "Arguments can be given with a name or a class only. "
                 f"Received: identifier={identifier!r}, arguments={arguments}"
             )
         if isinstance(identifier, dict):
@@ -113,26 +114,26 @@ class Catalog:
         if callable(identifier) and not is_class:
             return identifier
         raise ValueError(
-            f"Not a known form of {self._kind}: give a name, an instance, a function "
+            f"Cannot interpret the {self._kind}: give a name, an instance, a function "
             f"or a configuration. Received: {identifier!r}"
         )
 
 
 def _is_made_by_name(name: str) -> bool:
-    """Whether a public name is what users make: neither a function nor a base."""
+    """Whether a public name makes an instance: not a function or an abstract base."""
     registered = keras.saving.get_registered_object(f"{PACKAGE}>{name}")
     return name[0].isupper() and registered is not None
 
 
 def _of_keras(name: str, home: ModuleType) -> str:
-    """Returns a sentence that says what of Keras's own has the name, or nothing."""
+    """Returns a sentence that names the object of Keras, or an empty string."""
     tools = {"deserialize", "get", "serialize"}
     own = [n for n in dir(home) if key(n) == key(name) and n not in tools]
     if own:
         own.sort(key=lambda n: n != name)
-        return f" `{own[0]}` is one of Keras's own: `{home.__name__}.{own[0]}`."
+        return f" `{own[0]}` is part of Keras: `{home.__name__}.{own[0]}`."
     try:  # a short name, such as "mse"
         own = home.get(name).__name__
     except (AttributeError, ValueError):
         return ""
-    return f" `{name}` is one of Keras's own: `{home.__name__}.{own}`."
+    return f" `{name}` is part of Keras: `{home.__name__}.{own}`."

@@ -1,4 +1,4 @@
-"""How objects are shown: as the call that makes them, less what is by default."""
+"""Shows objects as the call that makes them, without the default arguments."""
 
 import math
 import re
@@ -12,32 +12,32 @@ from tfx_extras._typed import arguments_of
 
 
 def shown(obj: Any) -> str:
-    """Returns an object of this package or of Keras as the call that makes it.
+    """Returns the call that makes an object of this package or of Keras.
 
-    It has the arguments without a default, and those that differ from theirs, and can
-    be read back if these can: `Lookahead(inner_optimizer=RAdam(), sync_period=5)`.
-    A class takes it as its method: `__repr__ = shown`.
+    It shows the arguments that differ from their defaults, and evaluates to an equal
+    object: `Lookahead(inner_optimizer=RAdam(), sync_period=5)`. A class uses it as its
+    method: `__repr__ = shown`.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # of functions without a name
+        with warnings.catch_warnings(action="ignore"):  # about functions without a name
             arguments = _arguments(obj)
-    except Exception:  # of any kind: debuggers show what is made by halves, too
+    except Exception:  # debuggers also show objects that are half made
         return object.__repr__(obj)
     inner = ", ".join(f"{name}={value}" for name, value in arguments.items())
     return f"{type(obj).__name__}({inner})"
 
 
 def _arguments(obj: Any) -> dict[str, str]:
-    """The arguments to show, as text."""
+    """Returns the arguments to show, as text."""
     config, arguments = obj.get_config(), {}
-    attributes = getattr(obj, "held_as", {})  # whose name is not the argument's
+    attributes = getattr(obj, "_held_as", {})  # attributes with another name
     for name, default in arguments_of(type(obj)).items():
         if name not in config:
             continue
         value = config[name]
         if name == "learning_rate":
             text = _rate(value)
-        elif isinstance(value, dict | list):  # configurations of objects, perhaps
+        elif isinstance(value, dict | list):  # may hold configurations of objects
             text = _text(getattr(obj, attributes.get(name, name), value))
         else:
             text = _text(value)
@@ -47,7 +47,7 @@ def _arguments(obj: Any) -> dict[str, str]:
 
 
 def _rate(saved: Any) -> str:
-    """A learning rate, of which a configuration has the `float32`."""
+    """Returns a learning rate as text. A configuration holds it in `float32`."""
     if isinstance(saved, float):
         return _text(float(str(np.float32(saved))))
     if not isinstance(saved, dict):
@@ -59,10 +59,10 @@ def _rate(saved: Any) -> str:
 
 
 def _derived(obj: Any, name: str) -> list[str]:
-    """What `None` stands for."""
+    """Returns the values that `None` stands for."""
     cls, function = type(obj).__name__, getattr(obj, "function", None)
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls).lower()
-    # Keras counts the names of its own: "adam", "adam_1".
+    # Keras numbers its names: "adam", "adam_1".
     counted = re.match(rf"{snake}_\d+$", str(getattr(obj, "name", "")))
     of_names = [cls.lower(), snake, getattr(function, "__name__", "")]
     of_names += [counted[0]] if counted else []

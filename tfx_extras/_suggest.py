@@ -6,13 +6,23 @@ from collections.abc import Mapping
 
 Aliases = Mapping[str, tuple[str, ...]]
 
-# What losses, optimizers and schedules are called elsewhere.
+# Names of losses, optimizers and schedules in papers and other packages.
 OBJECTS: Aliases = {
     "arcface": ("ArcFaceLoss",),
+    "averagedmodel": ("SWA", "MovingAverage"),
+    "batchhard": ("TripletHardLoss",),
+    "ciou": ("GIoULoss",),
+    "clr": ("Cyclical",),
     "cohenkappa": ("WeightedKappaLoss",),
     "cosface": ("CosFaceLoss",),
+    "cosineannealinglr": ("WarmupCosine",),
+    "cosineannealingwarmrestarts": ("WarmupCosine",),
     "cosinewarmup": ("WarmupCosine",),
+    "cycliclr": ("Cyclical",),
+    "diou": ("GIoULoss",),
     "ema": ("MovingAverage",),
+    "exponentialmovingaverage": ("MovingAverage",),
+    "fixmatch": ("SemiSupervisedCrossentropy",),
     "focalloss": (
         "SigmoidFocalCrossentropy",
         "CategoricalFocalCrossentropy",
@@ -25,17 +35,25 @@ OBJECTS: Aliases = {
         "SmoothedCategoricalCrossentropy",
         "SmoothedSparseCategoricalCrossentropy",
     ),
+    "layerwisedecay": ("ParameterGroups",),
+    "meanteacher": ("SemiSupervisedCrossentropy",),
     "multioptimizer": ("ParameterGroups",),
     "noam": ("InverseSquareRoot",),
+    "ordinal": ("WeightedKappaLoss",),
+    "polyak": ("MovingAverage", "SWA"),
+    "pseudolabel": ("SemiSupervisedCrossentropy",),
     "quantile": ("PinballLoss",),
+    "qwk": ("WeightedKappaLoss",),
     "rectifiedadam": ("RAdam",),
     "sgdr": ("WarmupCosine",),
     "simclr": ("NTXentLoss",),
+    "stochasticweightaveraging": ("SWA",),
     "supcon": ("SupervisedContrastiveLoss",),
     "trapezoidal": ("WarmupStableDecay",),
+    "uda": ("SemiSupervisedCrossentropy",),
     "wsd": ("WarmupStableDecay",),
 }
-# What arguments are called in PyTorch, Optax, papers and other versions of Keras.
+# Names of arguments in PyTorch, Optax, papers and other versions of Keras.
 ARGUMENTS: Aliases = {
     "accumulationsteps": ("gradient_accumulation_steps",),
     "b1": ("beta_1",),
@@ -78,17 +96,17 @@ ARGUMENTS: Aliases = {
     "weight": ("class_weight",),
     "weights": ("class_weight",),
 }
-# Near names that mean something else.
+# Similar names that mean something else.
 _OTHERS = {"momentum": ["emamomentum"]}
 
 
 def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
-    """Returns a sentence with what `name` may stand for, or nothing.
+    """Returns a sentence that suggests names for an unknown one, or an empty string.
 
     Args:
-        name: What was given.
-        known: The names that there are.
-        aliases: What others call them, each by its `key`.
+        name: The unknown name.
+        known: The names that exist.
+        aliases: For the `key` of a foreign name, the names that it may stand for.
     """
     short = key(name)
     by_key: dict[str, list[str]] = {}
@@ -108,12 +126,12 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
 
 
 def key(name: str) -> str:
-    """Returns a name without what writers differ in: case, underscores, hyphens."""
+    """Returns a name in lower case, without underscores and hyphens."""
     return name.lower().replace("_", "").replace("-", "")
 
 
 def _nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Those that differ least, and those that differ hardly more."""
+    """Returns up to three of the most similar names."""
     ratios = {n: difflib.SequenceMatcher(None, n, name).ratio() for n in names}
     least = max(0.6, max(ratios.values(), default=0.0) - 0.05)
     return [n for n, ratio in ratios.items() if ratio >= least][:3]

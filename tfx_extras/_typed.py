@@ -1,4 +1,4 @@
-"""Checks that arguments have the types they are annotated with."""
+"""Checks that arguments have the types that their annotations name."""
 
 import functools
 import inspect
@@ -34,7 +34,7 @@ _short.maxlong = 80
 
 
 def typechecked(function: F) -> F:
-    """Decorates a constructor or a function to refuse other types and other names."""
+    """Decorates a function or constructor to reject wrong types and unknown names."""
     kinds = _kinds(function)
     is_constructor = function.__name__ == "__init__"
 
@@ -48,13 +48,14 @@ def typechecked(function: F) -> F:
         require_types(owner.__name__, given, kinds)
         return function(*args, **kwargs)
 
-    # Keras reads it of a layer by `getfullargspec`, which looks into no wrapper.
+    # Keras reads a layer's signature by `getfullargspec`, which does not follow
+    # `__wrapped__`.
     vars(checked)["__signature__"] = inspect.signature(function)
     return typing.cast("F", checked)
 
 
 def arguments_of(cls: type) -> dict[str, Any]:
-    """The arguments of a class, with those that it passes on, and their defaults."""
+    """Returns the arguments of a class and of its bases, with their defaults."""
     bases = cls.__mro__ if _passes_on(cls.__init__) else [cls]
     names = dict.fromkeys(name for base in bases for name in _kinds(base.__init__))
     defaults = {}
@@ -69,15 +70,15 @@ def arguments_of(cls: type) -> dict[str, Any]:
 
 
 def _require_known(name: str, value: Any, owner: Any, function: Callable[..., Any]):
-    """Raises if an argument is known neither here nor where `**kwargs` go."""
+    """Raises if neither the function nor the target of its `**kwargs` has `name`."""
     is_class = isinstance(owner, type)
     known = arguments_of(owner) if is_class else _kinds(function)
     if _passes_on(function) and (name in known or not is_class):
         return
     hint = did_you_mean(name, known, ARGUMENTS)
-    hint = hint or f" It has {', '.join(known) or 'none'}."
+    hint = hint or f" Its arguments are: {', '.join(known) or 'none'}."
     if "inner_optimizer" in known:
-        hint += " Give arguments of the wrapped optimizer to that one."
+        hint += " Pass arguments of the wrapped optimizer to the wrapped optimizer."
     raise TypeError(
         f"`{owner.__name__}` has no argument `{name}`.{hint} "
         f"Received: {name}={_short.repr(value)}"
@@ -85,11 +86,11 @@ def _require_known(name: str, value: Any, owner: Any, function: Callable[..., An
 
 
 def require_types(owner: str, arguments: Mapping[str, Any], kinds: Mapping[str, Any]):
-    """Raises unless arguments have the types that annotations name.
+    """Raises if an argument does not have the type that its annotation names.
 
     Args:
-        owner: The function or class that they are arguments of.
-        arguments: The arguments by name; those without an annotation pass.
+        owner: The name of the function or class that is called.
+        arguments: The arguments by name. Arguments without an annotation pass.
         kinds: The annotations by name.
     """
     for name, value in arguments.items():
@@ -98,7 +99,7 @@ def require_types(owner: str, arguments: Mapping[str, Any], kinds: Mapping[str, 
 
 
 def _kinds(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of all arguments, positional ones first and in order."""
+    """Returns the annotations of all arguments by name, in order."""
     kinds = {}
     for name, parameter in inspect.signature(function).parameters.items():
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
@@ -111,7 +112,7 @@ def _kinds(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _passes_on(function: Callable[..., Any]) -> bool:
-    """Whether arguments that a function does not name go to another."""
+    """Whether a function passes unknown keyword arguments on to another function."""
     parameters = inspect.signature(function).parameters.values()
     return any(
         p.kind is p.VAR_KEYWORD and typing.get_origin(p.annotation) is not typing.Unpack
@@ -120,7 +121,7 @@ def _passes_on(function: Callable[..., Any]) -> bool:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of the kind that an annotation names."""
+    """Whether a value has the type that an annotation names."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return True
@@ -128,7 +129,7 @@ def _is(value: Any, kind: Any) -> bool:
         return any(_is(value, each) for each in inner)
     if origin is Callable:
         return callable(value) and (inner[0] is ... or _takes(value, len(inner[0])))
-    if kind in (int, float):  # not `True`, which Python takes for 1
+    if kind in (int, float):  # but not `True`, which is an `int` in Python
         return isinstance(value, int | kind) and not isinstance(value, bool)
     if origin is None:
         return isinstance(value, kind)
@@ -140,29 +141,48 @@ def _is(value: Any, kind: Any) -> bool:
 
 
 def _takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function can be called with so many arguments."""
+    """Whether a function can be called with `count` arguments."""
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # one in C, that does not say
+    except ValueError:  # a function written in C has no signature
         pass
     return True
 
 
 def _message(name: str, owner: str, kind: Any, value: Any) -> str:
-    hint = ""
-    is_wanted = _is(0.5, kind) and not isinstance(value, str)
-    if is_wanted and getattr(value, "shape", None) == ():
-        hint = f" Did you mean float({name})?"
     return (
-        f"Argument `{name}` of `{owner}` must be {_words(kind)}. "
-        f"Received: {name}={_short.repr(value)} (of type {type(value).__name__})" + hint
+        f"Argument `{name}` of `{owner}` must be {_words(kind)}."
+        f"{_meant(name, kind, value)} "
+        f"Received: {name}={_short.repr(value)} (of type {type(value).__name__})"
     )
 
 
+def _meant(name: str, kind: Any, value: Any) -> str:
+    """Suggests what a value of the wrong type may stand for."""
+    meant = None
+    if isinstance(value, type):
+        meant = f"an instance, `{value.__name__}(...)`"
+    elif isinstance(value, str) and _is([value], kind):
+        meant = f"[{value!r}]"
+    elif isinstance(value, str) and _is(0.5, kind) and _is_number(value):
+        meant = value
+    elif _is(0.5, kind) and getattr(value, "shape", None) == ():
+        meant = f"float({name})"
+    return f" Did you mean {meant}?" if meant else ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _words(kind: Any) -> str:
-    """An annotation in plain words: `float | None` is "a number or None"."""
+    """Returns an annotation in words: `float | None` becomes "a number or None"."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         *words, last = dict.fromkeys(filter(None, map(_words, inner)))
@@ -173,7 +193,7 @@ def _words(kind: Any) -> str:
     if origin is not None:
         of = "" if inner[-1] is Any else f" of {_plural(inner[-1])}"
         return ("a dictionary" if issubclass(origin, Mapping) else "a list") + of
-    if issubclass(kind, np.generic):  # a number of NumPy goes without saying
+    if issubclass(kind, np.generic):  # no word: NumPy numbers are numbers
         return ""
     return _WORDS.get(kind) or f"{_article(kind.__name__)} `{kind.__name__}`"
 

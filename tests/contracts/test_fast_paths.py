@@ -561,8 +561,8 @@ def test_settings_that_change_all_the_time_are_not_traced_again_and_again(caplog
     expected = array(make_variables()[0]) - sum(range(40))
     np.testing.assert_allclose(array(variables[0]), expected, rtol=1e-6)
     assert [r.message for r in caplog.records] == [
-        "`formula` is not compiled, and slower for it: what it depends on changes too "
-        "often"
+        "`formula` is not compiled and therefore slower: what it depends on changes "
+        "too often"
     ]
     assert len(optimizer._graphs._updates) < 40
 

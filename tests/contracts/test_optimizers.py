@@ -389,7 +389,7 @@ def test_weight_decay_exclusion_by_method_is_saved(case):
 @each_kind(OPTIMIZERS)
 def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
     optimizer = case.make(weight_decay=0.1, weight_decay_exclude=["LayerNorm"])
-    with pytest.warns(UserWarning, match="'LayerNorm' is found in no path"):
+    with pytest.warns(UserWarning, match="'LayerNorm' matches no variable"):
         optimizer.build(two_layers().trainable_variables)
 
 
@@ -441,7 +441,7 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
         for _ in range(repeats):
             optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
         # Not of the rounded weights alone: what is below their last place counts too.
-        w = sum(array(v) for v in (variable, *optimizer.residuals) if v is not None)
+        w = sum(array(v) for v in (variable, *optimizer._residuals) if v is not None)
         average = w if average is None else 0.99 * average + 0.01 * w
     kept = [array(v) for v in optimizer.variables if "w_average" in v.path]
     np.testing.assert_allclose(sum(kept), average, rtol=2e-5)

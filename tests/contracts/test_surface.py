@@ -13,12 +13,14 @@ from tests.cases import LOSSES
 from tests.cases import OPTIMIZERS
 from tests.cases import SCHEDULES
 from tests.cases import WRAPPERS
+from tests.cases import each_class
 from tfx_extras import callbacks
 from tfx_extras import layers
 from tfx_extras import losses
 from tfx_extras import optimizers
 from tfx_extras import schedules
 from tfx_extras import tfa
+from tfx_extras._typed import arguments_of
 
 # What is public beside the objects themselves.
 TOOLS = {
@@ -157,3 +159,29 @@ def test_top_level_is_five_packages_and_a_version():
     names = ["callbacks", "layers", "losses", "optimizers", "schedules"]
     assert tfx_extras.__all__ == names
     assert tfx_extras.__version__.count(".") == 2
+
+
+# What users read or call beside the arguments of a constructor and what Keras has, and
+# what subclasses of `Optimizer` define.
+FOR_USERS = {
+    *("function", "decays_inside", "has_fast_paths", "initial_values", "penalized"),
+    *("coefficients", "is_elementwise", "move", "scalar_slots", "slots", "update"),
+    *("skipped", "skipped_in_a_row", "rule_optimizers", "has_average", "swap"),
+    *("assign_average", "is_swapped"),
+}
+
+
+@each_class([*LOSSES, *OPTIMIZERS, *SCHEDULES, *WRAPPERS])
+def test_completion_shows_what_users_need(case):
+    """Internal names begin with an underscore."""
+    made = case.make()
+    bases = {
+        keras.losses.Loss: keras.losses.Loss,
+        keras.optimizers.Optimizer: keras.optimizers.SGD,
+        (schedule := keras.optimizers.schedules.LearningRateSchedule): schedule,
+    }
+    (like,) = (like for base, like in bases.items() if isinstance(made, base))
+    of_keras = dir(like())
+    arguments = arguments_of(type(made))
+    shown = {name for name in dir(made) if not name.startswith("_")}
+    assert shown - {*of_keras, *arguments} <= FOR_USERS

@@ -2,8 +2,10 @@
 
 import inspect
 import pickle
+import re
 from typing import is_typeddict
 
+import keras
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ class Rate(float):
         (
             lambda: losses.SigmoidFocalCrossentropy(gamma="2"),
             "Argument `gamma` of `SigmoidFocalCrossentropy` must be a number. "
-            "Received: gamma='2' (of type str)",
+            "Did you mean 2? Received: gamma='2' (of type str)",
         ),
         (
             lambda: losses.SigmoidFocalCrossentropy(from_logits=1),
@@ -54,7 +56,7 @@ class Rate(float):
         ),
         (
             lambda: losses.Huber(delta=np.array(2.0)),
-            "Received: delta=array(2.) (of type ndarray) Did you mean float(delta)?",
+            "Did you mean float(delta)? Received: delta=array(2.) (of type ndarray)",
         ),
         (
             lambda: losses.TripletSemiHardLoss(distance_metric=lambda x: x),
@@ -207,17 +209,21 @@ def test_an_unknown_argument_suggests_the_nearest(cls, given, meant):
 
 
 def test_a_near_name_that_means_something_else_is_not_suggested():
-    with pytest.raises(TypeError, match=r"`momentum`\. It has learning_rate, "):
+    with pytest.raises(
+        TypeError, match=r"`momentum`\. Its arguments are: learning_rate, "
+    ):
         optimizers.COCOB(momentum=0.9)  # has no momentum: `ema_momentum` is another
 
 
 def test_an_argument_without_a_near_one_shows_those_that_there_are():
-    with pytest.raises(TypeError, match="It has delta, name, reduction, dtype"):
+    with pytest.raises(
+        TypeError, match="Its arguments are: delta, name, reduction, dtype"
+    ):
         losses.Huber(xyzzy=1)
 
 
 def test_an_argument_of_the_wrapped_optimizer_is_sent_there():
-    with pytest.raises(TypeError, match="Give arguments of the wrapped optimizer to"):
+    with pytest.raises(TypeError, match="Pass arguments of the wrapped optimizer to"):
         optimizers.Lookahead("adam", learning_rate=0.1)
 
 
@@ -238,3 +244,51 @@ def test_arguments_that_a_subclass_adds_are_known():
 
 def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
     assert float(tfa.optimizers.RectifiedAdam(lr=0.5).learning_rate) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "cure"),
+    [
+        (lambda: optimizers.RAdam("1e-3"), "Did you mean 1e-3? Received"),
+        (
+            lambda: optimizers.RAdam(weight_decay_exclude="bias"),
+            "must be a list of strings. Did you mean ['bias']? Received",
+        ),
+        (
+            lambda: optimizers.Lookahead(keras.optimizers.Adam),
+            "Did you mean an instance, `Adam(...)`? Received",
+        ),
+        (
+            lambda: losses.SmoothedCategoricalCrossentropy(label_smoothing=10),
+            "label_smoothing=10. It is a fraction: for 10 %, give 0.1",
+        ),
+        (lambda: losses.PinballLoss(tau=95), "It is a fraction: for 95 %, give 0.95"),
+        (
+            lambda: optimizers.RAdam(schedules.WarmupCosine),
+            "Did you mean an instance, `WarmupCosine(...)`? Received",
+        ),
+        (
+            lambda: losses.Huber()(None, np.ones(3)),
+            "`y_true` must hold numbers. Received: y_true=None",
+        ),
+        (
+            lambda: schedules.WarmupCosine(1e-3, 0.1, 90),
+            "warmup_steps=0.1. For a fraction of the training, multiply it by",
+        ),
+    ],
+)
+def test_a_message_names_the_likely_cure(make, cure):
+    with pytest.raises((TypeError, ValueError), match=re.escape(cure)):
+        make()
+
+
+def test_a_cure_is_suggested_only_where_it_fits():
+    for wrong in (1.5, -1, 101):
+        with pytest.raises(ValueError, match=f"label_smoothing={wrong}$"):
+            losses.SmoothedCategoricalCrossentropy(label_smoothing=wrong)
+    with pytest.raises(
+        TypeError, match=r"or a function\. Received: learning_rate='no'"
+    ):
+        optimizers.RAdam("no")
+    with pytest.raises(ValueError, match=r"warmup_steps=1\.5$"):
+        schedules.WarmupCosine(1e-3, 1.5, 90)

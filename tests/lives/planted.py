@@ -72,7 +72,7 @@ PLANTED = {
         LIVES,
     ),
     "Lookahead moves frozen weights": Fault(
-        WRAPPERS + "lookahead.py", "follows_all = False", "follows_all = True", LIVES
+        WRAPPERS + "lookahead.py", "_follows_all = False", "_follows_all = True", LIVES
     ),
     "an average of no update replaces weights": Fault(
         AVERAGING, "        if iterations > 0:", "        if True:", LIVES
@@ -95,7 +95,7 @@ PLANTED = {
     ),
     "rules look for the paths of a reloaded model": Fault(
         GROUPS,
-        "tuple(paths_of(variables, self.saved_paths))",
+        "tuple(paths_of(variables, self._saved_paths))",
         "tuple(paths_of(variables, None))",
         LIVES,
     ),

@@ -139,7 +139,7 @@ def test_what_is_no_sum_of_losses_is_rejected():
         HUBER / 0
     with pytest.raises(ValueError, match=r"`losses` must be one or more"):
         losses.CombinedLoss([])
-    with pytest.raises(ValueError, match=r"`losses` must .* one reduction"):
+    with pytest.raises(ValueError, match=r"`losses` must .* same `reduction`"):
         HUBER + losses.Huber(reduction="sum")
     with pytest.raises(ValueError, match=r"`weights` must .* weights=\[1.0\]"):
         losses.CombinedLoss([HUBER, SMOOTH], [1.0])

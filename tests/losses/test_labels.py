@@ -183,7 +183,7 @@ def test_a_label_that_is_no_class_is_an_error_in_a_graph(cls):
     if len(devices()) > 1:
         assert np.isnan(function(labels, LOGITS))
         return
-    said = r"classes in \[0, 3\)\. Do labels begin at 1\?"
+    said = r"classes in \[0, 3\)\. Do labels start at 1\?"
     with pytest.raises(tf.errors.InvalidArgumentError, match=said):
         function(labels, LOGITS)
 
@@ -200,7 +200,7 @@ def test_a_label_that_is_no_class_is_an_error_in_a_graph(cls):
 )
 def test_a_label_that_is_no_class_is_named_with_the_likely_cause(cls, labels, shown):
     said = (
-        r"`y_true` must hold classes in \[0, 3\)\. Do labels begin at 1\?.*padding\?"
+        r"`y_true` must hold classes in \[0, 3\)\. Do labels start at 1\?.*padding\?"
         rf".*`ignore_class`.* Received: y_true=\[\.\.\., {shown}, \.\.\.\]"
     )
     with looked_at(), pytest.raises(ValueError, match=said):
@@ -382,6 +382,7 @@ ONE_HOT = np.eye(3, dtype="float32")
         (losses.SmoothedSparseCategoricalCrossentropy, ONE_HOT, "`SmoothedCategorical"),
         (losses.CategoricalFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
         (losses.SmoothedCategoricalCrossentropy, [[0], [1], [2]], "`SmoothedSparseCat"),
+        (losses.SigmoidFocalCrossentropy, [0, 1, 2], "`SparseCategoricalFocalCro"),
         (losses.SparsemaxLoss, [0, 1, 2], "one_hot"),
         (losses.ArcFaceLoss, ONE_HOT, "argmax"),
     ],
@@ -400,3 +401,21 @@ def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
     with looked_at(), pytest.raises(ValueError, match=message):
         loss([2, 0, 1, 1], LOGITS)
     loss([0], np.float32([[1 + 1e-6, -1.001]]))  # rounding
+
+
+# The shape of the losses, of weights, and whether they fit.
+WEIGHTS = [
+    ((8,), [(8,), (8, 1), (1,), ()], [(7,), (8, 5), (2, 8), (1, 8), (8, 5, 1)]),
+    ((8, 5), [(8, 5), (8, 1), (5,), (1,), (8, 5, 1)], [(8,), (8, 2), (4, 5), (5, 8)]),
+]
+
+
+@pytest.mark.parametrize(("shape", "right", "wrong"), WEIGHTS)
+def test_sample_weights_that_do_not_fit_are_refused(shape, right, wrong):
+    y = np.ones((*shape, 2), "float32")
+    loss = losses.Huber()
+    for weights in right:
+        assert float(loss(y, y + 1, sample_weight=np.ones(weights))) == 0.5
+    for weights in wrong:
+        with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
+            loss(y, y + 1, sample_weight=np.ones(weights))

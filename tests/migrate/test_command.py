@@ -42,7 +42,7 @@ def test_without_write_it_shows_a_diff_and_changes_nothing(folder, capsys):
 -import tensorflow_addons as tfa
 +from tfx_extras import tfa
  loss = tfa.losses.GIoULoss()
-files to change with --write: 1; places left to you: 0
+files to change with --write: 1; places to change by hand: 0
 """
     assert run(capsys, "a.py", "./a.py") == (1, expected)
     assert folder.joinpath("a.py").read_bytes() == MOVES
@@ -52,7 +52,7 @@ def test_with_write_it_changes_the_files_and_a_second_time_nothing(folder, capsy
     file = folder / "a.py"
     file.write_bytes(MOVES)
     file.chmod(0o755)
-    changed = "files changed: 1; places left to you: 0\n"
+    changed = "files changed: 1; places to change by hand: 0\n"
     assert run(capsys, "--write", "a.py") == (0, changed)
     assert file.read_bytes() == MOVED
     assert file.stat().st_mode & 0o777 == 0o755
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_is_said_and_the_rest_goes_on(folder, capsys, monkey
         ["d.py:1", "cannot be read"],
         ["f.py:1", "cannot be encoded in utf-7 as it was"],
         ["shut:1", "cannot be read"],
-        ["files changed", "1; places left to you"],
+        ["files changed", "1; places to change by hand"],
     ]
     assert folder.joinpath("g.py").read_bytes() == MOVED
 
@@ -172,7 +172,7 @@ def test_the_diff_has_the_bytes_of_the_file(folder, capsysbinary):
 \\ No newline at end of file
 +from tfx_extras import tfa
 \\ No newline at end of file
-files to change with --write: 1; places left to you: 0
+files to change with --write: 1; places to change by hand: 0
 """
     assert capsysbinary.readouterr().out == expected
 

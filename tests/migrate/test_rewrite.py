@@ -306,10 +306,10 @@ def test_source_becomes(case):
                 "2: tensorflow_addons.layers.GroupNormalization: "
                 "keras.layers.GroupNormalization",
                 "4: tensorflow_addons.image.filters.mean_filter2d.x: "
-                "keras.ops.average_pool with strides=1, of an image padded by "
+                "keras.ops.average_pool with strides=1, on an image padded by "
                 'keras.ops.pad with mode="reflect"',
                 "5: tensorflow_addons.__version__: tfx_extras.__version__",
-                "5: tensorflow_addons: used as a whole, so it is not seen what of it",
+                "5: tensorflow_addons: used as a whole; check which names you use",
             ],
         ),
         (
@@ -330,8 +330,7 @@ def test_source_becomes(case):
                 "5: tensorflow_addons.rnn: not used here",
                 "7: tensorflow_addons.metrics.F1Score: keras.metrics.F1Score, "
                 "without num_classes",
-                "8: tensorflow_addons.text: used as a whole, so it is not seen what "
-                "of it",
+                "8: tensorflow_addons.text: used as a whole; check which names you use",
             ],
         ),
         (
@@ -345,7 +344,7 @@ def test_source_becomes(case):
             [
                 "1: tensorflow_addons.layers: not used here",
                 "2: tensorflow_addons.seq2seq: not used here",
-                "3: tensorflow_addons.*: import what is used by its name",
+                "3: tensorflow_addons.*: import the names that are used",
                 "4: tensorflow_addons.register_all: not needed any more",
             ],
         ),
@@ -366,8 +365,8 @@ def test_source_becomes(case):
             """,
             [
                 '5: "tensorflow_addons.losses.A": strings are not rewritten',
-                "5: tensorflow_addons.losses.A: say tfx_extras.tfa.losses.A",
-                "5: tensorflow_addons.losses.B: say tfx_extras.tfa.losses.B",
+                "5: tensorflow_addons.losses.A: use tfx_extras.tfa.losses.A",
+                "5: tensorflow_addons.losses.B: use tfx_extras.tfa.losses.B",
             ],
         ),
         (
@@ -380,8 +379,8 @@ def test_source_becomes(case):
             [
                 '1: "tensorflow_addons.losses": strings are not rewritten',
                 '2: "tensorflow-addons>=0.2": strings are not rewritten',
-                '3: "TF_USE_LEGACY_KERAS": makes tf.keras Keras 2, whose models take '
-                "no objects of Keras 3",
+                '3: "TF_USE_LEGACY_KERAS": makes tf.keras Keras 2, whose models do '
+                "not accept objects of Keras 3",
             ],
         ),
         (
@@ -395,18 +394,17 @@ def test_source_becomes(case):
             tf.keras.losses.Reduction.SUM, tf.optimizers.legacy
             """,
             [
-                "1: tf_keras: Keras 2, whose models take no objects of Keras 3",
-                "2: tensorflow.keras.optimizers.legacy: not in Keras 3; take "
+                "1: tf_keras: Keras 2, whose models do not accept objects of Keras 3",
+                "2: tensorflow.keras.optimizers.legacy: not in Keras 3; use "
                 "keras.optimizers",
-                "3: tensorflow.keras.optimizers.legacy.SGD: not in Keras 3; take "
+                "3: tensorflow.keras.optimizers.legacy.SGD: not in Keras 3; use "
                 "keras.optimizers",
-                "4: keras.optimizers.legacy.Adam: not in Keras 3; take "
+                "4: keras.optimizers.legacy.Adam: not in Keras 3; use keras.optimizers",
+                "4: tensorflow.keras.optimizers.legacy.Adam: not in Keras 3; use "
                 "keras.optimizers",
-                "4: tensorflow.keras.optimizers.legacy.Adam: not in Keras 3; take "
-                "keras.optimizers",
-                '6: keras.losses.Reduction.SUM: not in Keras 3; say "none", "sum" or '
-                "the like",
-                "6: tensorflow.keras.losses.Reduction.AUTO: not in Keras 3; say "
+                '6: keras.losses.Reduction.SUM: not in Keras 3; use "none", "sum" or '
+                "another string",
+                "6: tensorflow.keras.losses.Reduction.AUTO: not in Keras 3; use "
                 '"sum_over_batch_size"',
             ],
         ),

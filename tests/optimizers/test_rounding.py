@@ -16,7 +16,7 @@ def test_nothing_is_left_of_a_weight_that_was_assigned_from_outside(dtype):
     optimizer = ProximalAdagrad(1.0, initial_accumulator_value=1.0)
     for _ in range(3):
         optimizer.apply([ops.full((2,), 0.3, dtype)], [w])
-    assert (np.abs(array(optimizer.residuals[0])) > 0).any()
+    assert (np.abs(array(optimizer._residuals[0])) > 0).any()
     w.assign([0.0, 0.0])
     optimizer.apply([ops.zeros((2,), dtype)], [w])
     np.testing.assert_allclose(array(w), 0, atol=1e-6)
@@ -31,7 +31,7 @@ def test_a_residual_of_half_a_unit_in_the_last_place_counts(dtype):
     optimizer = RAdam(unit / 4)
     for _ in range(4):  # the first steps are of momentum alone, each of the rate
         optimizer.apply([-ops.ones(start.shape, dtype)], [w])
-    exact = array(w) + array(optimizer.residuals[0])
+    exact = array(w) + array(optimizer._residuals[0])
     np.testing.assert_allclose(exact, start + unit, rtol=0, atol=unit / 64)
 
 

@@ -47,7 +47,7 @@ def test_averages_of_16_bit_weights_include_what_rounding_took(dtype, every):
         for _ in range(40):
             optimizer.apply(ones(1, dtype), [w])
         kept = [array(v) for v in optimizer.variables if "w_average" in v.path]
-        weights = [array(v) for v in (w, *optimizer.residuals) if v is not None]
+        weights = [array(v) for v in (w, *optimizer._residuals) if v is not None]
         return sum(weights), sum(kept)
 
     for ours, exact in zip(trained(dtype), trained("float32"), strict=True):

@@ -30,7 +30,7 @@ def test_draws_the_rate_of_every_update(axes):
     steps, rates = drawn(axes)
     np.testing.assert_array_equal(steps, np.arange(70))
     np.testing.assert_array_equal(rates, tools.array(SCHEDULE(np.arange(70))))
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("update", "learning rate")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "learning rate")
 
 
 @pytest.mark.parametrize("convert", [list, np.array, keras.ops.convert_to_tensor])

@@ -1,6 +1,6 @@
-"""What differs between backends: one face, one file each.
+"""Backend-specific code: one interface, and one file for each backend.
 
-Only these files import TensorFlow, JAX or PyTorch, and only the one in use.
+Only these files import TensorFlow, JAX or PyTorch, and only the one that is in use.
 """
 
 import keras

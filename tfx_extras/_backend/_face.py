@@ -1,4 +1,4 @@
-"""The common face of the backends, and what holds where one says nothing else."""
+"""The interface of the backends, with default implementations."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -10,44 +10,44 @@ from keras import ops
 
 
 class Backend:
-    """Each method does on every backend what its docstring says."""
+    """Methods that differ between backends. Each backend overrides some of them."""
 
     def dense(self, gradient: Any, shape: Sequence[int], dtype: str) -> Any:
-        """A gradient as a tensor of `dtype`; repeated rows of a sparse one are summed.
+        """Returns a gradient as a dense tensor. Sums repeated rows of a sparse one.
 
         Args:
             gradient: Gradient of a variable.
             shape: Shape of that variable.
-            dtype: Type in which to sum, and of the result.
+            dtype: Dtype of the sums and of the result.
         """
         return ops.cast(gradient, dtype)
 
     def scaled(self, gradient: Any, factor: Any) -> Any:
-        """A gradient, which may be sparse and stays so, times a scalar."""
+        """Multiplies a gradient by a scalar. A sparse gradient stays sparse."""
         return gradient * ops.cast(factor, gradient.dtype)
 
     def named_rows(
         self, gradient: Any, shape: Sequence[int], dtype: str, is_shared: bool
     ) -> Any:
-        """The rows that a sparse gradient names; `None` if it is dense.
+        """Returns the rows of a sparse gradient, or `None` for a dense gradient.
 
         Args:
             gradient: Gradient of a variable.
             shape: Shape of that variable.
-            dtype: Type in which to sum rows that are named more than once.
+            dtype: Dtype in which repeated rows are summed.
             is_shared: Whether the gradient will be added to others of its variable.
 
         Returns:
-            `None`, or an object with a `gradient`, of all that it names, which `summed`
-            takes, to be scaled and clipped then; and the method `parts(gradient,
-            variables)`, which takes what that became, and returns a gradient and what
-            stands for the rows named in each variable: it is read and assigned as the
-            variable.
+            `None`, or an object with an attribute `gradient` and a method `parts`.
+            `gradient` holds the rows. It can be passed to `summed`, then scaled and
+            clipped. `parts(gradient, variables)` takes the result and returns the
+            gradient of some rows, and for each variable an object that reads and
+            assigns these rows.
         """
         return None
 
     def rows_of(self, gradient: Any, shape: Sequence[int]) -> Any:
-        """Which rows a sparse gradient names, to be broadcast; `None` for all.
+        """Returns a mask of the rows in a sparse gradient, or `None` for all rows.
 
         Args:
             gradient: Gradient of a variable.
@@ -56,14 +56,14 @@ class Backend:
         return None
 
     def is_distributed(self) -> bool:
-        """Whether replicas run this, so that only Keras may assign variables."""
+        """Whether replicas run this code, so that only Keras may assign variables."""
         return False
 
     def summed(self, tensors: Sequence[Any]) -> Sequence[Any]:
-        """Sums each tensor, or `None`, over the replicas that run this.
+        """Sums each tensor over the replicas that run this code. Keeps `None`.
 
-        The `gradient` of `named_rows` becomes a tensor of the rows that any replica
-        names, each once.
+        The `gradient` of `named_rows` becomes a tensor that has each row of any
+        replica once.
         """
         return tensors
 
@@ -74,22 +74,22 @@ class Backend:
         tensors: Sequence[Any],
         variables: Sequence[Any],
     ) -> None:
-        """Calls `function(tensors)` if `condition` holds, or does what comes to that.
+        """Calls `function(tensors)` if `condition` holds, or has the same effect.
 
         Args:
-            condition: A scalar, the same on all replicas.
-            function: What changes variables; it may let replicas meet.
-            tensors: What it needs of this replica, some of which may be `None`.
+            condition: A scalar that is the same on all replicas.
+            function: A function that changes variables. It may synchronize replicas.
+            tensors: Its arguments from this replica. Some may be `None`.
             variables: All variables that it may change.
         """
         raise NotImplementedError
 
     def fail_if(self, condition: Any, message: str) -> Any:
-        """Raises an error with `message` if `condition`, a scalar, holds.
+        """Raises an error with `message` if the scalar `condition` holds.
 
         Returns:
-            `condition`, for what is to be done only if there was no error. There is
-            none from XLA on TensorFlow, nor from a program over several devices on JAX.
+            `condition`, because some programs cannot raise: XLA on TensorFlow, and
+            programs over several devices on JAX.
         """
         raise NotImplementedError
 
@@ -103,67 +103,67 @@ class Backend:
         """Calls `apply(grads, variables)`, compiled as a whole where that is faster.
 
         Args:
-            optimizer: The optimizer, on which alone it may depend beside.
-            apply: What makes an update.
-            grads: Gradients, of which some may be sparse or `None`.
-            variables: Their variables.
+            optimizer: The optimizer. `apply` may depend on it and on nothing else.
+            apply: A function that updates variables.
+            grads: Gradients. Some may be sparse or `None`.
+            variables: The variables of the gradients.
         """
         apply(grads, variables)
 
     def to_be_changed(self, tensors: Sequence[Any]) -> Sequence[Any]:
-        """Tensors of the same values, of which none else knows, if they may change."""
+        """Returns tensors that may be changed in place: copies where needed."""
         return tensors
 
     def update_all(self, optimizer: Any, updates: Sequence[Any]) -> None:
-        """Updates variables, each as `optimizer.update_kept` would, on its devices.
+        """Updates each variable as `optimizer._update_kept` does, on its devices.
 
         Args:
-            optimizer: An optimizer of ours.
-            updates: What is to be done with each variable.
+            optimizer: An optimizer of this package.
+            updates: The update of each variable.
         """
         for update in updates:
-            optimizer.update_kept(update)
+            optimizer._update_kept(update)
 
     def gradients_of(
         self, loss: Any, variables: Any, grad_loss: Any, tape: Any
     ) -> list[tuple[Any, Any]]:
-        """The gradients of a loss, in pairs with their variables.
+        """Returns pairs of gradient and variable for a loss.
 
         Args:
-            loss: A function without arguments, or with `tape` a tensor.
+            loss: A function without arguments. With `tape`, a tensor.
             variables: Variables, or a function that returns them.
-            grad_loss: Gradient with respect to the loss, or `None`.
-            tape: What recorded the loss, or `None`.
+            grad_loss: Upstream gradient of the loss, or `None`.
+            tape: The gradient tape that recorded the loss, or `None`.
         """
         raise NotImplementedError(
-            "`minimize` is for TensorFlow. Compute gradients as this backend does, and "
-            "call `apply`."
+            "`minimize` works on TensorFlow only. Compute the gradients with the "
+            "functions of this backend, and call `apply`."
         )
 
     def round_to(self, value: Any, dtype: str) -> Any:
-        """Rounds to `dtype`, even if a compiler would skip a cast and its inverse."""
+        """Rounds to `dtype`, even if a compiler would remove a cast and its inverse."""
         return ops.cast(value, dtype)
 
     def choose(self, condition: Any, a: Any, b: Any) -> Any:
-        """Returns one of two tensors, by a scalar."""
+        """Returns `a` if the scalar `condition` holds, else `b`."""
         return ops.where(condition, a, b)
 
     def beside(self, variable: Any) -> AbstractContextManager:
-        """A scope in which new variables live on the devices of `variable`."""
+        """Returns a scope in which new variables live on the devices of `variable`."""
         return nullcontext()
 
     def without_gradients(self) -> AbstractContextManager:
-        """A scope in which no operation is recorded for differentiation."""
+        """Returns a scope in which operations are not recorded for gradients."""
         return nullcontext()
 
     def outside_of_compilation(self) -> AbstractContextManager:
-        """A scope in which variables have values, while a function is compiled."""
+        """Returns a scope in which variables have values while a function is traced."""
         return nullcontext()
 
     def for_each(
         self, function: Callable[..., None], variables: Sequence[Any], *columns: Any
     ) -> None:
-        """Calls `function(variable, *row)`, on each device where `variable` lives."""
+        """Calls `function(variable, *row)` on each device where `variable` lives."""
         for row in zip(variables, *columns, strict=True):
             function(*row)
 
@@ -172,29 +172,30 @@ class Backend:
         return False
 
     def same_shape(self, a: Any, b: Any) -> tuple[Any, Any]:
-        """Returns both, of one shape also where that is known only when they run."""
+        """Returns both with the same shape, also if it is known at run time only."""
         return a, b
 
     def products(self, x: Any, y: Any) -> Any:
-        """The inner product of each row of `x` with each of `y`, in full precision."""
-        return x @ ops.transpose(y)  # `ops.matmul` makes `float64` narrow
+        """Returns the inner products of all rows of `x` and `y`, in full precision."""
+        return x @ ops.transpose(y)  # `ops.matmul` narrows `float64`
 
     def largest(self, x: Any, least: float) -> Any:
-        """The largest of each row, of shape `(..., 1)`, and at least `least`.
+        """Returns the maximum of each row and `least`, of shape `(..., 1)`.
 
-        A row without values has `least`, and one with NaN has NaN.
+        An empty row gives `least`. A row with NaN gives NaN.
         """
         return ops.max(x, axis=-1, keepdims=True, initial=least)
 
     def sum_less_one(self, x: Any) -> Any:
-        """The sum of each row less 1, within 5e-7, of numbers up to 1 of which one is.
+        """Returns the sum of each row minus 1, with an error of at most 5e-7.
 
-        Many small ones would be rounded away, each, if they were added to it in turn.
+        The numbers are at most 1, and one of them is 1. Adding many small numbers to it
+        one by one would round each of them away.
         """
         return ops.sum(x, axis=-1, keepdims=True) - 1
 
     def count_up_to(self, ranked: Any, values: Any) -> Any:
-        """How many of the ascending `ranked` are at most each value, row by row.
+        """Counts, for each value, the numbers of `ranked` that are at most that value.
 
         Args:
             ranked: Shape `(rows, n)`, each row in ascending order.
@@ -206,7 +207,7 @@ class Backend:
         raise NotImplementedError
 
     def has_fast_rows(self, x: Any) -> bool:
-        """Whether `with_slope` is faster than the gradient of rows of that length."""
+        """Whether `with_slope` is faster than automatic gradients for such rows."""
         return False
 
     def with_slope(
@@ -219,101 +220,102 @@ class Backend:
         frozen: Sequence[bool] = (),
         **settings: Any,
     ) -> Any:
-        """Returns what a function has for each row, compiled, with a known slope.
+        """Returns one value per row of a compiled function with a custom gradient.
 
         Args:
-            value: Function `value(*inputs, *constants, **settings)`, which returns
-                one value for each row and a tuple of what it found on its way.
+            value: Function `value(*inputs, *constants, **settings)`. It returns one
+                value per row, and a tuple of intermediate results.
             slope: Function `slope(upstream, found, *inputs, *constants, wanted,
-                **settings)`, which returns the derivative in each input of the sum of
-                all values, each times its `upstream`; `None` where `wanted`, a tuple,
-                is false. It always is for an input that is `None`.
+                **settings)`. It gets the upstream gradient of the values and their
+                intermediate results. It returns the gradient of each input, or `None`
+                where the tuple `wanted` is false, as it is for an input that is `None`.
             inputs: Tensors with a gradient, or `None`.
-            *constants: Tensors without one, or numbers.
-            once: Whether a gradient of the slope, which keeps all that leads to it,
-                can be done without.
-            frozen: Of each input, whether nobody asks for its gradient, which then is
-                not computed, also where the backend does not know; by default, none is.
+            *constants: Tensors without a gradient, or numbers.
+            once: Whether second derivatives are not needed. They keep all
+                intermediate results in memory.
+            frozen: For each input, whether its gradient is not needed. Then it is not
+                computed, even if the backend cannot know that. By default, all
+                gradients are needed.
             **settings: Numbers.
         """
         raise NotImplementedError
 
     def asks_for(self, x: Any, is_frozen: bool, is_training: bool) -> bool | None:
-        """Whether a gradient of `x` may be asked for; `None` where nobody knows."""
+        """Whether a gradient of `x` may be needed; `None` if that is not known."""
         return None
 
     def repeat(self, times: int, step: Callable[..., Any], carried: Any) -> Any:
-        """Returns what becomes of `carried` by `step(i, carried)`, `times` times."""
+        """Replaces `carried` by `step(i, carried)`, `times` times, and returns it."""
         return ops.fori_loop(0, times, step, carried)
 
     def parts(self, columns: int) -> int:
-        """Into how many equal parts the columns of a tensor may be split over devices.
+        """Returns into how many equal parts devices may split the columns of a tensor.
 
-        `columns` and `with_columns` take as many of each part: `start` and `size` must
-        be multiples of this.
+        `columns` and `with_columns` take equally many columns of each part, so `start`
+        and `size` must be multiples of this number.
         """
         return 1
 
     def columns(self, x: Any, start: Any, size: int) -> Any:
-        """Returns as many columns of `x` as `size`, the last axis, from `start`."""
+        """Returns `size` columns (along the last axis) of `x`, from `start`."""
         before = x.shape[:-1]
         return ops.slice(x, (*[0] * len(before), start), (*before, size))
 
     def with_columns(self, x: Any, columns: Any, start: Any) -> Any:
-        """Returns `x` with `columns` in place of its own from `start`.
+        """Returns `x` with its columns from `start` replaced by `columns`.
 
-        It is for a buffer that the caller made: `x` itself may be written to.
+        This may write to `x` itself, so `x` must be a buffer of the caller.
         """
         before = (0,) * (len(x.shape) - 1)
         return ops.slice_update(x, (*before, start), columns)
 
     def gather(self, x: Any) -> tuple[Any, Any]:
-        """Joins what the replicas of a data-parallel run have of a batch.
+        """Joins the parts of a batch that the replicas of a data-parallel run have.
 
-        Gradients flow back to where the rows come from.
+        Gradients flow back to the replicas.
 
         Returns:
-            The rows of all replicas, and how many precede those of this one.
+            The rows of all replicas, and the number of rows before those of this one.
         """
         return x, 0
 
     def mean_of_all(self, mean: Any, count: Any) -> Any:
-        """Joins the means that the replicas of a data-parallel run have taken.
+        """Combines the means of the replicas of a data-parallel run.
 
-        Each gets the same number, that of one device which has the whole batch. Its
-        gradient is right once the gradients of the replicas are summed where means
-        are divided by the number of replicas (TensorFlow), or averaged (PyTorch).
+        Each replica gets the mean of the whole batch, as on one device. Its gradient is
+        right after the gradients of the replicas are summed, with means divided by the
+        number of replicas (TensorFlow), or averaged (PyTorch).
 
         Args:
-            mean: The mean of what this replica has.
-            count: What its sum was divided by.
+            mean: The mean over the samples of this replica.
+            count: The number (or weight) of these samples.
         """
         return mean
 
     def full_precision(self, x: Any) -> AbstractContextManager:
-        """A scope in which the user's choice of less precise products is void.
+        """Returns a scope that switches off low-precision products (autocast).
 
         Args:
-            x: A tensor, on whose device that is.
+            x: A tensor. The scope holds for its device.
         """
         return nullcontext()
 
     def arctan2(self, y: Any, x: Any) -> Any:
-        """The angle of vectors, in their precision, where Keras makes it narrow."""
+        """Returns the angle of vectors in their own precision. Keras narrows it."""
         return ops.arctan2(y, x)
 
     def moveaxis(self, x: Any, source: int, destination: int) -> Any:
-        """The same tensor with one of its axes in another place."""
+        """Moves one axis of a tensor to another place."""
         return ops.moveaxis(x, source, destination)
 
     def check_within(self, x: Any, low: float, high: float, message: str) -> None:
-        """Raises `ValueError` if a value is outside of [low, high], as `check` does.
+        """Raises `ValueError` if a value is outside [low, high], where `check` does.
 
-        NaN is nowhere, and then nothing is said of the others.
+        A tensor that contains NaN passes.
         """
         least, most = ops.min(x, initial=low), ops.max(x, initial=high)
         is_nan = ops.isnan(least) | ops.isnan(most)
         self.check(is_nan | ((least >= low) & (most <= high)), message)
 
     def check(self, condition: Any, message: str) -> None:
-        """Raises `ValueError` unless `condition` holds, where looking is free."""
+        """Raises `ValueError` unless `condition` holds, if reading it costs nothing."""

@@ -1,4 +1,4 @@
-"""TensorFlow: the update of an optimizer as one graph, and its formula in XLA."""
+"""TensorFlow: compiles the update of an optimizer into one graph, partly by XLA."""
 
 import logging
 import math
@@ -11,19 +11,20 @@ import tensorflow as tf
 from keras.optimizers import Optimizer
 from keras.optimizers.schedules import LearningRateSchedule
 
-# Elements of a variable from which XLA saves more than its launch takes.
+# From this number of elements on, XLA saves more time than its launch takes.
 _LARGE = 4096
-# Graphs of one optimizer: what changes more often is better not traced.
+# Maximum number of graphs per optimizer. Settings that change more often are not
+# worth tracing.
 _MOST = 16
 _SIMPLE = bool | int | float | str | np.generic | None
 
 
 class Graphs:
-    """The graphs of one optimizer, by what they depend on.
+    """The graphs of one optimizer, by the settings that they depend on.
 
-    An eager update is traced into one graph. In it, as in a graph that is traced by
-    others, the formula for one variable is compiled by XLA: once for all variables of
-    its kind, since these are its arguments.
+    An eager update is traced into one graph. In any graph, XLA compiles the formula for
+    large variables: once for all variables of the same shape and dtype, since the
+    variables are arguments of the compiled function.
     """
 
     def __init__(self):
@@ -32,13 +33,13 @@ class Graphs:
 
     @classmethod
     def of(cls, optimizer) -> "Graphs":
-        """Those of an optimizer, which keeps them, but does not save them."""
+        """Returns the graphs of an optimizer. They are not saved with it."""
         if not hasattr(optimizer, "_graphs"):
             optimizer._graphs = cls()
         return optimizer._graphs
 
     def __reduce__(self):
-        return Graphs, ()  # a copy of an optimizer has graphs of its own
+        return Graphs, ()  # a copied optimizer starts without graphs
 
     def apply(self, optimizer, apply, grads, variables) -> None:
         """Calls `apply(grads, variables)` as one graph."""
@@ -67,15 +68,15 @@ class Graphs:
             graph(rate, *(g for g in grads if g is not None))
 
     def update(self, optimizer, update) -> None:
-        """Updates one variable, in XLA if it is large."""
+        """Updates one variable, by XLA if it is large."""
         if math.prod(update.gradient.shape) < _LARGE:
-            optimizer.update_kept(update)
+            optimizer._update_kept(update)
             return
         variables = [raw(k) for k in update.kept if k is not None]
         tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
         key = (
             _settings(optimizer),
-            optimizer.traits(update.place),
+            optimizer._traits(update.place),
             tuple(_spec(x) for x in (*tensors, *variables)),
         )
         if key not in self._formulas:
@@ -84,45 +85,45 @@ class Graphs:
             self._formulas[key] = formula
         formula = self._formulas[key]
         if formula is None:
-            optimizer.update_kept(update)
+            optimizer._update_kept(update)
         else:
             formula(*tensors, *variables)
 
 
 def _trace(optimizer, apply, specs, variables, rate) -> Any:
-    """Returns the graph of an update, or `None` if there can be none."""
+    """Returns the graph of an update, or `None` if it cannot be traced."""
 
     def update(rate, *grads):
         grads = iter(grads)
-        optimizer.traced_rate = rate
+        optimizer._traced_rate = rate
         try:
             apply([s if s is None else next(grads) for s in specs], variables)
         finally:
-            vars(optimizer).pop("traced_rate", None)  # it is none of its settings
+            vars(optimizer).pop("_traced_rate", None)  # it is not a setting
 
     function = tf.function(update, autograph=False)
     try:
         return function.get_concrete_function(
             _spec(rate), *(s for s in specs if s is not None)
         )
-    # Whatever it is: if it is not for the graph, it comes again without one.
+    # An error that is not about the graph occurs again without a graph.
     except Exception as error:
         _log(optimizer, error)
         return None
 
 
 def _compile(optimizer, update, tensors, variables) -> Any:
-    """Returns the formula for variables of the kind of one, in XLA, if it can be."""
+    """Returns the formula for variables like this one, or `None` if XLA cannot."""
 
     def updated(gradient, *others):
-        others = iter(others)  # without what is `None`
+        others = iter(others)  # without the `None`s
 
         def given(x):
             return x if x is None else next(others)
 
         now = tf.nest.map_structure(given, update.now)
         kept = [given(k) for k in update.kept]
-        values = optimizer.updated(now, update.place, gradient, kept)
+        values = optimizer._updated(now, update.place, gradient, kept)
         return [value for value in values if value is not None]
 
     def move(*arguments):
@@ -134,7 +135,7 @@ def _compile(optimizer, update, tensors, variables) -> Any:
     specs = [_spec(x) for x in tensors]
     test = tf.function(updated, autograph=False, jit_compile=True)
     lowered = test.experimental_get_compiler_ir(*specs, *map(_spec, variables))
-    try:  # If XLA does not know an operation, this fails, not an update later on.
+    try:  # An operation that XLA does not know fails here, not in a later update.
         lowered("hlo")
     except (tf.errors.OpError, ValueError) as error:
         _log(optimizer, error)
@@ -144,7 +145,7 @@ def _compile(optimizer, update, tensors, variables) -> Any:
 
 
 def _tensors(now, dtype) -> list:
-    """The leaves of what an update depends on, as tensors."""
+    """Returns the numbers that an update depends on, as tensors."""
     return [
         tf.convert_to_tensor(x, None if _is_bool(x) else dtype)
         for x in tf.nest.flatten(now)
@@ -157,11 +158,11 @@ def _is_bool(x) -> bool:
 
 
 class _FunctionError(Exception):
-    """Of an inner update that depends on what a function of the user returns."""
+    """The inner update depends on a function of the user."""
 
 
 def _settings(thing) -> Hashable:
-    """What an update depends on beside variables: numbers, in optimizers and rates."""
+    """Returns the numbers that an update depends on, of optimizers and schedules."""
     found = []
     for name, value in vars(thing).items():
         if isinstance(value, list | tuple) and value:
@@ -202,10 +203,10 @@ def _gradient(x: Any) -> Any:
 
 
 def _spec(x) -> Any:
-    """What a graph has to know of a tensor that it is given."""
+    """Returns the specification of a graph's argument."""
     if x is None:
         return None
-    if isinstance(x, tf.IndexedSlices):  # of any number of rows
+    if isinstance(x, tf.IndexedSlices):  # with any number of rows
         of_shape = x.dense_shape if x.dense_shape is None else x.dense_shape.dtype
         return tf.IndexedSlicesSpec(
             x.shape, x.dtype, x.indices.dtype, of_shape, indices_shape=[None]
@@ -216,10 +217,10 @@ def _spec(x) -> Any:
 def _log(optimizer, reason) -> None:
     line = (str(reason).splitlines() or [repr(reason)])[0]
     logging.getLogger(__package__).warning(
-        "`%s` is not compiled, and slower for it: %s", optimizer.name, line
+        "`%s` is not compiled and therefore slower: %s", optimizer.name, line
     )
 
 
 def raw(variable) -> Any:
-    """The variable of TensorFlow in one of Keras."""
+    """Returns the TensorFlow variable of a Keras variable."""
     return variable.value if isinstance(variable, keras.Variable) else variable

@@ -1,4 +1,4 @@
-"""JAX."""
+"""The JAX backend."""
 
 import functools
 import math
@@ -12,11 +12,11 @@ from tfx_extras._backend._face import Backend
 
 
 class Jax(Backend):
-    """Values are looked at where they are known, outside of compilation."""
+    """Values are checked where they are known, which is outside of compilation."""
 
     def round_to(self, value, dtype):
         rounded = value.astype(dtype)
-        # XLA may take a cast and its inverse for nothing, unless it cannot see both.
+        # XLA may remove a cast and its inverse. The barrier hides one from the other.
         same = rounded.dtype == value.dtype
         return rounded if same else jax.lax.optimization_barrier(rounded)
 
@@ -25,7 +25,7 @@ class Jax(Backend):
             if bool(condition):
                 function(tensors)
             return
-        # Not `lax.cond`, which would not be fused with what computes new values.
+        # XLA would not fuse `lax.cond` with the computation of the new values.
         before = [variable.value for variable in variables]
         function(tensors)
         for variable, value in zip(variables, before, strict=True):
@@ -36,8 +36,8 @@ class Jax(Backend):
             if bool(condition):
                 raise FloatingPointError(message)
             return condition
-        # Of several devices one alone would fail, and the others would wait for it.
-        # How many there are is known when the program is compiled.
+        # With several devices, only one would fail, and the others would wait for it.
+        # The number of devices is known when the program is compiled.
         found, numbers = _any(condition), set()
         jax.debug.inspect_array_sharding(
             found, callback=lambda sharding: numbers.add(len(sharding.device_set))
@@ -63,7 +63,7 @@ class Jax(Backend):
     ):
         names = tuple(settings)
         value, slope = _compiled(value, names), _compiled(slope, (*names, "wanted"))
-        wanted = tuple(x is not None for x in inputs)  # XLA drops what nobody asks for
+        wanted = tuple(x is not None for x in inputs)  # XLA removes unused gradients
 
         @jax.custom_vjp
         def known(inputs, constants):
@@ -84,11 +84,11 @@ class Jax(Backend):
         return known(tuple(inputs), constants)
 
     def parts(self, columns):
-        # What is split over some of the devices is so over a divisor of their number.
+        # A tensor is split over a number of devices that divides `device_count`.
         return math.gcd(columns, jax.device_count())
 
     def columns(self, x, start, size):
-        # A part of what each device has: what follows each other would be gathered.
+        # Equal parts from each device. Adjacent columns would have to be gathered.
         parts = self.parts(x.shape[-1])
         blocks = _in_parts(x, parts)
         blocks = super().columns(blocks, start // parts, size // parts)
@@ -101,15 +101,15 @@ class Jax(Backend):
         return super().with_columns(blocks, columns, start // parts).reshape(x.shape)
 
     def gather(self, x):
-        # Nothing to gather: a program over several devices sees the whole batch, but
-        # for one that is written for each of them.
+        # A program over several devices sees the whole batch, so there is nothing to
+        # gather. The exception is a program that is written for each device.
         axes = _bound_axes()
         if axes:
             raise ValueError(
                 "Argument `gather` must be False within `jax.shard_map` and "
                 f"`jax.pmap`, where each device sees only its samples (axes {axes}). "
-                "Either let `jax.jit` or `keras.distribution` divide the batch, which "
-                "needs no more, or join the samples before the loss: "
+                "Either let `jax.jit` or `keras.distribution` divide the batch: then "
+                "nothing else is needed. Or join the samples before the loss: "
                 "`jax.lax.all_gather(x, axis, tiled=True)`. Received: gather=True"
             )
         return x, 0
@@ -120,7 +120,7 @@ class Jax(Backend):
 
 
 def _bound_axes():
-    """Names of the axes over which a function is mapped that runs now."""
+    """Returns the names of the axes over which the running function is mapped."""
     names = vars(core).get("unsafe_get_axis_names_DO_NOT_USE")  # until JAX 0.10
     found = names() if names else jax.sharding.get_abstract_mesh().manual_axes
     return list(found)
@@ -133,9 +133,9 @@ def _fail_on_one(numbers, message):
 
 @jax.custom_batching.custom_vmap
 def _any(condition):
-    """A condition; under `jax.vmap` whether that of any holds, no longer mapped.
+    """Returns the condition. Under `jax.vmap`, returns whether any of them holds.
 
-    Mapped, a branch of `lax.cond` always runs, whatever its condition.
+    With a mapped condition, `lax.cond` would always run both branches.
     """
     return condition
 

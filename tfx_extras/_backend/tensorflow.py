@@ -1,4 +1,4 @@
-"""TensorFlow."""
+"""The TensorFlow backend."""
 
 import functools
 import itertools
@@ -17,10 +17,10 @@ _LONG = 4096
 
 
 class _NamedRows:
-    """Rows by their number, of which more than one may be the same.
+    """Rows by their index, some of them more than once.
 
-    Nothing is as long as the variable, and sizes depend on sizes alone, not on
-    values: XLA could not compile `tf.unique`.
+    No tensor is as long as the variable. Shapes depend on shapes only, not on values,
+    because XLA cannot compile `tf.unique`.
     """
 
     def __init__(self, slices):
@@ -28,10 +28,10 @@ class _NamedRows:
 
     @property
     def gradient(self):
-        return self  # which `summed` makes a tensor
+        return self  # `summed` replaces it by a tensor
 
     def summed(self, replica):
-        """The gradient: one sum for each number, then zeros."""
+        """Returns the gradient: one sum for each index, then zeros."""
         numbers, values = self.slices.indices, self.slices.values
         if replica is not None:
             numbers = replica.all_gather(_here(tf.cast(numbers, "int64")), axis=0)
@@ -46,7 +46,7 @@ class _NamedRows:
 
     def parts(self, gradient, variables):
         parts = [v if v is None else _NamedPart(v, self.numbers) for v in variables]
-        # The same sum wherever the number is the same: they are stored in any order.
+        # Equal indices get equal sums, so the order of storing does not matter.
         return tf.gather(gradient, self.places), parts
 
 
@@ -56,7 +56,7 @@ class _NamedPart:
         self.dtype = self.variable.dtype
 
     def __tf_tensor__(self, dtype=None, name=None):
-        # `tf.gather` would first read all of a variable that is on several devices.
+        # `tf.gather` would first read the whole variable if it is on several devices.
         return tf.raw_ops.ResourceGather(
             resource=self.variable.handle, indices=self.numbers, dtype=self.dtype
         )
@@ -66,7 +66,7 @@ class _NamedPart:
 
 
 class _NonzeroRows:
-    """Rows that are not zero, where those of several gradients are summed."""
+    """The nonzero rows of a sum of several gradients."""
 
     def __init__(self, gradient):
         self.gradient = gradient
@@ -91,7 +91,7 @@ class _MaskedPart:
 
 
 class TensorFlow(Backend):
-    """Sparse gradients, replicas, and shapes that are unknown until they run."""
+    """Handles sparse gradients, replicas, and shapes known at run time only."""
 
     def dense(self, gradient, shape, dtype):
         if isinstance(gradient, tf.IndexedSlices):
@@ -108,13 +108,13 @@ class TensorFlow(Backend):
     def named_rows(self, gradient, shape, dtype, is_shared):
         if not isinstance(gradient, tf.IndexedSlices):
             return None
-        if is_shared:  # with gradients that name other rows
+        if is_shared:  # with gradients of other rows
             return _NonzeroRows(self.dense(gradient, shape, dtype))
         return _NamedRows(_wide_rows(gradient, shape, dtype))
 
     def rows_of(self, gradient, shape):
         is_sparse = isinstance(gradient, tf.IndexedSlices)
-        if not is_sparse or tf.distribute.has_strategy():  # of the others' are others
+        if not is_sparse or tf.distribute.has_strategy():  # replicas differ
             return None
         ones = tf.ones_like(gradient.indices)
         counts = tf.math.unsorted_segment_sum(ones, gradient.indices, shape[0])
@@ -143,7 +143,8 @@ class TensorFlow(Backend):
             conditional(condition, lambda: function(tensors))
             return
 
-        # Replicas cannot meet within a condition, but one may be where they have met.
+        # Replicas cannot synchronize within a condition. But where they have
+        # synchronized, there may be a condition.
         def merged(strategy, condition, tensors):
             run = strategy.extended.call_for_each_replica
             condition = strategy.experimental_local_results(condition)[0]
@@ -167,8 +168,8 @@ class TensorFlow(Backend):
     def update_all(self, optimizer, updates):
         if tf.distribute.has_strategy():
             variables = [update.kept[0] for update in updates]
-            self.for_each(lambda _, u: optimizer.update_kept(u), variables, updates)
-        elif tf.executing_eagerly():  # since it could not be traced
+            self.for_each(lambda _, u: optimizer._update_kept(u), variables, updates)
+        elif tf.executing_eagerly():  # because tracing failed
             super().update_all(optimizer, updates)
         else:
             for update in updates:
@@ -202,7 +203,7 @@ class TensorFlow(Backend):
                 strategy.extended.update(variable, function, args=row, group=False)
 
         raws = [raw(variable) for variable in variables]
-        # Not the current strategy: `fit` ends outside of the scope of the model's.
+        # Use the strategy of the variables: `fit` ends outside the model's scope.
         strategy = tf.distribute.get_strategy()
         strategy = (
             getattr(raws[0], "distribute_strategy", strategy) if raws else strategy
@@ -211,7 +212,7 @@ class TensorFlow(Backend):
         if tf.distribute.in_cross_replica_context():
             update(strategy, raws, *columns)
             return
-        # In a replica, variables may be assigned only by all replicas together.
+        # Within a replica, only all replicas together may assign variables.
         tf.__internal__.distribute.interim.maybe_merge_call(
             update,
             strategy,
@@ -226,21 +227,22 @@ class TensorFlow(Backend):
         if a.shape.is_fully_defined() and b.shape.is_fully_defined():
             return a, b
         sizes, others = tf.shape(a), tf.shape(b)
-        message = "`y_true` and `y_pred` must have one shape."
+        message = "`y_true` and `y_pred` must have the same shape."
         with tf.control_dependencies(
             [tf.debugging.assert_equal(sizes, others, message)]
         ):
-            # XLA drops assertions, but cannot reshape to a size of -2 either.
+            # XLA ignores assertions, but it cannot reshape to a size of -2.
             same = tf.reshape(a, tf.where(sizes == others, others, -2))
         return tf.ensure_shape(same, a.shape.merge_with(b.shape)), b
 
     def count_up_to(self, ranked, values):
-        # `tf.searchsorted` takes as long as sorting, and under XLA compares all with
-        # all; this takes a tenth of it.
+        # This takes a tenth of the time of `tf.searchsorted`, which takes as long as
+        # sorting, and under XLA compares every pair.
         return _compiled(_count_up_to)(ranked, values)
 
     def sum_less_one(self, x):
-        # XLA adds up one after the other; all of them in `float64` would be copied.
+        # XLA adds numbers one by one. Converting all of them to `float64` would copy
+        # them, so only the sums of small parts are converted.
         shape, last = tf.shape(x), x.shape[-1] % _PART
         parts = tf.reshape(x[..., last:], tf.concat([shape[:-1], [-1, _PART]], 0))
         parts = tf.cast(tf.reduce_sum(parts, axis=-1), "float64")
@@ -249,7 +251,7 @@ class TensorFlow(Backend):
         return tf.cast(total - 1, x.dtype)
 
     def has_fast_rows(self, x):
-        # Compiling takes time, which pays where rows are long.
+        # Compiling takes time, which pays off for long rows.
         return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()
 
     def with_slope(
@@ -257,20 +259,20 @@ class TensorFlow(Backend):
     ):
         if not tf.distribute.has_strategy():
             value, slope = _compiled(value), _compiled(slope)
-        # Not numbers of NumPy, which would be tensors to what is compiled.
+        # NumPy numbers would become tensors in compiled functions.
         settings = {
             k: v.item() if isinstance(v, np.generic) else v for k, v in settings.items()
         }
-        # Not variables, which a custom gradient would have to name.
+        # A custom gradient would have to name variables, so pass tensors.
         inputs = [x if x is None else tf.convert_to_tensor(x) for x in inputs]
-        # TensorFlow does not say which gradients it will ask for.
+        # TensorFlow does not say which gradients it needs.
         frozen = frozen or [False] * len(inputs)
         given = zip(inputs, frozen, strict=True)
         wanted = tuple(x is not None and not is_frozen for x, is_frozen in given)
 
         @tf.custom_gradient
         def known(*_):
-            # Else what leads to the value is kept, for the gradient of the slope.
+            # Otherwise all intermediate results are kept for second derivatives.
             stop = tf.stop_gradient if once else tf.identity
             same = [x if x is None else stop(x) for x in inputs]
             result, found = value(*same, *constants, **settings)
@@ -293,7 +295,7 @@ class TensorFlow(Backend):
         if replica is None:
             return x, 0
         dtype = x.dtype
-        if not dtype.is_floating:  # not in all types can replicas talk to each other
+        if not dtype.is_floating:  # replicas cannot exchange every dtype
             x = tf.cast(x, "int64")
         elif dtype.size < 4:
             x = tf.cast(x, "float32")
@@ -322,7 +324,7 @@ class TensorFlow(Backend):
         return tf.math.divide_no_nan(total, counts)
 
     def check(self, condition, message):
-        if tf.config.list_logical_devices("GPU"):  # it would wait for the GPU
+        if tf.config.list_logical_devices("GPU"):  # reading would wait for it
             return
         if not tf.executing_eagerly():
             tf.debugging.Assert(tf.reduce_all(condition), [message])
@@ -331,7 +333,7 @@ class TensorFlow(Backend):
 
 
 def _replica():
-    """The replica that runs this, if it is one of several."""
+    """Returns the replica that runs this code, if it is one of several."""
     replica = tf.distribute.get_replica_context()
     return None if replica is None or replica.num_replicas_in_sync == 1 else replica
 
@@ -342,21 +344,21 @@ def _wide_rows(slices, shape, dtype):
 
 
 def _shaped(x, shape):
-    """The same, of a shape that TensorFlow else knows only when it runs."""
+    """Sets the shape of a tensor if TensorFlow does not know it."""
     is_unknown = not x.shape.is_fully_defined()
     fits = is_unknown and x.shape.is_compatible_with(shape)
     return tf.ensure_shape(x, shape) if fits else x
 
 
 def _here(x):
-    """The same, on a device by name, which TensorFlow asks of a worker's only one."""
+    """Copies a tensor to the device of a worker that has only one, by name."""
     devices = tf.distribute.get_strategy().extended.worker_devices
     with tf.device(devices[0] if len(devices) == 1 else None):
         return tf.identity(x)
 
 
 def _nothing(_=None):
-    """What the branches of a condition return that are there for what they do."""
+    """Returns what both branches of a condition return that is run for its effect."""
     return tf.constant(0)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch."""
+"""The PyTorch backend."""
 
 import functools
 from collections.abc import Callable
@@ -15,9 +15,8 @@ from torch._utils import _unflatten_dense_tensors
 
 from tfx_extras._backend._face import Backend
 
-# Elements that are updated at a time, of one variable or of many small ones. On a CPU,
-# what is computed of them stays in the cache. On a GPU, what counts is that operations
-# are few.
+# Number of elements that are updated at a time, of one variable or of many small ones.
+# On a CPU, intermediate results stay in the cache. On a GPU, few operations matter.
 _BLOCK = {"cpu": 2**17}
 _ELSEWHERE = 2**24
 _LONG = 4096
@@ -25,7 +24,7 @@ _PART = 128
 
 
 class _Products(torch.autograd.Function):
-    """`x @ y.T` in full precision, and so its gradients."""
+    """Computes `x @ y.T` and its gradients in full precision."""
 
     generate_vmap_rule = True
 
@@ -49,7 +48,7 @@ class _Products(torch.autograd.Function):
 
 
 class _Known(torch.autograd.Function):
-    """What `known.value` returns, with `known.slope` as its gradient."""
+    """Computes `known.value` with `known.slope` as its gradient."""
 
     generate_vmap_rule = True
 
@@ -68,12 +67,12 @@ class _Known(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *upstream):
-        upstream = upstream[0]  # that of the value: what was found has none
+        upstream = upstream[0]  # intermediate results have no gradient
         known, count, saved = ctx.known, ctx.count, ctx.saved_tensors
         tensors, found = saved[:count], saved[count:]
         is_recorded = torch.is_grad_enabled()
         with _full_precision(upstream), torch.set_grad_enabled(not known.once):
-            if is_recorded and not known.once:  # else what was found is a constant
+            if is_recorded and not known.once:  # for second derivatives
                 _, found = known.value(*tensors)
             wanted = tuple(ctx.needs_input_grad[1 : known.inputs + 1])
             slopes = known.slope(upstream, found, *tensors, wanted=wanted)
@@ -84,7 +83,7 @@ class _Known(torch.autograd.Function):
 
 
 class _Once(torch.autograd.Function):
-    """The gradient of `others`, which has no gradient of its own in them."""
+    """A gradient with respect to `others` that has no second derivative."""
 
     generate_vmap_rule = True
 
@@ -98,11 +97,11 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *_):
-        raise NotImplementedError("This gradient has no gradient of its own.")
+        raise NotImplementedError("This loss has no second derivative.")
 
 
 class _Gathered(torch.autograd.Function):
-    """What each process has, all of one size; that of PyTorch is to be removed."""
+    """Gathers equally large tensors of all processes. PyTorch deprecates its own."""
 
     @staticmethod
     def forward(x):
@@ -120,7 +119,7 @@ class _Gathered(torch.autograd.Function):
 
 
 class _Summed(torch.autograd.Function):
-    """The sum of what the processes have, whose gradient is the sum of theirs."""
+    """Sums tensors over all processes. Sums their gradients too."""
 
     @staticmethod
     def forward(x):
@@ -138,10 +137,10 @@ class _Summed(torch.autograd.Function):
 
 
 class Torch(Backend):
-    """Everything runs at once; only recording for gradients has to be held off."""
+    """Everything runs eagerly. Recording for gradients must be switched off."""
 
     def dense(self, gradient, shape, dtype):
-        if not torch.is_tensor(gradient):  # but an array
+        if not torch.is_tensor(gradient):  # but a NumPy array
             gradient = keras.ops.convert_to_tensor(gradient)
         return gradient.to(getattr(torch, dtype))
 
@@ -156,7 +155,7 @@ class Torch(Backend):
             if bool(condition):
                 function(tensors)
             return
-        # To look at the condition would break the graph.
+        # Reading the condition would break the graph.
         raws = [_raw(variable) for variable in variables]
         before = [raw.clone() for raw in raws]
         function(tensors)
@@ -173,7 +172,7 @@ class Torch(Backend):
             apply(grads, variables)
 
     def update_all(self, optimizer, updates):
-        if torch.compiler.is_compiling():  # which itself joins what it can
+        if torch.compiler.is_compiling():  # the compiler joins operations itself
             super().update_all(optimizer, updates)
             return
         alike = {}
@@ -182,14 +181,14 @@ class Torch(Backend):
             weights = raw.kept[0]
             if weights.numel() < _BLOCK.get(weights.device.type, _ELSEWHERE):
                 shape = None if optimizer.is_elementwise else weights.shape
-                traits = optimizer.traits(update.place)
-                # Those of one kind share what their update depends on.
+                traits = optimizer._traits(update.place)
+                # Variables with the same key share the settings of their update.
                 key = traits, id(raw.now), weights.device, weights.dtype, shape
                 alike.setdefault(key, []).append(raw)
             elif optimizer.is_elementwise and all(map(_is_whole, raw.kept)):
                 _update_by_blocks(optimizer, raw)
             else:
-                optimizer.update_kept(update)
+                optimizer._update_kept(update)
         for same in alike.values():
             for some in _few_enough(same):
                 _update_as_one(optimizer, some)
@@ -210,34 +209,35 @@ class Torch(Backend):
         return torch.searchsorted(ranked.contiguous(), values.contiguous(), right=True)
 
     def largest(self, x, least):
-        # With an initial value, Keras's is on the CPU, wherever `x` is, and of an empty
-        # tensor it has another shape, and no gradient.
+        # With an initial value, `ops.max` returns a CPU tensor. The result for an empty
+        # tensor would have another shape and no gradient.
         if x.shape[-1] == 0:
             return x.sum(-1, keepdim=True, dtype=x.dtype) + least
         return x.amax(-1, keepdim=True).clamp(min=least)
 
     def sum_less_one(self, x):
-        # A sum of all in `float64` would copy them; that of parts has few to copy.
+        # Converting all numbers to `float64` would copy them, so only the sums of small
+        # parts are converted.
         last = x.shape[-1] % _PART
         parts = x[..., last:].unflatten(-1, (-1, _PART)).sum(-1)
         parts = torch.cat([x[..., :last].sum(-1, keepdim=True), parts], dim=-1)
-        is_narrow = x.device.type == "mps"  # which has no `float64`
+        is_narrow = x.device.type == "mps"  # MPS has no `float64`
         total = parts.sum(-1, keepdim=True, dtype=None if is_narrow else torch.float64)
         return (total - 1).to(x.dtype)
 
     def has_fast_rows(self, x):
-        # Measured on a CPU. A transform of `torch.func` needs each operation.
+        # Measured on a CPU. `torch.func` transforms need plain operations.
         is_plain = not torch.compiler.is_compiling() and not _is_transformed(x)
         return x.shape[-1] >= _LONG and x.device.type == "cpu" and is_plain
 
     def products(self, x, y):
-        # The gradient too is taken in an autocast, if that is within its scope.
+        # The gradient is computed under autocast too, if its scope includes it.
         return _Products.apply(x, y) if _is_autocast(x) else x @ y.T
 
     def with_slope(
         self, value, slope, inputs, *constants, once=False, frozen=(), **settings
     ):
-        # What is frozen PyTorch knows by itself.
+        # PyTorch knows which inputs are frozen.
         known = _Slope(
             functools.partial(value, **settings),
             functools.partial(slope, **settings),
@@ -251,8 +251,8 @@ class Torch(Backend):
         return x is not None and x.requires_grad and torch.is_grad_enabled()
 
     def repeat(self, times, step, carried):
-        # Keras's `fori_loop` leaves a cycle that holds what it begins with: gradients
-        # in it would be copied, and go when Python next looks for cycles.
+        # Keras's `fori_loop` leaves a reference cycle that holds the initial value.
+        # Gradients in it would be copied, and freed only by the garbage collector.
         for i in range(times):
             carried = step(i, carried)
         return carried
@@ -270,11 +270,11 @@ class Torch(Backend):
     def gather(self, x):
         if not _has_processes():
             return x, 0
-        # Not in all types can processes talk to each other.
+        # Processes cannot exchange every dtype.
         is_float = x.is_floating_point()
         wide = torch.promote_types(x.dtype, torch.float32) if is_float else torch.int64
         sizes = _Gathered.apply(torch.tensor([len(x)], device=x.device))[:, 0].tolist()
-        # What is gathered must be of one size: the shorter parts are filled up.
+        # Gathered tensors must have one size, so shorter ones are padded.
         missing = x.new_zeros(max(sizes) - len(x), *x.shape[1:], dtype=wide)
         parts = _Gathered.apply(torch.cat([x.to(wide), missing]))
         parts = [part[:size] for part, size in zip(parts, sizes, strict=True)]
@@ -295,18 +295,18 @@ class Torch(Backend):
             self.check(~((x.amin() < low) | (x.amax() > high)), message)
 
     def check(self, condition, message):
-        # What is behind a transform of `torch.func` is known, all of it.
+        # The values behind a `torch.func` transform are known.
         if _is_free(condition) and not bool(torch.func.debug_unwrap(condition).all()):
             raise ValueError(message)
 
 
 def _is_free(x):
-    """Whether values can be looked at without waiting for them."""
+    """Whether values can be read without waiting for a device."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 class _Slope(NamedTuple):
-    """Of a function with a known gradient: itself, that, and in how many tensors."""
+    """A function, its gradient, and the number of inputs that have a gradient."""
 
     value: Callable[..., Any]
     slope: Callable[..., Any]
@@ -315,14 +315,14 @@ class _Slope(NamedTuple):
 
 
 def _full_precision(x):
-    """A scope in which `torch.autocast` is off, on the device of `x`."""
+    """Returns a scope without `torch.autocast` on the device of `x`."""
     is_on = _is_autocast(x)
     return torch.autocast(x.device.type, enabled=False) if is_on else nullcontext()
 
 
 def _is_autocast(x):
     kind = x.device.type
-    # Only that of shapes has none. PyTorch 2.11 breaks a graph that asks which have.
+    # Only the meta device has no autocast. Asking PyTorch 2.11 breaks the graph.
     return kind != "meta" and torch.is_autocast_enabled(kind)
 
 
@@ -331,21 +331,21 @@ def _has_processes():
 
 
 def _update_by_blocks(optimizer, update):
-    """Updates a large variable, part by part."""
+    """Updates a large variable in parts."""
     gradient = update.gradient.reshape(-1)
     kept = [k if k is None else k.view(-1) for k in update.kept]
     block = _BLOCK.get(gradient.device.type, _ELSEWHERE)
     for start in range(0, len(gradient), block):
         part = slice(start, start + block)
         parts = [k if k is None else k[part] for k in kept]
-        values = optimizer.updated(update.now, update.place, gradient[part], parts)
+        values = optimizer._updated(update.now, update.place, gradient[part], parts)
         for k, value in zip(parts, values, strict=True):
             if k is not None:
                 k.copy_(value)
 
 
 def _few_enough(updates):
-    """Divides updates of small variables into lists of so many elements together."""
+    """Divides updates of small variables into lists that fill about one block."""
     most = _BLOCK.get(updates[0].gradient.device.type, _ELSEWHERE)
     some, size = [], 0
     for update in updates:
@@ -358,7 +358,7 @@ def _few_enough(updates):
 
 
 def _update_as_one(optimizer, updates):
-    """Updates variables of one kind as one vector, or those of one shape as a stack."""
+    """Updates similar variables as one vector, or as a stack if their shape matters."""
     gradients = [update.gradient for update in updates]
     weights, *own = (
         list(column) for column in zip(*(u.kept for u in updates), strict=True)
@@ -368,7 +368,7 @@ def _update_as_one(optimizer, updates):
     first = updates[0]
     whole = first._replace(gradient=_flatten_dense_tensors(gradients), kept=kept)
     if optimizer.is_elementwise:
-        values = optimizer.updated(*whole)
+        values = optimizer._updated(*whole)
     else:
         values = _updated_each(optimizer, whole, first, len(updates))
     parts = _unflatten_dense_tensors(values[0], weights)
@@ -379,7 +379,7 @@ def _update_as_one(optimizer, updates):
 
 
 def _updated_each(optimizer, whole, first, count):
-    """As `optimizer.updated`, of so many variables that are shaped as the first."""
+    """Calls `optimizer._updated` for `count` variables of the same shape."""
 
     def stacked(vector, example):
         return None if vector is None else vector.view(count, *example.shape)
@@ -387,7 +387,7 @@ def _updated_each(optimizer, whole, first, count):
     gradient, kept = whole.gradient, whole.kept
     axes = [None if k is None else 0 for k in kept]
     update_each = torch.func.vmap(
-        optimizer.updated,
+        optimizer._updated,
         in_dims=(None, None, 0, axes),
         out_dims=tuple(axes),  # pyright: ignore[reportArgumentType]  # may be `None`
     )
@@ -401,10 +401,11 @@ def _updated_each(optimizer, whole, first, count):
 
 
 def _joined(tensors):
-    """A vector in the memory of the tensors, which are moved beside each other.
+    """Returns one vector that shares memory with the tensors.
 
-    There they stay, so that nothing is copied the next time. It is for what an
-    optimizer keeps, not for weights, whose memory may be known to others.
+    The tensors are moved next to each other and stay there, so that the next call
+    copies nothing. This is for the state of an optimizer. The memory of weights may be
+    shared with others.
     """
     first, size = tensors[0], sum(tensor.numel() for tensor in tensors)
     if _lie_in_a_row(tensors, size):

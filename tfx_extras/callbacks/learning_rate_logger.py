@@ -1,4 +1,4 @@
-"""The learning rate among the logs."""
+"""Logs the learning rate."""
 
 from typing import Any
 
@@ -9,17 +9,21 @@ from tfx_extras._typed import typechecked
 
 
 class LearningRateLogger(keras.callbacks.Callback):
-    """Logs the learning rate at the end of each epoch, beside loss and metrics.
+    """Learning-rate logger: adds the learning rate to the logs of each epoch.
 
-    So it is in the progress bar of the epoch and in the `History` that `fit` returns.
-    Callbacks that come after this one in `callbacks` see it too, such as `CSVLogger`
-    and `TensorBoard`: put it first.
+    Use it to see the learning rate of a schedule in the progress bar and in the
+    `History` that `fit` returns. Put it first in `callbacks`, so that those after it,
+    such as `CSVLogger` and `TensorBoard`, see it too.
+    `keras.callbacks.LearningRateScheduler` also logs the learning rate, but it sets it
+    as well and cannot be combined with a schedule.
 
-    The log is `learning_rate`: a number, or what a schedule or a function says after
-    the updates made so far, that is for the next one. Of a wrapper it is that of the
-    optimizer within. `keras.optimizers.MultiOptimizer` has none of its own: there each
-    optimizer has a log by its name, `learning_rate_adam`, and the second of a name is
-    `learning_rate_adam_1`.
+    The logs get the key `learning_rate` at the end of each epoch. If the learning rate
+    is a schedule or a function, its value is that of the next step. If the optimizer is
+    a wrapper, it is the learning rate of the inner optimizer.
+
+    `keras.optimizers.MultiOptimizer` has no learning rate of its own. Each of its
+    optimizers is logged with its name, such as `learning_rate_adam`. A second optimizer
+    of the same name is logged as `learning_rate_adam_1`.
 
     Raises:
         AttributeError: If the optimizer has no learning rate.

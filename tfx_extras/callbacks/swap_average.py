@@ -1,4 +1,4 @@
-"""Evaluation and checkpoints of averaged weights."""
+"""Evaluates and saves averaged weights."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,28 +10,36 @@ from tfx_extras.optimizers.wrappers._average import AverageWrapper
 
 
 class SwapAverage(keras.callbacks.Callback):
-    """Puts the average of `MovingAverage` or `SWA` into the model, to evaluate it.
+    """Swap average: evaluates and saves the averaged weights (EMA or SWA) of a model.
 
-    Before an evaluation, also that of `validation_data`, and before `predict`, the
-    weights and their average change places, and after it they change back, bit for
-    bit. While there is no average yet, nothing happens. If one of them fails in
-    between, the weights come back after the next, when training goes on, or by
-    `optimizer.swap()`.
+    Use it with `MovingAverage` (EMA, Polyak averaging) or `SWA`, so that validation,
+    prediction and checkpoints use the average while training goes on with the weights.
+    It does not update the statistics of batch normalization;
+    `tfx_extras.optimizers.update_batch_norm` does. `keras.callbacks.SwapEMAWeights`
+    does the same for optimizers with `use_ema=True`, but on TensorFlow it swaps by
+    additions and subtractions, which round.
 
-    With `swap_on_epoch`, they also change places when an epoch ends, and back before
-    the next begins, so that the callbacks after this one in the list, such as
-    `ModelCheckpoint` and `BackupAndRestore`, see and save the average. A model saved
-    so has its weights in the optimizer: to train on exactly, give `fit` this callback
-    again.
+    Before each evaluation, including that of `validation_data`, and before each
+    `predict`, the callback swaps the weights of the model with their average.
+    Afterwards it swaps them back, bit for bit. As long as there is no average, it does
+    nothing. If an evaluation fails, the weights return after the next one, when
+    training continues, or when you call `optimizer.swap()`.
 
-    Of optimizers in one another the outermost average counts; of the optimizers in
-    `ParameterGroups` that of each, for its variables.
+    With `swap_on_epoch`, the callback also swaps at the end of each epoch, and back
+    before the next one begins. Callbacks after it in the list, such as
+    `ModelCheckpoint` and `BackupAndRestore`, then see and save the average. In a model
+    saved in this state, the optimizer holds the weights. To resume training exactly,
+    give `fit` this callback again.
+
+    If a wrapper wraps another one that keeps an average, the average of the outermost
+    one is used. In `ParameterGroups`, each optimizer that keeps an average provides it
+    for its own variables.
 
     Args:
         swap_on_epoch: Whether callbacks at the end of an epoch see the average.
-        keep_average: Whether the model keeps the average when training has ended.
-            The optimizer then has the weights: this callback brings them back if
-            training goes on.
+        keep_average: Whether the model keeps the average when training has ended. The
+            optimizer then holds the weights, and this callback swaps them back if
+            training continues.
 
     Raises:
         ValueError: In `fit`, `evaluate` or `predict`, if no optimizer of the model
@@ -56,18 +64,18 @@ class SwapAverage(keras.callbacks.Callback):
         self.keep_average = keep_average
 
     def _averages(self) -> list[AverageWrapper]:
-        """The outermost optimizers that keep an average, each of its variables."""
+        """The outermost optimizers that keep an average, for all variables together."""
         averages = list(_outermost(self.model.optimizer))
         if not averages:
             raise ValueError(
-                "SwapAverage needs an optimizer that keeps an average: "
-                "MovingAverage or SWA. "
+                "`SwapAverage` needs an optimizer that keeps an average, such as "
+                "`MovingAverage` or `SWA`. "
                 f"Received: optimizer={self.model.optimizer}"
             )
         return averages
 
     def _make(self, swapped: bool) -> None:
-        """Sees to it that the model has the averages, or the weights."""
+        """Puts the averages into the model, or the weights."""
         for optimizer in self._averages():
             if optimizer.is_swapped != swapped and optimizer.has_average:
                 optimizer.swap()

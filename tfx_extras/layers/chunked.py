@@ -21,44 +21,63 @@ from tfx_extras.losses.classification.chunked import crossentropy_of
 
 @register
 class ChunkedLinearCrossentropy(keras.layers.Layer):
-    r"""A linear layer with many classes and its cross-entropy, in little memory.
+    r"""Chunked linear layer with cross-entropy: large vocabularies in little memory.
 
-    $$ z = h K + b $$
+    Use it as the last layer of a classifier with very many classes, such as a language
+    model with a large vocabulary, whose logits would not fit in memory. It costs time:
+    the logits are computed again for the gradient. `keras.layers.Dense` with
+    `keras.losses.SparseCategoricalCrossentropy` computes the same cross-entropy,
+    without `label_smoothing`, `class_weight` and `z_loss`, but holds all logits and
+    their gradients.
 
-    Called with labels, `head(hidden, labels)`, it returns the loss of each sample,
-    `chunked_linear_crossentropy`, which has the formula, and adds their mean to the
-    losses of the model: that is compiled without a loss, and `fit` is given inputs
-    and labels together. The mean is over the samples that count: not those of
-    `ignore_class`, nor those that a mask leaves out. Called with `hidden` alone, it
-    returns the logits $z$ of all classes.
+    $$ z = h K + b, \qquad L = -(1 - e)\, w_y \log p_y
+        - \frac{e}{C} \sum_{c=1}^C w_c \log p_c
+        + \zeta \log^2 \sum_{c=1}^C e^{z_c} $$
+
+    $h$ are the features of a sample, $K$ is the kernel and $b$ the bias of the layer.
+    $z_c$ is the logit of class $c$ out of $C$, $p_c$ its softmax and $w_c$ its weight.
+    $y$ is the class of the sample.
+
+    Called with labels, `head(hidden, labels)`, the layer returns one loss per sample,
+    in nats, of the shape of the labels, and adds the mean to the losses of the model.
+    Compile the model without a loss, and give `fit` the labels among the inputs. The
+    mean leaves out samples of `ignore_class` and masked ones. Called with `hidden`
+    alone, the layer returns the logits $z$ of all classes.
+
+    The memory, in addition to inputs and gradients, is that of about two chunks of
+    logits: see `chunked_linear_crossentropy`, which computes the loss.
 
     Args:
-        classes: $C$, how many there are, in [1, inf).
-        use_bias: Whether there is a bias $b$.
-        label_smoothing: $e$, in [0, 1], how much of a label is spread evenly over
-            the classes.
-        ignore_class: Samples with this label, any integer, such as -1 or 255, have
-            loss 0 and are left out of means.
-        class_weight: $w$, weights of the classes, in [0, inf), of shape
-            `(classes,)`. `None` weighs all by 1.
-        z_loss: $\zeta$, in [0, inf), how strongly logits are kept from drifting;
-            1e-4 in PaLM.
-        chunk_size: How many classes are computed at a time, in [1, inf); `None`
-            chooses.
-        kernel_initializer: Of the kernel $K$, of shape `(features, classes)`.
-        bias_initializer: Of the bias, of shape `(classes,)`.
-        **kwargs: Options of every layer, as `name` and `dtype`.
+        classes: $C$, in [1, inf): the number of classes.
+        use_bias: Whether the layer has a bias $b$.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples with this label, any integer such as -1 or 255, have loss
+            0 and do not count in the mean.
+        class_weight: $w$, in [0, inf): one weight per class, of shape `(classes,)`.
+            `None` gives all the weight 1.
+        z_loss: $\zeta$, in [0, inf): the weight of the last term, which keeps logits
+            from drifting; 1e-4 in PaLM.
+        chunk_size: The number of classes that are computed at a time, in [1, inf).
+            `None` chooses as many as make four million logits, at least 512, or 1024
+            where the size of the batch is unknown. The result does not depend on it.
+        kernel_initializer: Initializer of the kernel $K$, of shape
+            `(features, classes)`.
+        bias_initializer: Initializer of the bias $b$, of shape `(classes,)`.
+        **kwargs: Options of every Keras layer, such as `name` and `dtype`.
 
     Call arguments:
         inputs: $h$, of shape `(batch, ..., features)`.
-        y_true: Classes, integers of the shape of `inputs` without the last axis.
-        sample_weight: How much each sample counts in the mean, of the shape of
-            `y_true`, or of its first axes: one number for all that follows.
-        mask: Which samples count, of such a shape too. `None`: the mask that comes
-            with `inputs`, if there is one.
+        y_true: Classes $y$: integers in [0, classes), of the shape of `inputs` without
+            its last axis. `None` gives logits instead of losses.
+        sample_weight: Weights of the samples in the mean, of the shape of `y_true`, or
+            of its first axes: one number for all that follows.
+        mask: Which samples count, of the shape of `y_true` or of its first axes. `None`
+            takes the mask of `inputs`, if there is one.
 
     Raises:
-        ValueError: If an argument is outside its interval, or has another shape.
+        ValueError: If an argument is outside its interval, or the shapes do not match.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> tokens = keras.Input((3,), dtype="int32")
@@ -72,6 +91,8 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         >>> writer = keras.Model(tokens, head(hidden))
         >>> writer(x).shape[-1]
         9
+
+    Reference: Wijmans et al., 2024. https://arxiv.org/abs/2411.09009
     """
 
     @typechecked
@@ -90,7 +111,7 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
     ):
         if kwargs.get("dtype") is not None:
             require_dtype("dtype", kwargs["dtype"])
-        # Keras would round labels and weights too: of 257, `bfloat16` makes 256.
+        # Autocast would round labels and weights too: in `bfloat16`, 257 becomes 256.
         super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
         self.classes = require("classes", classes, "[1, inf)")
@@ -151,7 +172,7 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
             self.chunk_size,
             bool(training),
         )
-        mask = inputs_mask if mask is None else mask  # that of `inputs`, from Keras
+        mask = inputs_mask if mask is None else mask  # set by Keras
         self.add_loss(_mean(losses, mask, sample_weight))
         return losses
 
@@ -185,7 +206,7 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        if config.get("dtype") is not None:  # before Keras asks it for a quantization
+        if config.get("dtype") is not None:  # before Keras reads its quantization
             require_dtype("dtype", config["dtype"])
         return super().from_config(config)
 
@@ -197,14 +218,14 @@ def _mean(losses, mask, sample_weight):
         carrier = masked(losses, valid)
     if sample_weight is not None:
         sample_weight = _spread("sample_weight", sample_weight, losses)
-    # Of no samples Keras returns what it was given, no values, whose sum is 0.
+    # For an empty batch Keras returns the empty losses, whose sum is 0.
     return ops.sum(_Mean(losses)(0.0, carrier, sample_weight))
 
 
 def _spread(name, x, losses):
-    """Returns `x`, which may lack the last axes of `losses`, in their shape and type.
+    """Returns `x`, which may lack the last axes of `losses`, in their shape and dtype.
 
-    It is a tensor of its own: on PyTorch, Keras multiplies weights by masks in place.
+    The result is a new tensor: on PyTorch, Keras multiplies weights by masks in place.
     """
     x = ops.cast(x, losses.dtype)
     shape, whole = list(x.shape), tuple(losses.shape)
@@ -213,7 +234,7 @@ def _spread(name, x, losses):
     pairs = list(zip(shape, whole, strict=False))
     if len(shape) > len(whole) or any(a != b for a, b in pairs if None not in (a, b)):
         raise ValueError(
-            f"Argument `{name}` must have the shape of `y_true`, or of its first axes. "
+            f"Argument `{name}` must have the shape of `y_true` or of its first axes. "
             f"Received: {name}.shape={tuple(x.shape)}, y_true.shape={whole}"
         )
     missing = [1] * (len(whole) - len(shape))
@@ -222,7 +243,7 @@ def _spread(name, x, losses):
 
 
 class _Mean(keras.losses.Loss):
-    """Keras's weights, masks and mean of losses that are there."""
+    """Applies Keras's weights, masks and mean to losses that are already computed."""
 
     def __init__(self, losses):
         super().__init__(dtype=wide(losses.dtype))

@@ -1,4 +1,4 @@
-"""What every loss shares, so that each file holds only its formula."""
+"""What all losses share, so that each file holds only its formula."""
 
 import functools
 from collections.abc import Callable
@@ -26,16 +26,18 @@ MEANS = ("mean", "sum_over_batch_size", "mean_with_sample_weight")
 
 
 class LossOptions(TypedDict, total=False):
-    """Keyword arguments of every loss, as in Keras.
+    """Options of every loss, given as keyword arguments, with the names of Keras.
 
     Args:
-        name: Name of the loss; by default, that of its function.
-        reduction: What becomes of the values of the samples:
-            `"sum_over_batch_size"` or `"mean"`: their mean, over those that are
-            not masked; `"mean_with_sample_weight"`: their mean by weight; `"sum"`;
-            or `"none"` or `None`: one value per sample.
-        dtype: Type in which the loss is returned, by default
-            `keras.config.floatx()`. It is computed in `float32` or wider.
+        name: Name of the loss. `None` is the name of its function, such as
+            `"smooth_l1"`.
+        reduction: How the losses of the samples, multiplied by `sample_weight`, become
+            one number. `"sum_over_batch_size"`, the default, and `"mean"` divide their
+            sum by the number of samples that are not masked.
+            `"mean_with_sample_weight"` divides it by the sum of the weights. `"sum"`
+            returns it as it is. `"none"` and `None` return one loss per sample.
+        dtype: The dtype of the returned loss. `None` is `keras.config.floatx()`. The
+            loss is always computed in `float32` or wider and rounded at the end.
     """
 
     name: str | None
@@ -44,14 +46,14 @@ class LossOptions(TypedDict, total=False):
 
 
 class FunctionLoss(keras.losses.Loss, Combinable):
-    """The class form of a loss: a function and its hyperparameters.
+    """The class of a loss, from its function and its hyperparameters.
 
-    A subclass sets `function`, whose parameters after `y_true` and `y_pred` are
-    the hyperparameters, and stores each as an attribute of the same name. The
-    call and the saved configuration follow from them.
+    A subclass sets `function` and stores each hyperparameter, which is a parameter
+    after `y_true` and `y_pred`, as an attribute of the same name. The call and the
+    saved configuration follow from them.
 
-    A function that takes `sample_weight` is given that of the call, with masks in
-    it. As it has weighed the samples, their mean is then always that by weight.
+    A function that takes `sample_weight` gets the weights of the call times the masks.
+    As it has already weighted the samples, `"mean"` then divides by the sum of weights.
     """
 
     function: ClassVar[Callable[..., Any]]
@@ -69,22 +71,22 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         super().__init__(name or self.function.__name__, reduction, dtype)
 
     @property
-    def hyperparameters(self) -> dict[str, Any]:
+    def _hyperparameters(self) -> dict[str, Any]:
         names = parameters(self.function, 2)
         return {name: getattr(self, name) for name in names if name != WEIGHTS}
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        require_numbers("y_pred", y_pred)  # which Keras makes a tensor of
+        require_numbers("y_pred", y_pred)  # before Keras converts it to a tensor
         reduction, weights = self.reduction, {}
         if WEIGHTS in parameters(self.function, 2):
             sample_weight = self._weights(y_pred, sample_weight)
             weights = {WEIGHTS: sample_weight}
             if reduction in ("mean", "sum_over_batch_size"):
                 reduction = "mean_with_sample_weight"
-        bound = _Bound(self, y_true, reduction, weights)
+        bound = _Bound(self, y_true, reduction, weights, sample_weight)
         loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
-            loss = ops.sum(loss)  # Keras returns what an empty batch has: no values
+            loss = ops.sum(loss)  # for an empty batch Keras returns no values
         if getattr(self, "gather", False) and reduction in MEANS:
             by_weight = reduction == "mean_with_sample_weight"
             counted = self._weights(y_pred, sample_weight if by_weight else None)
@@ -92,16 +94,16 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         return ops.cast(loss, self.dtype)
 
     def call(self, y_true, y_pred, **weights):
-        return self.function(y_true, y_pred, **self.hyperparameters, **weights)
+        return self.function(y_true, y_pred, **self._hyperparameters, **weights)
 
     def _weights(self, y_pred, sample_weight):
-        """Those of the samples, 1 if none are given, times the mask of `y_pred`."""
+        """The sample weights, or 1 without any, times the mask of `y_pred`."""
         ones = _Ones("ones", None, wide(self.dtype))
         return ones(0.0, y_pred, _to_be_masked(sample_weight, ones.dtype))
 
     def get_config(self):
-        # Keras leaves out the dtype, so a reloaded loss would lose it.
-        own = {name: saved(value) for name, value in self.hyperparameters.items()}
+        # Keras leaves out the dtype, which a reloaded loss would lose.
+        own = {name: saved(value) for name, value in self._hyperparameters.items()}
         return super().get_config() | {"dtype": self.dtype} | own
 
     @classmethod
@@ -110,24 +112,44 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
 
 class _Bound(keras.losses.Loss):
-    """Keras's masks, weights and reduction around a loss that is given its labels.
+    """Applies Keras's masks, weights and reduction to a loss with its labels bound.
 
-    Keras would round labels to the dtype of the loss, where integers collide (257
-    and 256 in `bfloat16`), and sum in it.
+    Keras would cast the labels to the dtype of the loss, in which integers collide (257
+    and 256 in `bfloat16`), and would sum in that dtype.
     """
 
-    def __init__(self, loss: FunctionLoss, y_true: Any, reduction, weights: dict):
+    def __init__(self, loss, y_true, reduction, weights: dict, sample_weight):
         super().__init__(loss.name, reduction, wide(loss.dtype))
         self._loss = loss
         self._y_true = y_true
         self._weights = weights
+        self._sample_weight = sample_weight
 
     def call(self, y_true, y_pred):
-        return self._loss.call(self._y_true, y_pred, **self._weights)
+        loss = self._loss.call(self._y_true, y_pred, **self._weights)
+        _require_weights_of(loss, self._sample_weight)
+        return loss
+
+
+def _require_weights_of(loss, sample_weight) -> None:
+    """Raises if the weights do not fit the losses: Keras would add axes, or fail."""
+    given = getattr(sample_weight, "shape", None)
+    if given is None or loss.shape is None or given == ():
+        return
+    own, given = tuple(loss.shape), tuple(given)
+    last = given[:-1] if len(given) == len(own) + 1 and given[-1] == 1 else given
+    pairs = zip(reversed(own), reversed(last), strict=False)
+    fits = all(a == b or None in (a, b) or 1 in (a, b) for a, b in pairs)
+    if len(last) > len(own) or not fits:
+        each = f", or {(own[0], *[1] * (len(own) - 1))}" if len(own) > 1 else ""
+        raise ValueError(
+            f"`sample_weight` must have one weight per sample, of shape {own}{each}. "
+            f"Received: sample_weight.shape={given}"
+        )
 
 
 class _Ones(keras.losses.Loss):
-    """Keras's weights and masks, combined by itself: it weighs ones, one a sample."""
+    """A loss of 1 per sample: Keras multiplies it by the sample weights and masks."""
 
     def call(self, y_true, y_pred):
         is_tensors = isinstance(y_pred, tuple | list) and hasattr(y_pred[0], "shape")
@@ -136,7 +158,7 @@ class _Ones(keras.losses.Loss):
 
 
 def _to_be_masked(sample_weight, dtype):
-    """Weights of which nobody knows: on PyTorch, Keras writes the mask into them."""
+    """Copies weights, because Keras multiplies them by the mask in place on PyTorch."""
     if sample_weight is None:
         return None
     return backend.to_be_changed([ops.convert_to_tensor(sample_weight, dtype)])[0]
@@ -145,11 +167,11 @@ def _to_be_masked(sample_weight, dtype):
 class _Mask(keras.layers.Layer):
     """Returns its first input with the second as its mask.
 
-    A layer is the one public way to attach a mask on every backend.
+    A layer is the only public way to attach a mask on every backend.
     """
 
     def __init__(self):
-        # Without a type of its own it would fix the default of all layers.
+        # Without its own dtype, the layer would fix the default dtype of all layers.
         super().__init__(autocast=False, dtype="float32", name="loss_mask")
 
     def call(self, inputs):
@@ -159,11 +181,11 @@ class _Mask(keras.layers.Layer):
         return inputs[1]
 
 
-_mask = functools.cache(_Mask)  # made when it is first needed, not by the import
+_mask = functools.cache(_Mask)  # created on first use, not on import
 
 
 def masked(values, valid):
-    """Returns `values`, 0 where not `valid`, with a mask that keeps them from means."""
+    """Returns `values`, set to 0 and masked out of means where not `valid`."""
     return _mask()([ops.where(valid, values, ops.zeros_like(values)), valid])
 
 
@@ -175,74 +197,81 @@ def predictions(y_pred):
 
 
 def numbers(y_true, dtype):
-    """Returns labels that are numbers as a tensor of `dtype`."""
+    """Returns numeric labels as a tensor of `dtype`."""
     require_numbers("y_true", y_true)
     return ops.convert_to_tensor(y_true, dtype)
 
 
 def require_numbers(name: str, values) -> None:
-    """Raises for strings, and for rows of different lengths."""
+    """Raises for `None`, for strings and for ragged tensors."""
+    if values is None:
+        raise ValueError(f"`{name}` must hold numbers. Received: {name}=None")
     if backend.is_ragged(values):
         raise ValueError(
-            f"`{name}` must not be a RaggedTensor: give `{name}.to_tensor()`, and leave"
-            " out what it fills rows up with by a mask, by `sample_weight`, or by "
-            f"`ignore_class`. Received: {name}={values!r}"
+            f"`{name}` must not be a RaggedTensor. Pass `{name}.to_tensor()`, and "
+            "exclude its padding with a mask, `sample_weight` or `ignore_class`. "
+            f"Received: {name}={values!r}"
         )
     while isinstance(values, list | tuple) and values:
         values = values[0]
     dtype = getattr(values, "dtype", None)
-    kind = getattr(dtype, "kind", "")  # of NumPy, which TensorFlow's has not
+    kind = getattr(dtype, "kind", "")  # NumPy dtypes have a kind, TensorFlow's do not
     is_text = kind in ("U", "S", "O") or getattr(dtype, "name", "") == "string"
     if is_text or isinstance(values, str | bytes):
         raise ValueError(
-            f"`{name}` must hold numbers: `keras.layers.StringLookup` makes integers of"
-            f" names of classes. Received: {values!r}"
+            f"`{name}` must hold numbers. To convert class names to integers, use "
+            f"`keras.layers.StringLookup(num_oov_indices=0)`. Received: {values!r}"
         )
 
 
-def aligned(y_true, y_pred) -> tuple[Any, Any]:
-    """Returns both as tensors of one shape, of rank 1 or more, in `float32` or wider.
+def aligned(y_true, y_pred, sparse: str = "") -> tuple[Any, Any]:
+    """Returns both as tensors of the same shape, in `float32` or wider.
 
-    Either may lack a last axis of size 1; a single axis is that of the batch. Any
-    other difference in shape is an error, never a broadcast.
+    Either may lack a last axis of size 1; a single axis is the batch axis. Any other
+    difference in shape is an error: nothing is broadcast. `sparse` names what takes
+    integer labels, for the error.
     """
     y_pred = predictions(y_pred)
     y_true = numbers(y_true, y_pred.dtype)
-    ranks = len(y_true.shape), len(y_pred.shape)
+    shapes = tuple(y_true.shape), tuple(y_pred.shape)
+    ranks = len(shapes[0]), len(shapes[1])
     if max(ranks) == 1 or ranks[0] == ranks[1] - 1:
         y_true = ops.expand_dims(y_true, -1)
     if max(ranks) == 1 or ranks[1] == ranks[0] - 1:
         y_pred = ops.expand_dims(y_pred, -1)
-    require_one_shape(y_true, y_pred)
+    is_sparse = len(y_true.shape) > 0 and y_true.shape[-1] == 1
+    require_one_shape(
+        y_true,
+        y_pred,
+        "`y_true` and `y_pred` must have the same shape, of rank 1 or more. A last "
+        "axis of size 1 may be missing."
+        + (f" For integer labels, use {sparse}." if sparse and is_sparse else "")
+        + f" Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}",
+    )
     return backend.same_shape(y_true, y_pred)
 
 
 def without_last(x):
-    """Returns `x` without its last axis, of size 1 also where that is seen later."""
+    """Returns `x` without its last axis, whose size is 1 but may not be known yet."""
     return ops.reshape(x, ops.shape(x)[:-1])
 
 
 def with_last(x, size: int):
-    """Returns `x` with a last axis of that size, where it was not known."""
+    """Returns `x` with a last axis of size `size`, which may not be known yet."""
     return ops.reshape(x, (*ops.shape(x)[:-1], size)) if x.shape[-1] is None else x
 
 
 def mean(values, keepdims: bool = False):
-    """The mean over the last axis. `ops.mean` makes `float64` narrow."""
+    """The mean over the last axis. `ops.mean` would narrow `float64`."""
     count = ops.cast(ops.shape(values)[-1], values.dtype)
     return ops.sum(values, axis=-1, keepdims=keepdims) / count
 
 
-def require_one_shape(y_true, y_pred, message: str | None = None) -> None:
+def require_one_shape(y_true, y_pred, message: str) -> None:
     """Raises unless both shapes are equal, as far as they are known."""
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     differ = len(shapes[0]) != len(shapes[1]) or any(
         None not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=True)
     )
     if differ or not shapes[0]:
-        raise ValueError(
-            message
-            or "`y_true` and `y_pred` must have one shape, of rank 1 or more, up to a "
-            f"last axis of size 1. Received: y_true.shape={shapes[0]}, "
-            f"y_pred.shape={shapes[1]}"
-        )
+        raise ValueError(message)

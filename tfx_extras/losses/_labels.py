@@ -22,20 +22,20 @@ from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._base import without_last
 
-# What takes other labels, where no loss does.
+# How to convert labels, if no loss takes them as they are.
 ARGMAX = "`keras.ops.argmax(y_true, axis=-1)`"
 ONE_HOT = "`keras.ops.one_hot(y_true, classes)`"
 LIKELY = (
-    "Do labels begin at 1? Then subtract 1. Are some of them padding? Then name their "
-    "label in `ignore_class`, if the loss has that argument."
+    "Do labels start at 1? Then subtract 1. Do some of them mark padding? Then pass "
+    "that label as `ignore_class`, if the loss has this argument."
 )
 ClassWeights = Sequence[Number] | np.ndarray  # one per class
 
 
 def require_weights(name: str, weights: Number | ClassWeights | None) -> Any:
-    """Returns one number, or a list of them, or `None`; each in [0, inf), else raises.
+    """Returns `None`, a number, or a list of numbers, all in [0, inf), or raises.
 
-    An array becomes a list, as it has to be in a saved configuration.
+    An array becomes a list, which a saved configuration needs.
     """
     if weights is None:
         return None
@@ -45,24 +45,24 @@ def require_weights(name: str, weights: Number | ClassWeights | None) -> Any:
 
 
 def require_ignore_class(ignore_class: int | np.integer | None) -> int | None:
-    """Returns the class as an `int` that labels can be compared with, else raises."""
+    """Returns the class as an `int` that labels can be compared with, or raises."""
     if ignore_class is None:
         return None
     return require("ignore_class", ignore_class, "[-2147483648, 2147483647]")
 
 
 def require_class_axis(axis: int) -> int:
-    """Returns `axis` unless it is that of the batch."""
+    """Returns `axis` unless it is the batch axis."""
     if axis == 0:
         raise ValueError(
-            "Argument `axis` must not be 0, which is the axis of the batch. "
+            "Argument `axis` must be the axis of the classes, not 0, the batch axis. "
             f"Received: axis={axis}"
         )
     return axis
 
 
 def per_class(name: str, weights: Any, classes: int | None, dtype: Any) -> Any:
-    """Returns weights of `dtype`: one number, or one for each of the classes."""
+    """Returns weights of `dtype`: one number, or one number per class."""
     if weights is None:
         return 1.0
     weights = ops.convert_to_tensor(weights, dtype)
@@ -76,13 +76,13 @@ def per_class(name: str, weights: Any, classes: int | None, dtype: Any) -> Any:
 
 
 class DenseLabels(NamedTuple):
-    """How much of each sample belongs to each class."""
+    """The fraction of each sample that belongs to each class."""
 
     shares: Any
-    valid: Any  # which samples count, or `None`: all
+    valid: Any  # which samples count; `None` if all do
 
     def expected(self, term: Callable, values, weights, label_smoothing: Number):
-        """The mean of `weights * term(values)` over smoothed labels."""
+        """The sum of `weights * term(values)` weighted by the smoothed labels."""
         shares = (1 - label_smoothing) * self.shares
         if label_smoothing > 0:
             classes = ops.cast(ops.shape(values)[-1], values.dtype)
@@ -90,42 +90,39 @@ class DenseLabels(NamedTuple):
         return ops.sum(product(weights * shares, term(values)), axis=-1)
 
     def settle(self, loss):
-        """The loss without the samples that do not count."""
+        """The loss, masked where samples do not count."""
         return loss if self.valid is None else masked(loss, self.valid)
 
 
 def product(shares, surprise):
-    """The product, 0 where a class is impossible, by a logit of -inf, and has no share.
-
-    NaN stays.
-    """
+    """The product; 0 where a class has no share and its logit is -inf. NaN stays."""
     is_left_out = (shares == 0) & (surprise == float("inf"))
     nothing = ops.convert_to_tensor(0.0, surprise.dtype)
     return ops.where(is_left_out, nothing, shares * surprise)
 
 
 class SparseLabels(NamedTuple):
-    """The one class of each sample."""
+    """The class of each sample."""
 
-    classes: Any  # within the classes also where the label is not
-    known: Any  # where it is
-    valid: Any  # which samples count, or `None`: all
+    classes: Any  # 0 where the label is out of range
+    known: Any  # where the label is in range, or ignored
+    valid: Any  # which samples count; `None` if all do
 
     def expected(self, term: Callable, values, weights, label_smoothing: Number):
-        """The mean of `weights * term(values)` over smoothed labels."""
+        """The sum of `weights * term(values)` weighted by the smoothed labels."""
         own = ops.expand_dims(self.classes, -1)
         if isinstance(weights, float) or len(weights.shape) == 0:
             weight = weights
         else:
             weight = ops.take(weights, own, axis=0)
         loss = weight * term(ops.take_along_axis(values, own, axis=-1))
-        if label_smoothing > 0:  # all classes matter only then
+        if label_smoothing > 0:  # only then do all classes matter
             others = mean(weights * term(values), keepdims=True)
             loss = (1 - label_smoothing) * loss + label_smoothing * others
         return ops.squeeze(loss, -1)
 
     def settle(self, loss):
-        """The loss without the samples that do not count; NaN for an unknown label."""
+        """The loss: NaN for labels out of range, masked where samples do not count."""
         nan = ops.convert_to_tensor(float("nan"), loss.dtype)
         loss = ops.where(self.known, loss, nan)
         return loss if self.valid is None else masked(loss, self.valid)
@@ -140,7 +137,7 @@ def dense_labels(
 ) -> tuple[DenseLabels, Any]:
     """Returns the labels, and `y_pred` in `float32` or wider with the classes last.
 
-    `sparse` is what to use if the labels are integers, for an error.
+    `sparse` names what takes integer labels, for the error.
     """
     y_pred = predictions(y_pred)
     y_true = numbers(y_true, y_pred.dtype)
@@ -149,8 +146,8 @@ def dense_labels(
     require_one_shape(
         y_true,
         y_pred,
-        "`y_true` and `y_pred` must have one shape, with an axis for the classes."
-        + (f" For integer labels use {sparse}." if is_sparse else "")
+        "`y_true` and `y_pred` must have the same shape, with an axis for the classes."
+        + (f" For integer labels, use {sparse}." if is_sparse else "")
         + f" Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}",
     )
     y_true, y_pred = backend.same_shape(y_true, y_pred)
@@ -171,8 +168,8 @@ def sparse_labels(
 ) -> tuple[SparseLabels, Any]:
     """Returns the labels, and `y_pred` in `float32` or wider with the classes last.
 
-    `dense` is what to use if the labels have a number for each class, for an error.
-    With `as_given`, `y_pred` is not made wide, which would copy it.
+    `dense` names what takes one-hot labels, for the error. With `as_given`, `y_pred`
+    keeps its dtype, because widening would copy it.
     """
     if as_given:
         require_numbers("y_pred", y_pred)
@@ -180,8 +177,8 @@ def sparse_labels(
     else:
         y_pred = predictions(y_pred)
     y_pred = classes_last(y_pred, axis)
-    received = f"y_pred.shape={tuple(y_pred.shape)}, with the classes last"
-    like = "`y_pred` without the axis of the classes", received
+    received = f"y_pred.shape={tuple(y_pred.shape)}, with the class axis last"
+    like = "`y_pred` without the class axis", received
     labels = class_of_each(
         y_true, y_pred[..., 0], ops.shape(y_pred)[-1], ignore_class, like, dense
     )
@@ -195,23 +192,23 @@ def class_of_each(
 
     Args:
         y_true: Labels, of the shape of `samples`, or with a last axis of size 1.
-        samples: A tensor whose shape is meant.
-        classes: How many there are; a tensor, if it is not known.
+        samples: A tensor of the shape that the labels must have.
+        classes: The number of classes; a tensor, if it is not known.
         ignore_class: The label of samples that do not count, or `None`.
-        like: What the shape is that of, and what was received, for an error.
-        dense: What to use if the labels have a number for each class, for an error.
+        like: Which shape is meant, and which was received, for the error.
+        dense: What takes one-hot labels, for the error.
     """
     labels, whole = integers(y_true)
     shape = tuple(labels.shape)
     is_longer = len(shape) == len(samples.shape) + 1
-    cure = f" For labels with a number for each class use {dense}." * is_longer
+    cure = f" For one-hot labels, use {dense}." * is_longer
     if is_longer and shape[-1] in (1, None):
         labels, whole = without_last(labels), without_last(whole)
     require_one_shape(
         labels,
         samples,
-        f"`y_true` must have the shape of {like[0]}, up to a last axis of size 1."
-        f"{cure} Received: y_true.shape={shape}, {like[1]}",
+        f"`y_true` must have the shape of {like[0]} (a last axis of size 1 may follow),"
+        f" one integer per sample.{cure} Received: y_true.shape={shape}, {like[1]}",
     )
     labels, _ = backend.same_shape(labels, samples)
     is_seen = isinstance(classes, int)
@@ -235,32 +232,31 @@ def class_of_each(
 
 
 def _first_wrong(y_true, allowed) -> str:
-    """The first label that is not allowed, for an error, where it can be read."""
+    """The first label that is not allowed, for the error, if it can be read."""
     try:
         labels, allowed = (ops.convert_to_numpy(x) for x in (y_true, allowed))
-    except RuntimeError:  # of PyTorch: within a transform there is nothing to read
+    except RuntimeError:  # PyTorch cannot read values within a transform
         return ""
     return f" Received: y_true=[..., {labels.reshape(-1)[allowed.argmin()]}, ...]"
 
 
 def classes_last(y_pred, axis: int):
-    """Returns `y_pred` with the axis of its classes moved to the end."""
+    """Returns `y_pred` with the class axis moved to the end."""
     rank = len(y_pred.shape)
     if not (1 <= axis < rank or -rank < axis < 0):
         raise ValueError(
-            f"Argument `axis` must be an axis of `y_pred` other than the first, which "
-            f"is that of the batch. Received: axis={axis}, "
-            f"y_pred.shape={tuple(y_pred.shape)}"
+            f"Argument `axis` must be an axis of `y_pred` other than the first, the "
+            f"batch axis. Received: axis={axis}, y_pred.shape={tuple(y_pred.shape)}"
         )
-    is_last = axis in (-1, rank - 1)  # TensorFlow's would copy
+    is_last = axis in (-1, rank - 1)  # `moveaxis` of TensorFlow copies
     return y_pred if is_last else backend.moveaxis(y_pred, axis, -1)
 
 
 def integers(y_true) -> tuple[Any, Any]:
-    """Returns labels as signed integers of 32 bits or more, and where they are that.
+    """Returns labels as signed integers of 32 bits or more, and where they are valid.
 
-    Never through a float: there, labels above 2**24 would fall together. A label that
-    is no whole number, or that the type cannot hold, is none that could be a class.
+    Integer labels are never converted to floats, in which those above 2**24 would
+    collide. A label is not valid if it is not a whole number or does not fit the type.
     """
     require_numbers("y_true", y_true)
     if isinstance(y_true, np.ndarray | list | tuple):
@@ -272,7 +268,7 @@ def integers(y_true) -> tuple[Any, Any]:
     if "float" not in dtype:
         labels = ops.cast(y_true, "int64" if "64" in dtype else "int32")
         is_signed = dtype.startswith("int") or dtype == "bool"
-        # What is too large for a signed type is negative in it.
+        # A label that is too large for the signed type becomes negative.
         whole = ops.ones_like(labels, dtype="bool") if is_signed else labels >= 0
         return labels, whole if fits is True else whole & ops.convert_to_tensor(fits)
     y_true = ops.cast(y_true, wide(dtype))
@@ -281,9 +277,9 @@ def integers(y_true) -> tuple[Any, Any]:
 
 
 def _narrow(y_true: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Returns integers as 32 bits hold them, and where they do; others as they are.
+    """Returns integers as `int32`, and where they fit; other dtypes unchanged.
 
-    JAX takes only the last 32 bits of an integer, and is not alone in that.
+    JAX, and not only JAX, keeps just the last 32 bits of an integer.
     """
     if y_true.dtype.kind not in "iu" or y_true.dtype.itemsize < 4:
         return y_true, True

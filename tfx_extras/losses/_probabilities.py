@@ -1,7 +1,7 @@
-"""Probabilities of classes, as exact as what they are computed from allows.
+"""Class probabilities, as accurate as logits or given probabilities allow.
 
-Both forms say, of values of the last axis, how surprising the class is, how likely
-it is, and how likely it is missed.
+Both forms have the same methods for values on the last axis: the surprise of a class,
+its probability, and the probability that it is missed.
 """
 
 import math
@@ -14,15 +14,15 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 
-SLACK = 0.01  # what rounding, also to `bfloat16`, adds to a probability
-TINY = 1e-37  # smallest power of ten that is no subnormal number in `float32`
+SLACK = 0.01  # rounding, even to `bfloat16`, changes a probability by less
+TINY = 1e-37  # the smallest power of ten that is a normal number in `float32`
 
 
 class Logits(NamedTuple):
-    """The probability of a class is its share in the sum of exponentials."""
+    """Probabilities as the softmax of logits."""
 
-    values: Any  # less the largest
-    rest: Any  # `sum_of_others`: that of one of the largest, 1, is left out
+    values: Any  # logits minus their maximum
+    rest: Any  # `sum_of_others`: the sum of exponentials without that of the maximum
     largest: Any
 
     def surprise(self, values):
@@ -30,7 +30,7 @@ class Logits(NamedTuple):
         return ops.log1p(self.rest) - values
 
     def share(self, values):
-        """The probability p itself."""
+        """The probability p."""
         return ops.exp(-self.surprise(values))
 
     def miss(self, values):
@@ -38,12 +38,12 @@ class Logits(NamedTuple):
         return -ops.expm1(-self.surprise(values))
 
     def log_partition(self):
-        """Logarithm of the sum of exponentials of the logits."""
+        """The logarithm of the sum of the exponentials of the logits."""
         return ops.squeeze(self.largest + ops.log1p(self.rest), -1)
 
 
 class Probabilities(NamedTuple):
-    """The probability of a class is given, up to a factor common to the classes."""
+    """Given probabilities, divided by their sum."""
 
     values: Any
 
@@ -52,7 +52,7 @@ class Probabilities(NamedTuple):
         return -ops.log(at_least(values, keras.config.epsilon()))
 
     def share(self, values):
-        """The probability p itself."""
+        """The probability p."""
         return values
 
     def miss(self, values):
@@ -61,49 +61,61 @@ class Probabilities(NamedTuple):
 
 
 def probabilities(y_pred, from_logits: bool) -> Logits | Probabilities:
-    """Returns what the last axis of `y_pred` says about the classes."""
+    """Returns the probabilities of the classes on the last axis of `y_pred`."""
     if from_logits:
         return of_logits(y_pred)
-    message = "`y_pred` must hold probabilities, none of which is negative."
+    message = "`y_pred` must hold probabilities, which are not negative."
     y_pred = within(y_pred, 0.0, math.inf, message)
     total = ops.sum(y_pred, axis=-1, keepdims=True)
     return Probabilities(y_pred / at_least(total, keras.config.epsilon()))
 
 
 def in_unit_interval(p):
-    """Returns probabilities, within [0, 1], which need not add up to anything."""
-    return within(p, 0.0, 1.0, "`y_pred` must hold probabilities, in [0, 1].")
+    """Returns probabilities in [0, 1], which need not sum to 1."""
+    return within(p, 0.0, 1.0, "`y_pred` must hold probabilities in [0, 1].")
 
 
 def within(
     x, low: float, high: float, message: str, cure="Did you mean from_logits=True?"
 ):
-    """Returns `x` with what rounding took out of [low, high] put back on its ends.
+    """Returns `x` clipped to [low, high], to undo what rounding changed. NaN stays.
 
-    Raises where looking is free if a value is farther outside. NaN stays.
+    Raises if a value is farther outside, where checking costs nothing.
     """
-    backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
+    try:
+        backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
+    except ValueError as error:
+        raise ValueError(f"{error}{_range(x)}") from None
     start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
-    x = ops.where(x < start, start, x)  # at the start itself, its slope stays
+    x = ops.where(x < start, start, x)  # not `<=`: `start` itself keeps its gradient
     return x if high == math.inf else ops.where(x > end, end, x)
 
 
+def _range(x) -> str:
+    """The minimum and maximum of predictions, for the error, if they can be read."""
+    try:
+        x = ops.convert_to_numpy(x)
+    except RuntimeError:  # PyTorch cannot read values within a transform
+        return ""
+    return f" Received: y_pred with values from {x.min():.4g} to {x.max():.4g}"
+
+
 def of_logits(y_pred) -> Logits:
-    """Returns what the logits in the last axis of `y_pred` say about the classes."""
-    # A constant to the gradient, which flows through `values`, also into `rest`.
-    largest = backend.largest(y_pred, float("-inf"))
-    largest = ops.stop_gradient(largest)  # (the initial value is for empty batches)
+    """Returns the probabilities of the classes, whose logits `y_pred` has last."""
+    largest = backend.largest(y_pred, float("-inf"))  # -inf for empty batches
+    # The maximum is a constant: the gradient flows through `values`, also into `rest`.
+    largest = ops.stop_gradient(largest)
     values = y_pred - largest
     return Logits(values, sum_of_others(values, y_pred >= largest), largest)
 
 
 def sum_of_others(values, is_largest):
-    """Returns the sum of the exponentials of all `values` but one of the largest.
+    """Returns the sum of the exponentials of all `values` except one maximum.
 
-    It is left out, so that small terms keep their digits, by its place, which is looked
-    for once. A compiler that rounds `is_largest` anew for each sum in which it is, as
-    XLA does, may find it here true and there false. Should it find none, it is the last
-    class from which 1 is taken, and the sum is right.
+    One maximum is left out, so that small terms keep their digits. Its place is found
+    only once: a compiler that computes `is_largest` again for each sum, as XLA does,
+    may find different values, because it rounds differently. If no place is found, 1 is
+    subtracted for the last class, and the sum is still right.
     """
     last = ops.shape(values)[-1] - 1
     places = ops.arange(last + 1, dtype="int32")
@@ -114,23 +126,26 @@ def sum_of_others(values, is_largest):
 
 
 def power(miss, gamma: Number):
-    """miss**gamma, with a finite gradient also where `miss` is 0 and `gamma` < 1."""
+    """miss**gamma, whose gradient is finite also where `miss` is 0 and `gamma` < 1."""
     return at_least(miss, TINY) ** gamma
 
 
 def at_least(x, bound: float):
-    """The larger one; NaN stays. `ops.maximum` makes `float64` narrow, on PyTorch."""
+    """The maximum of `x` and `bound`. NaN stays.
+
+    `ops.maximum` narrows `float64` on PyTorch.
+    """
     bound = ops.convert_to_tensor(bound, x.dtype)
     return ops.where(x <= bound, bound, x)
 
 
 def log_add_exp(a, b):
-    """log(exp(a) + exp(b)). `ops.logaddexp` makes `float64` narrow, on PyTorch."""
+    """log(exp(a) + exp(b)). `ops.logaddexp` narrows `float64` on PyTorch."""
     is_larger = a > b
     larger, smaller = ops.where(is_larger, a, b), ops.where(is_larger, b, a)
     return larger + ops.log1p(ops.exp(smaller - larger))
 
 
 def softplus(x):
-    """log(1 + exp(x)), also where PyTorch's has ended to look, beyond 20."""
+    """log(1 + exp(x)), also beyond 20, where PyTorch's function returns x."""
     return log_add_exp(x, ops.zeros_like(x))

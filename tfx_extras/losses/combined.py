@@ -1,4 +1,4 @@
-"""Weighted sums of losses."""
+"""Weighted sums of losses, also written with `+` and `*`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +20,13 @@ __all__ = ["CombinedLoss"]
 
 
 class Combinable:
-    """A loss that adds to other losses, and takes a weight: `a + 0.5 * b - c / 4`."""
+    """A loss that can be added and weighted: `a + 0.5 * b - c / 4`."""
 
     def __add__(self, other: Any) -> "CombinedLoss":
         return _sum(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        is_zero = isinstance(other, int) and other == 0  # with which `sum` begins
+        is_zero = isinstance(other, int) and other == 0  # the start value of `sum`
         return self if is_zero else _sum(other, self)
 
     def __sub__(self, other: Any) -> "CombinedLoss":
@@ -57,25 +57,40 @@ class Combinable:
 
 @register
 class CombinedLoss(keras.losses.Loss, Combinable):
-    r"""The weighted sum of losses, which `+` and `*` make too.
+    r"""Combined loss: the weighted sum of several losses, as in `a + 0.5 * b`.
+
+    Use it to train one output of a model with more than one loss. Give the terms of
+    different outputs to `compile` instead, as one loss per output. Keras has no
+    equivalent: given several losses for one output, `keras.Model.compile` in Keras
+    3.15.1 trains with the first alone.
 
     $$ L = \sum_i w_i L_i $$
 
-    Each part has the same labels, predictions and sample weights, and reduces its
-    values by itself. Losses of this package add to each other and to any loss of
-    Keras, and take a number as a weight: `focal + 0.5 * huber` has two parts. A
-    weight for a loss of Keras needs the constructor.
+    $L_i$ are the losses and $w_i$ their weights. Each loss gets the same labels,
+    predictions and sample weights, and applies its own reduction.
 
-    Time and memory: those of its parts.
+    Returns the sum of what the losses return: one number, or one loss per sample if
+    their `reduction` is `None`.
+
+    Losses of this package can be added to each other and to any Keras loss, and can be
+    multiplied by a number: `focal + 0.5 * huber` combines two losses. A Keras loss
+    cannot be multiplied: give its weight to the constructor. Time and memory are those
+    of the parts.
 
     Args:
-        losses: The parts $L_i$, one or more losses with the same `reduction`.
-        weights: Their weights $w_i$, in (-inf, inf). `None` weighs all by 1.
-        name: Name of the loss.
+        losses: The losses $L_i$, at least one, all with the same `reduction`.
+        weights: The weights $w_i$, in (-inf, inf), one per loss. `None` gives all the
+            weight 1.
+        name: Name of the combined loss.
+
+    Call arguments:
+        y_true: Labels, which each loss gets.
+        y_pred: Predictions, which each loss gets.
 
     Raises:
-        ValueError: If there are no losses, not as many weights, or the parts differ
-            in their reduction.
+        ValueError: If there are no losses, the numbers of losses and weights differ, or
+            the losses differ in their reduction.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> huber = tfx_extras.losses.Huber()
@@ -101,8 +116,8 @@ class CombinedLoss(keras.losses.Loss, Combinable):
         are_losses = all(isinstance(loss, keras.losses.Loss) for loss in losses)
         if len(reductions) != 1 or not are_losses:
             raise ValueError(
-                "Argument `losses` must be one or more losses with one reduction. "
-                f"Received: losses={losses}, of reductions {reductions}"
+                "Argument `losses` must be one or more losses with the same "
+                f"`reduction`. Received: losses={losses}, with reductions {reductions}"
             )
         super().__init__(name, reductions.pop())
         self.losses = list(losses)
@@ -110,14 +125,14 @@ class CombinedLoss(keras.losses.Loss, Combinable):
         self.weights = require_each("weights", weights, "(-inf, inf)")
         if len(self.weights) != len(self.losses):
             raise ValueError(
-                "Argument `weights` must have one weight for each of the "
-                f"{len(losses)} losses. Received: weights={weights}"
+                f"Argument `weights` must have one weight per loss, {len(losses)} in "
+                f"total. Received: weights={weights}"
             )
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         values = []
         for loss, weight in zip(self.losses, self.weights, strict=True):
-            # On PyTorch, Keras's write a mask into the weights that they are given.
+            # On PyTorch, Keras losses multiply the given weights by a mask in place.
             given = sample_weight
             if given is not None:
                 given = backend.to_be_changed([ops.convert_to_tensor(given)])[0]

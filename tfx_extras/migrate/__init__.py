@@ -1,1 +1,1 @@
-"""Rewrites code from TensorFlow Addons: `python -m tfx_extras.migrate --help`."""
+"""Rewrites code that uses TensorFlow Addons: `python -m tfx_extras.migrate --help`."""

@@ -11,22 +11,22 @@ from pathlib import Path
 _DESCRIPTION = """
 Rewrites code from tensorflow_addons to tfx_extras.tfa.
 
-Losses and optimizers move. Prints a diff of each file, and changes the files only with
---write. Then lists, by file and line, what is left to do by hand, with what takes its
-place, and notes of what to know. Folders are searched for .py and .ipynb files, except
-hidden folders and virtual environments.
+Losses and optimizers are moved. The tool prints a diff of each file, and changes files
+only with --write. Then it lists, by file and line, what to change by hand, with the
+replacement, and notes. Folders are searched for .py and .ipynb files, except hidden
+folders and virtual environments.
 """
 _STATUS = """
 exit status:
   0  nothing is left to do
-  1  something is: a diff that is not written, or work by hand
+  1  something is left: a diff that is not written, or changes by hand
   2  wrong usage, or libcst is not installed
 """
-_MISSING = 'This needs libcst: pip install "tfx-extras[migrate]"'
+_MISSING = 'The tool needs libcst. Install it by: pip install "tfx-extras[migrate]"'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the tool, and returns its exit status."""
+    """Runs the tool and returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tfx_extras.migrate",
         description=_DESCRIPTION,
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             changed += 1
             if options.write:
                 path.write_bytes(result.after)
-                result = migrate(path)  # lines are those of the file as it is now
+                result = migrate(path)  # line numbers of the new file
             else:
                 sys.stdout.buffer.write(diff(path, result.before, result.after))
                 sys.stdout.buffer.flush()
@@ -62,12 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
             note = "" if finding.by_hand else "note: "
             print(f"{place}: {note}{finding.text}", flush=True)
     state = "changed" if options.write else "to change with --write"
-    print(f"files {state}: {changed}; places left to you: {left}")
+    print(f"files {state}: {changed}; places to change by hand: {left}")
     return int(left > 0 or (changed > 0 and not options.write))
 
 
 def files(root: Path) -> Iterator[Path]:
-    """All Python files and notebooks below `root`, or the file that it is."""
+    """All Python files and notebooks in `root`, or `root` itself if it is a file."""
     if not root.is_dir():
         yield root
         return
@@ -81,11 +81,13 @@ def files(root: Path) -> Iterator[Path]:
         for name in sorted(names):
             if name.endswith((".py", ".ipynb")):
                 yield Path(folder, name)
-    yield from (Path(error.filename) for error in failed)  # fails again, and says so
+    yield from (
+        Path(error.filename) for error in failed
+    )  # reading them fails again, which is reported
 
 
 def is_environment(folder: Path) -> bool:
-    """Whether `folder` holds packages that others wrote."""
+    """Whether `folder` holds installed packages."""
     markers = ["pyvenv.cfg", "conda-meta"]
     return folder.name == "site-packages" or any(
         (folder / marker).exists() for marker in markers
@@ -93,7 +95,7 @@ def is_environment(folder: Path) -> bool:
 
 
 def diff(path: Path, before: bytes, after: bytes) -> bytes:
-    """A unified diff, as `patch -p0` takes it."""
+    """A unified diff that `patch -p0` accepts."""
     name = str(path).encode()
     old, new = (re.findall(rb"[^\n]*\n|[^\n]+", x) for x in (before, after))
     lines = difflib.diff_bytes(difflib.unified_diff, old, new, name, name)

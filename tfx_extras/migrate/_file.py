@@ -1,4 +1,4 @@
-"""One file: its bytes before, its bytes after, and what to say of it."""
+"""Rewrites one file: its bytes before and after, and the findings about it."""
 
 import io
 import re
@@ -12,12 +12,12 @@ from tfx_extras.migrate._rewrite import Finding
 from tfx_extras.migrate._rewrite import apply
 from tfx_extras.migrate._rewrite import examine
 
-# Other files need not be parsed.
+# Files without a match need not be parsed.
 _CONCERNED = re.compile(rb"tensorflow[-_]addons|tfx_extras|TF_USE_LEGACY_KERAS")
 
 
 class Result(NamedTuple):
-    """What becomes of a file, and its findings, each with its place."""
+    """The bytes of a file before and after, and its findings, each with its place."""
 
     before: bytes
     after: bytes
@@ -25,7 +25,7 @@ class Result(NamedTuple):
 
 
 def migrate(path: Path) -> Result:
-    """Says what `path` would become. Writes nothing."""
+    """Returns what `path` would become. Writes nothing."""
     before = b""
     try:
         before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What each name in a source means: imports and, by their scopes, uses of them."""
+"""Resolves the names in a source: imports and, by their scopes, uses of them."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from libcst.helpers import get_full_name_for_node
 
 
 class UnreadableError(Exception):
-    """The file cannot be analyzed: its line, and why."""
+    """Raised if a file cannot be analyzed, with the line and the reason."""
 
     def __init__(self, line: int, text: str):
         super().__init__(line, text)
@@ -22,7 +22,7 @@ class UnreadableError(Exception):
 
 
 class Import(NamedTuple):
-    """One name of an import statement: `path` is what it is, `name` what binds it."""
+    """One name of an import statement: its full `path`, and the `name` it binds."""
 
     statement: cst.Import | cst.ImportFrom
     alias: cst.ImportAlias
@@ -31,20 +31,20 @@ class Import(NamedTuple):
 
     @property
     def base(self) -> str:
-        """What `name` is: `import a.b` binds `a`."""
+        """The path that `name` stands for: `import a.b` binds `a`."""
         whole = isinstance(self.statement, cst.ImportFrom) or self.alias.asname
         return self.path if whole else self.name
 
 
 class Use(NamedTuple):
-    """Where an imported name is used, and the path with the attributes taken of it."""
+    """A use of an imported name, and its path with the attributes accessed on it."""
 
     node: cst.CSTNode
     path: str
 
 
 class Source(cst.CSTVisitor):
-    """A parsed source, with its imports, its strings and its scopes."""
+    """A parsed source with its imports, strings and scopes."""
 
     def __init__(self, source: str):
         """Raises `UnreadableError` if the source is not Python."""
@@ -53,8 +53,8 @@ class Source(cst.CSTVisitor):
         self.strings: list[cst.SimpleString] = []
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what is odd, but parses
-                ast.parse(source)  # says better than libcst what is wrong, and where
+                warnings.simplefilter("ignore")  # about odd code that parses
+                ast.parse(source)  # its errors are more precise than those of libcst
             self.data = source.encode()
             self.module = cst.parse_module(source)
             wrapper = metadata.MetadataWrapper(self.module, unsafe_skip_copy=True)
@@ -73,12 +73,12 @@ class Source(cst.CSTVisitor):
         ) as error:
             text = f"cannot be analyzed: {type(error).__name__}"
             raise UnreadableError(1, text) from error
-        if self.module.code != source:  # libcst dropped something: positions are off
+        if self.module.code != source:  # libcst lost something, so positions are wrong
             text = "cannot be analyzed: odd white space or line ends"
             raise UnreadableError(1, text)
 
         self.bound: set[str] = set()
-        self.shadowed: set[str] = set()  # bound by other than imports
+        self.shadowed: set[str] = set()  # bound by something other than imports
         self._assignments = defaultdict(list)
         for scope in {scope for scope in self.scopes.values() if scope}:
             for assignment in scope.assignments:
@@ -99,25 +99,25 @@ class Source(cst.CSTVisitor):
         self.strings.append(node)
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
-        """From which to which byte `node` stands."""
+        """The first byte of `node`, and the byte after its last."""
         span = self._spans[node]
         return span.start, span.start + span.length
 
     def block(self, statement: cst.CSTNode) -> cst.CSTNode:
-        """What runs `statement`, with those before and after it."""
+        """The block that contains `statement` and its neighbors."""
         return self.parents[self.parents[statement]]
 
     def scope(self, entry: Import) -> metadata.Scope:
-        """Where the import binds its name: elsewhere, after `global`."""
+        """The scope in which the import binds its name, which `global` may change."""
         return self._assignments[entry.statement, entry.name][0].scope
 
     def uses(self, entry: Import) -> list[Use]:
-        """Where the name that `entry` binds is used."""
+        """All uses of the name that `entry` binds."""
         uses = {}
         for assignment in self._assignments[entry.statement, entry.name]:
             for access in assignment.references:
-                # A function that binds a name never sees another one by it, but
-                # libcst says so of uses before the binding.
+                # A function that binds a name never sees an outer one. For uses before
+                # the binding, libcst reports the outer one.
                 if (
                     isinstance(access.scope, metadata.FunctionScope)
                     and access.scope is not assignment.scope
@@ -143,7 +143,7 @@ class Source(cst.CSTVisitor):
 
 
 def imported(node: cst.Import | cst.ImportFrom) -> Iterator[Import]:
-    """The names of an import statement other than `*`."""
+    """The names of an import statement, except `*`."""
     base = module(node) + "." if isinstance(node, cst.ImportFrom) else ""
     for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
         name = alias.evaluated_alias or alias.evaluated_name.split(".")[0]
@@ -151,7 +151,7 @@ def imported(node: cst.Import | cst.ImportFrom) -> Iterator[Import]:
 
 
 def module(node: cst.ImportFrom) -> str:
-    """The module that names are imported from; empty if relative to this one."""
+    """The module that names are imported from, or an empty string if it is relative."""
     if node.relative or node.module is None:
         return ""
     return get_full_name_for_node(node.module) or ""

@@ -1,4 +1,4 @@
-"""Notebooks: their code cells are one program, and the rest of the file stays."""
+"""Rewrites notebooks: their code cells are one program; the rest does not change."""
 
 import ast
 import json
@@ -14,21 +14,21 @@ from tfx_extras.migrate._rewrite import examine
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-# What IPython adds to Python: %magic, !command, name = !command, ?name, name?
+# IPython's additions to Python: %magic, !command, name = !command, ?name, name?
 _MAGIC = re.compile(r"[ \t]*(?:[%!?].*|[\w, ]+=[ \t]*[%!].*|[\w.]+\?+[ \t]*)\n?")
 _PYTHON_CELL = re.compile(r"\s*%%(?:capture|prun|time|timeit)\b")
 _CONCERNED = re.compile(r"tensorflow[-_]addons|\btfa\.|TF_USE_LEGACY_KERAS")
 
 
 class _Located(str):
-    """A string that knows from where to where it stands in its file."""
+    """A string that knows its position in the file."""
 
     start: int
     end: int
 
 
 def migrate(before: bytes) -> tuple[bytes, list[tuple[str, Finding]]]:
-    """Returns the notebook after, and findings, each with its cell and line."""
+    """Returns the new notebook, and the findings, each with its cell and line."""
     try:
         text = before.decode()
         sources = [
@@ -71,7 +71,7 @@ def migrate(before: bytes) -> tuple[bytes, list[tuple[str, Finding]]]:
 
 
 def _located(text: str) -> Any:
-    """The value of the JSON `text`, in which each string is `_Located`."""
+    """The value of the JSON `text`, in which each string is a `_Located`."""
     spans = (match.span() for match in _STRING.finditer(text))
 
     def locate(value: Any) -> Any:
@@ -86,12 +86,12 @@ def _located(text: str) -> Any:
 
     value = locate(json.loads(text))
     if next(spans, None):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice")
     return value
 
 
 def _mask(code: str) -> tuple[str, list[Finding]]:
-    """`code` of a cell without what is not Python, of the same length in bytes."""
+    """Masks what is not Python in the `code` of a cell. Its length in bytes stays."""
     if _parses(code):
         return code, []
     whole = code.lstrip().startswith("%%") and not _PYTHON_CELL.match(code)
@@ -113,7 +113,7 @@ def _without_magic(code: str, whole: bool) -> tuple[str, list[Finding]]:
             indent = "" if whole else line[: line.index(content)]
             width = len(line.rstrip("\n").encode()) - len(indent)
             end = "\n" * line.endswith("\n")
-            line = f"{indent}{0:<{width}}{end}"  # a block may hold nothing else
+            line = f"{indent}{0:<{width}}{end}"  # the block may hold nothing else
         lines.append(line)
     return "".join(lines), findings
 
@@ -129,7 +129,7 @@ def _parses(code: str) -> bool:
 
 
 def _replace(text: str, source: list[_Located] | _Located, code: str) -> str:
-    """Writes `code` where `source` stands, in the way of the file."""
+    """Writes `code` in place of `source`, formatted like the file."""
     ascii_only = text.isascii()
     if isinstance(source, _Located):
         token = json.dumps(code, ensure_ascii=ascii_only)

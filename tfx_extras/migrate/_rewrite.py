@@ -1,7 +1,7 @@
-"""What to change in source that uses TensorFlow Addons, and what to say of it.
+"""Finds what to change in a source that uses TensorFlow Addons, and what to report.
 
-Only the places that change are replaced, in the text itself, so that all else stays as
-it is, byte by byte.
+Only the places that change are replaced, in the text itself. All other bytes stay the
+same.
 """
 
 import re
@@ -27,12 +27,12 @@ OLD = "tensorflow_addons"
 NEW = "tfx_extras.tfa"
 
 _UNUSED = "not used here"
-# As a module, or as a requirement.
+# The package as a module or as a requirement.
 _MENTIONED = re.compile(r"tensorflow[-_]addons(\.\w+)*\s*([=<>~!\[].*)?")
 
 
 class Edit(NamedTuple):
-    """Bytes `start` to `end` of the source in UTF-8 become `text`."""
+    """Replaces bytes `start` to `end` of the UTF-8 source by `text`."""
 
     start: int
     end: int
@@ -40,7 +40,7 @@ class Edit(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What a person has to do (`by_hand`), or only to know, of a line."""
+    """Something to do by hand in a line, or only to know if not `by_hand`."""
 
     line: int
     text: str
@@ -48,7 +48,7 @@ class Finding(NamedTuple):
 
 
 def examine(source: str) -> tuple[list[Edit], list[Finding]]:
-    """Finds the changes that move `source` to `tfx_extras.tfa`, and what is left.
+    """Finds the edits that move `source` to `tfx_extras.tfa`, and what remains to do.
 
     Raises:
         UnreadableError: If it is not Python.
@@ -59,14 +59,14 @@ def examine(source: str) -> tuple[list[Edit], list[Finding]]:
 
 
 def apply(source: bytes, edits: Iterable[Edit]) -> bytes:
-    """Replaces what `edits` say, which do not overlap."""
+    """Applies `edits`, which must not overlap."""
     for edit in sorted(edits, reverse=True):
         source = source[: edit.start] + edit.text.encode() + source[edit.end :]
     return source
 
 
 def moves(path: str) -> bool:
-    """Whether `tfx_extras.tfa` has what `path` names in TensorFlow Addons."""
+    """Whether `tfx_extras.tfa` has the object that `path` names."""
     return path.split(".")[1:2] in (["losses"], ["optimizers"])
 
 
@@ -107,8 +107,8 @@ class _Examination:
     def package(self, scope: Scope, name: str, entries: list[Import]) -> None:
         """Moves imports of the package itself, whose uses may go to both packages.
 
-        If all uses move, so do the imports. Else they stay for the uses that do not,
-        and another import beside them serves those that do.
+        If all uses move, the imports move too. If not, they stay for the uses that do
+        not move, and a second import next to them serves the others.
         """
         uses = list(dict.fromkeys(u for e in entries for u in self.source.uses(e)))
         moving = [use for use in uses if moves(use.path)]
@@ -121,7 +121,7 @@ class _Examination:
             self.note(moving)
             return
 
-        # A use gets another name only where it is certain what its name means.
+        # A use is renamed only if the meaning of its name is certain.
         statements = {entry.statement for entry in entries}
         certain = (
             {getattr(a, "node", None) for a in scope.assignments[name]} == statements
@@ -134,7 +134,7 @@ class _Examination:
         for use in left:
             self.find(use.node, f"{use.path}: {successor(use.path)}")
         for use in stuck:
-            self.find(use.node, f"{use.path}: say {_new(use.path)}")
+            self.find(use.node, f"{use.path}: use {_new(use.path)}")
         others = [e for e in entries if e.path != OLD and not moves(e.path)]
         if not (left or stuck):
             for entry in others:
@@ -158,20 +158,20 @@ class _Examination:
                 self.insert_before(entry.statement, line)
 
     def is_guard(self, use: Use) -> bool:
-        """Whether it is only asked if the import succeeded: `tfa is None`."""
+        """Whether a use only asks if the import succeeded: `tfa is None`."""
         is_none = m.ComparisonTarget(m.Is() | m.IsNot(), comparator=m.Name("None"))
         guard = m.Comparison(left=m.Name(), comparisons=[is_none])
         return m.matches(self.source.parents[use.node], guard)
 
     def rename(self, entry: Import) -> None:
-        """Imports `tfx_extras.tfa` in place of the package, by the same name."""
+        """Imports `tfx_extras.tfa` instead of the package, under the same name."""
         if len(list(imported(entry.statement))) == 1:
             self.replace(entry.statement, _from_import(entry.name))
         else:
             self.replace(entry.alias.name, NEW)
 
     def free_name(self) -> str:
-        """A name for `tfx_extras.tfa` that this file does not bind."""
+        """A name for `tfx_extras.tfa` that this file does not bind yet."""
         names = ["tfa", "tfx_tfa", *(f"tfx_tfa_{i}" for i in range(2, 99))]
         return next(name for name in names if name not in self.source.bound)
 
@@ -182,7 +182,7 @@ class _Examination:
                 self.foreign(entry)
             return
         if isinstance(node.names, cst.ImportStar) and not moves(base):
-            self.find(node, f"{base}.*: import what is used by its name")
+            self.find(node, f"{base}.*: import the names that are used")
             return
         entries = list(imported(node))
         moving = [entry for entry in entries if moves(entry.path)]
@@ -199,14 +199,14 @@ class _Examination:
             self.replace(node, self.part(node, left))
 
     def part(self, node: cst.ImportFrom, entries: list[Import]) -> str:
-        """The code of a `from` import of some of its names, comments included."""
+        """The code of a `from` import with some of its names, including comments."""
         names = [entry.alias for entry in entries]
         if not node.lpar:
             names[-1] = names[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         return self.source.module.code_for_node(node.with_changes(names=names))
 
     def leave(self, entry: Import) -> None:
-        """Says what cannot move: an object at its import, a module where it is used."""
+        """Reports what cannot move: an object at its import, a module at its uses."""
         uses = self.source.uses(entry)
         if known(entry.path):
             uses = [Use(entry.alias, entry.path)]
@@ -216,7 +216,7 @@ class _Examination:
             self.find(entry.alias, f"{entry.path}: {_UNUSED}")
 
     def foreign(self, entry: Import) -> None:
-        """Says what of TensorFlow and Keras does not work with Keras 3."""
+        """Reports what does not work with Keras 3 in TensorFlow and Keras."""
         uses = self.source.uses(entry)
         if elsewhere(entry.path):
             uses = [Use(entry.alias, entry.path)]
@@ -233,7 +233,7 @@ class _Examination:
             self.find(node, f"{node.value}: {text}")
 
     def note(self, uses: list[Use]) -> None:
-        """Says what to know of objects that move."""
+        """Reports notes on objects that move."""
         for use in uses:
             if text := note(use.path):
                 self.find(use.node, f"{use.path}: {text}", by_hand=False)
@@ -247,7 +247,7 @@ class _Examination:
         self.edits.append(Edit(*self.source.span(node), text))
 
     def insert_before(self, statement: cst.CSTNode, text: str) -> None:
-        """Puts the statement `text` on a line of its own, if `statement` has one."""
+        """Inserts the statement `text`, on its own line if `statement` has one."""
         start, _ = self.source.span(statement)
         indent = re.search(rb"(?:\A|[\r\n])([ \t]*)\Z", self.source.data[:start])
         joint = "; "

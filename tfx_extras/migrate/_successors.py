@@ -1,12 +1,12 @@
-"""Where the rest of TensorFlow Addons went, and what else its users have to know.
+"""The successors of all other objects of TensorFlow Addons, and notes for its users.
 
-The tables name all of what TensorFlow Addons 0.23 had beside losses and optimizers.
+The tables name everything in TensorFlow Addons 0.23 except losses and optimizers.
 """
 
 import re
 
 _NONE = "no successor"
-_ALONE = "no successor in Keras"  # what follows takes arrays, and has no gradient
+_ALONE = "no successor in Keras"  # the replacement takes arrays and has no gradient
 _AFFINE = "keras.ops.image.affine_transform, with a matrix of your own"
 _SAMPLING = "keras.ops.image.map_coordinates, with coordinates of all axes"
 _SEQUENCE = "keras.losses.SparseCategoricalCrossentropy, with sample weights"
@@ -23,11 +23,11 @@ def _none(names: str) -> dict[str, str]:
 SUCCESSORS: dict[str, dict[str, str]] = {
     "activations": {
         "gelu": "keras.activations.gelu, where approximate=True is not the default",
-        "hardshrink": "keras.activations.hard_shrink, of one threshold",
+        "hardshrink": "keras.activations.hard_shrink, with one threshold",
         "lisht": f"{_NONE}; it is x * keras.ops.tanh(x)",
         "mish": "keras.activations.mish",
         "snake": f"{_NONE}; it is x + keras.ops.sin(frequency * x) ** 2 / frequency",
-        "softshrink": "keras.activations.soft_shrink, of one threshold",
+        "softshrink": "keras.activations.soft_shrink, with one threshold",
         "sparsemax": "tfx_extras.losses.sparsemax",
         "tanhshrink": "keras.activations.tanh_shrink",
         **_none("rrelu"),
@@ -36,7 +36,7 @@ SUCCESSORS: dict[str, dict[str, str]] = {
         "AverageModelCheckpoint": "tfx_extras.callbacks.SwapAverage, with "
         "swap_on_epoch=True, before keras.callbacks.ModelCheckpoint",
         "TQDMProgressBar": "tqdm.keras.TqdmCallback",
-        "TimeStopping": f"{_NONE}; a callback that sets self.model.stop_training",
+        "TimeStopping": f"{_NONE}; write a callback that sets self.model.stop_training",
     },
     "image": {
         "angles_to_projective_transforms": _AFFINE,
@@ -44,19 +44,19 @@ SUCCESSORS: dict[str, dict[str, str]] = {
         "connected_components": f"{_ALONE}; scipy.ndimage.label",
         "cutout": "keras.layers.RandomErasing, at random places",
         "dense_image_warp": _SAMPLING,
-        "equalize": "keras.layers.Equalization, with other numbers",
+        "equalize": "keras.layers.Equalization, with different results",
         "euclidean_dist_transform": f"{_ALONE}; scipy.ndimage.distance_transform_edt",
-        "gaussian_filter2d": "keras.ops.image.gaussian_blur, of an image padded by "
+        "gaussian_filter2d": "keras.ops.image.gaussian_blur, on an image padded by "
         'keras.ops.pad with mode="reflect" if its borders matter',
         "interpolate_bilinear": _SAMPLING,
         "interpolate_spline": f"{_ALONE}; scipy.interpolate.RBFInterpolator",
-        "mean_filter2d": "keras.ops.average_pool with strides=1, of an image padded by "
+        "mean_filter2d": "keras.ops.average_pool with strides=1, on an image padded by "
         'keras.ops.pad with mode="reflect"',
         "median_filter2d": f"{_ALONE}; scipy.ndimage.median_filter",
         "random_cutout": "keras.layers.RandomErasing",
         "random_hsv_in_yiq": "keras.layers.RandomColorJitter",
         "resampler": _SAMPLING,
-        "rotate": f"{_AFFINE}; by random angles, keras.layers.RandomRotation",
+        "rotate": f"{_AFFINE}; for random angles, keras.layers.RandomRotation",
         "sharpness": "keras.layers.RandomSharpness",
         "shear_x": f"{_AFFINE}; at random, keras.layers.RandomShear",
         "shear_y": f"{_AFFINE}; at random, keras.layers.RandomShear",
@@ -79,7 +79,7 @@ SUCCESSORS: dict[str, dict[str, str]] = {
         "SpatialPyramidPooling2D": f"{_NONE}; for each bin "
         "keras.layers.AdaptiveAveragePooling2D, then keras.layers.Concatenate",
         "SpectralNormalization": "keras.layers.SpectralNormalization",
-        "StochasticDepth": f"{_NONE}; of the branch keras.layers.Dropout, with "
+        "StochasticDepth": f"{_NONE}; keras.layers.Dropout on the branch, with "
         "noise_shape=(1, 1, 1, 1), which scales in training, not in inference",
         **_none(
             "CRF CorrelationCost ESN FilterResponseNormalization MaxUnpooling2D "
@@ -131,7 +131,7 @@ SUCCESSORS: dict[str, dict[str, str]] = {
         ),
     },
     "text": {
-        "skip_gram_sample": "tf.keras.preprocessing.sequence.skipgrams, of lists",
+        "skip_gram_sample": "tf.keras.preprocessing.sequence.skipgrams, on lists",
         **_none(
             "CRFModelWrapper CrfDecodeForwardRnnCell crf_binary_score "
             "crf_constrained_decode crf_decode crf_decode_backward crf_decode_forward "
@@ -164,15 +164,17 @@ _NOTES = {
 
 _ELSEWHERE = {
     r"(tensorflow\.)?keras\.optimizers\.legacy(\.|$)": (
-        "not in Keras 3; take keras.optimizers"
+        "not in Keras 3; use keras.optimizers"
     ),
     r"((tensorflow\.)?keras|tensorflow)\.losses\.Reduction\.AUTO$": (
-        'not in Keras 3; say "sum_over_batch_size"'
+        'not in Keras 3; use "sum_over_batch_size"'
     ),
-    r"keras\.losses\.Reduction(\.|$)": 'not in Keras 3; say "none", "sum" or the like',
-    r"tf_keras(\.|$)": "Keras 2, whose models take no objects of Keras 3",
+    r"keras\.losses\.Reduction(\.|$)": (
+        'not in Keras 3; use "none", "sum" or another string'
+    ),
+    r"tf_keras(\.|$)": "Keras 2, whose models do not accept objects of Keras 3",
     r"TF_USE_LEGACY_KERAS": (
-        "makes tf.keras Keras 2, whose models take no objects of Keras 3"
+        "makes tf.keras Keras 2, whose models do not accept objects of Keras 3"
     ),
 }
 
@@ -184,20 +186,20 @@ def known(path: str) -> bool:
 
 
 def successor(path: str) -> str:
-    """Where `tensorflow_addons.PACKAGE.(...).NAME` went."""
+    """The successor of `tensorflow_addons.PACKAGE.(...).NAME`."""
     package, *names = [*path.split(".")[1:], ""]
     if not names or (package in SUCCESSORS and names == [""]):
-        return "used as a whole, so it is not seen what of it"
+        return "used as a whole; check which names you use"
     table = SUCCESSORS.get(package, {})
     default = _WHOLE.get(package, _NONE)
     return next((table[name] for name in names if name in table), default)
 
 
 def note(path: str) -> str | None:
-    """What to know about an object that moves."""
+    """A note on an object that moves."""
     return next((_NOTES[name] for name in path.split(".") if name in _NOTES), None)
 
 
 def elsewhere(name: str) -> str | None:
-    """What keeps a name that is not of TensorFlow Addons from working with Keras 3."""
+    """Why a name outside of TensorFlow Addons does not work with Keras 3."""
     return next((_ELSEWHERE[p] for p in _ELSEWHERE if re.match(p, name)), None)

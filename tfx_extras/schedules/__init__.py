@@ -1,4 +1,4 @@
-"""Learning rate schedules."""
+"""Learning-rate schedules."""
 
 import keras as _keras
 

@@ -1,4 +1,4 @@
-"""What every schedule shares, so that each file holds only its formula."""
+"""What all schedules share, so that each file holds only its formula."""
 
 import math
 from collections.abc import Callable
@@ -20,29 +20,29 @@ from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 from tfx_extras._repr import shown
 
-LAST = float(np.finfo("float32").max)  # No step is beyond: it would be infinite.
+LAST = float(np.finfo("float32").max)  # a larger step is infinite in `float32`
 
 
 class Schedule(LearningRateSchedule):
-    """The class form of a schedule: a function and its hyperparameters.
+    """Base class of the schedules: binds the hyperparameters of a function.
 
-    A subclass sets `function`, whose parameters after `step` are the
-    hyperparameters, and stores each as an attribute of the same name. The call and
-    the saved configuration follow from them.
+    A subclass sets `function`, whose parameters after `step` are the hyperparameters,
+    and stores each of them as an attribute of the same name. The call and the saved
+    configuration follow from them.
     """
 
     function: ClassVar[Callable[..., Any]]
     __repr__ = shown
 
     @property
-    def hyperparameters(self) -> dict[str, Any]:
+    def _hyperparameters(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in parameters(self.function, 1)}
 
     def __call__(self, step):
-        return self.function(step, **self.hyperparameters)
+        return self.function(step, **self._hyperparameters)
 
     def get_config(self):
-        return {name: saved(value) for name, value in self.hyperparameters.items()}
+        return {name: saved(value) for name, value in self._hyperparameters.items()}
 
     @classmethod
     def from_config(cls, config):
@@ -62,24 +62,24 @@ def require_schedule(name: str, value: Any) -> Any:
 
 
 def evaluate(schedule: Any, step: Any) -> Any:
-    """Returns the learning rate of a schedule or number, of the shape of `step`."""
+    """Returns the learning rate of a schedule or number, in the shape of `step`."""
     if not isinstance(schedule, LearningRateSchedule):
         return constant(step, float(require_schedule("schedule", schedule)))
     step = _standard(step)
     if isinstance(schedule, Schedule) or len(step.shape) == 0:
         return _in_floats(schedule(step))
-    if 0 in step.shape:  # which `ops.map` does not take on PyTorch
+    if 0 in step.shape:  # `ops.map` on PyTorch accepts no empty tensors
         return constant(step, 0.0)
-    # Keras's own branch with `ops.cond`, which takes one step at a time.
+    # Keras's schedules branch with `ops.cond`, which takes one step at a time.
     steps = ops.reshape(ops.convert_to_tensor(step), (-1,))
     rates = ops.map(lambda each: _in_floats(schedule(each)), steps)
     return ops.reshape(rates, ops.shape(step))
 
 
 def elapsed(step: Any, start: float = 0) -> Any:
-    """Returns `step - start` as floats, whose sign is exact for every integer step.
+    """Returns `step - start` as floats, with the exact sign for every integer step.
 
-    Integers are subtracted as integers: `float32` holds them only up to 2^24.
+    Integers are subtracted as integers, because `float32` is exact only up to 2^24.
     """
     step, start = _standard(step), min(start, LAST)
     largest = _largest(step)
@@ -88,9 +88,9 @@ def elapsed(step: Any, start: float = 0) -> Any:
 
 
 def since(step: Any, start: int, stop: float = math.inf) -> Any:
-    """Returns `step - start`, kept to the steps before `stop`, integer if `step` is.
+    """Returns `step - start`, clipped to the steps before `stop`; an integer stays one.
 
-    So a schedule that is joined to others sees none but its own steps.
+    A schedule that is joined to others is therefore called only with its own steps.
     """
     step = _standard(step)
     largest = _largest(step)
@@ -101,10 +101,10 @@ def since(step: Any, start: int, stop: float = math.inf) -> Any:
 
 
 def cycles(step: Any, period: float) -> tuple[Any, Any]:
-    """Returns how many periods have passed, and the updates since, as floats.
+    """Returns the number of completed periods, and the steps since then, as floats.
 
-    Both are exact for every integer step if some periods together are whole: up to a
-    thousand, as ten of 2.3.
+    Both are exact for every integer step if up to 1000 periods together last a whole
+    number of steps, for example 10 periods of 2.3.
     """
     step, period = _standard(step), min(period, LAST)
     ratio = Fraction(period).limit_denominator(1000)
@@ -123,18 +123,18 @@ def cycles(step: Any, period: float) -> tuple[Any, Any]:
 
 
 def constant(step: Any, rate: float) -> Any:
-    """Returns one rate, of the shape of `step`."""
+    """Returns the same learning rate for every step, in the shape of `step`."""
     return ops.ones_like(elapsed(step)) * rate
 
 
 def between(a: float, b: float, x: Any) -> Any:
-    """Returns exactly `a` where `x` is 0 or less, to exactly `b` where 1 or more."""
+    """Returns the line from exactly `a` at 0 to exactly `b` at 1, constant outside."""
     x = ops.clip(x, 0, 1)
     return a * (1 - x) + b * x
 
 
 def risen(step: Any, a: float, b: float, steps: int, first_step_nonzero: bool) -> Any:
-    """Returns the rate on the line from `a` to `b`, and then `b`: a warm-up."""
+    """Returns the rate of a warm-up: on a line from `a` to `b`, and then `b`."""
     if not steps:
         return constant(step, b)
     return between(a, b, (elapsed(step) + float(first_step_nonzero)) / float(steps))
@@ -146,38 +146,49 @@ def through(
     rates: Sequence[float],
     shape: Callable[[Any], Any],
 ) -> Any:
-    """Returns the rate on the way through points, constant before and after them.
+    """Interpolates between points; the rate is constant before and after them.
 
-    The way between two of them is of the shape of a function from 0 to 1.
+    `shape` maps 0 to 1 onto 0 to 1: the way from one point to the next.
     """
+    require_length("learning_rates", rates, len(steps), "as `boundaries`")
     rate = constant(step, rates[0])
     for (start, a), (stop, b) in pairwise(zip(steps, rates, strict=True)):
         if start < stop:
             t = elapsed(step, start)
             x = shape(ops.clip(t / float(min(stop - start, LAST)), 0, 1))
             rate = ops.where(t >= 0, between(a, b, x), rate)
-    # Where a compiler multiplies by 1 / length, x may stay short of 1.
+    # If a compiler multiplies by 1 / length, x may stay below 1.
     end = constant(step, rates[-1])
     return ops.where(elapsed(step, steps[-1]) >= 0, end, rate)
 
 
+def require_length(name: str, values: Sequence[Any], length: int, as_: str) -> None:
+    """Raises unless `values` have a length, which the message explains by `as_`."""
+    if len(values) != length:
+        raise ValueError(
+            f"Argument `{name}` must have length {length}, {as_}. "
+            f"Received: {name}={values}"
+        )
+
+
 def line(x: Any) -> Any:
-    """Returns the share of the way from 0 to 1 along a line: `x` itself."""
+    """Returns the shape of a line: `x` itself."""
     return x
 
 
 def half_cosine(x: Any) -> Any:
-    """Returns the share of the way from 0 to 1 along half a cosine.
+    """Returns the shape of half a cosine, from 0 to 1.
 
-    Not `(1 - cos) / 2`, which cancels next to 0.
+    `(1 - cos(pi x)) / 2` is the same but loses precision by cancellation near 0.
     """
     return ops.square(ops.sin(math.pi / 2 * x))
 
 
 def _standard(step: Any) -> Any:
-    """Returns a tensor of 32 bits or more; what was no tensor, as a NumPy array.
+    """Returns `step` as a tensor of 32 bits or more, or as a NumPy array.
 
-    JAX would take the number 2^31 for a negative one; NumPy counts in 64 bits.
+    Only tensors stay tensors: JAX would make the Python number 2^31 negative, but NumPy
+    counts in 64 bits.
     """
     if isinstance(step, keras.Variable) or ops.is_tensor(step):
         step = ops.convert_to_tensor(step)
@@ -200,5 +211,5 @@ def _largest(step: Any) -> float:
 
 
 def _in_floats(x: Any) -> Any:
-    """Returns `x` in the floats of a learning rate: never in half precision."""
+    """Returns `x` in the dtype of learning rates, which never has only 16 bits."""
     return ops.cast(x, wide(keras.config.floatx()))

@@ -1,4 +1,4 @@
-"""Counts updates."""
+"""Converts epochs to steps."""
 
 import math
 
@@ -10,16 +10,18 @@ __all__ = ["epochs"]
 
 
 def epochs(n: Number, steps_per_epoch: Number) -> int:
-    """Returns the number of updates of some epochs, for the arguments of schedules.
+    """Converts epochs to steps, for the arguments of schedules.
+
+    A step is one batch, even when the optimizer accumulates gradients over several
+    batches, because Keras calls schedules with the number of batches trained on so far.
 
     Args:
-        n: The number of epochs, in [0, inf); parts of one count.
-        steps_per_epoch: The number of batches of one, a whole number in [1, inf).
-            Schedules see each batch as an update, also where Keras accumulates
-            gradients.
+        n: The number of epochs, in [0, inf). Fractions such as 0.5 are allowed.
+        steps_per_epoch: The number of batches per epoch, a whole number in [1, inf).
 
     Returns:
-        The nearest whole number, and of two the larger one.
+        The number of steps, an `int`, rounded to the nearest whole number. Halves are
+        rounded up.
 
     Raises:
         ValueError: If an argument is outside its interval.

@@ -1,4 +1,4 @@
-"""Draws a schedule."""
+"""Plots a schedule."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ POINTS = 2000  # as many as a screen can show
 
 
 def plot(schedule, steps, axes=None, **line_options) -> Any:
-    """Draws the learning rate over updates.
+    """Plots the learning rate of a schedule over the steps.
 
     Args:
         schedule: A schedule of this package, of Keras or your own, or a number in
             [0, inf).
-        steps: The number of updates, a whole number in [1, inf), or an array of
-            the updates to draw. Of more than 2000, it draws 2000, evenly spaced,
-            with the first and the last.
-        axes: Matplotlib axes to draw on; by default, those of a new figure.
-        **line_options: Options of `matplotlib.axes.Axes.plot`: `label="Adam"`.
+        steps: The number of steps, a whole number in [1, inf), or an array of the
+            steps to plot. If there are more than 2000, it plots 2000 of them, evenly
+            spaced, including the first and the last.
+        axes: Matplotlib axes to plot on; by default, those of a new figure.
+        **line_options: Options of `matplotlib.axes.Axes.plot`, such as `label="Adam"`.
 
     Returns:
         The Matplotlib axes.
@@ -37,9 +37,9 @@ def plot(schedule, steps, axes=None, **line_options) -> Any:
         >>> axes = Figure().add_subplot()
         >>> axes = tfx_extras.schedules.plot(schedule, 1000, axes)
         >>> print(axes.get_xlabel(), "/", axes.get_ylabel())
-        update / learning rate
+        step / learning rate
     """
-    if ops.is_tensor(steps):  # which may be on a GPU
+    if ops.is_tensor(steps):  # it may be on a GPU
         steps = ops.convert_to_numpy(steps)
     if np.ndim(steps) == 0:
         steps = range(require_steps("steps", steps, "[1, inf)"))
@@ -48,7 +48,7 @@ def plot(schedule, steps, axes=None, **line_options) -> Any:
     rates = ops.convert_to_numpy(evaluate(schedule, drawn))
     axes = _new_axes() if axes is None else axes
     axes.plot(drawn, rates, **line_options)
-    axes.set_xlabel("update")
+    axes.set_xlabel("step")
     axes.set_ylabel("learning rate")
     return axes
 
@@ -58,6 +58,6 @@ def _new_axes() -> Any:
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError(
-            'A plot needs Matplotlib: pip install "tfx-extras[plot]"'
+            '`plot` needs Matplotlib. Install it by: pip install "tfx-extras[plot]"'
         ) from error
     return pyplot.subplots()[1]

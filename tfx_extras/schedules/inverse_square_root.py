@@ -1,4 +1,4 @@
-"""Linear warm-up, then down as the inverse square root of the updates."""
+"""Linear warm-up, then inverse square root decay."""
 
 from keras import ops
 
@@ -22,32 +22,23 @@ def inverse_square_root(
     initial_learning_rate=0.0,
     first_step_nonzero=False,
 ):
-    r"""Up a line to the peak, then down as one over the root of the updates.
+    """Inverse square root schedule: linear warm-up, then decay with 1 / sqrt(step).
 
-    $$
-    \eta(t) = \begin{cases}
-    I\, (1 - t / W) + P\, t / W & t < W \\
-    P\, \sqrt{W / t} & W \le t
-    \end{cases}
-    $$
-
-    It has no end: the length of the training need not be known before.
-
-    Update 0 is made at $I$, by default 0. With `first_step_nonzero`, $t + 1$ takes
-    the place of $t$ everywhere. With that and $P = 1 / \sqrt{d\, W}$ it is the
-    schedule of the Transformer with $d$ features, also called Noam's:
-    $d^{-1/2} \min((t + 1)^{-1/2}, (t + 1)\, W^{-3/2})$.
+    Function form of `InverseSquareRoot`, which has the formula.
 
     Args:
-        step: $t$, the number of updates made so far: 0 for update 0. A tensor of
-            any shape, or what becomes one.
-        peak_learning_rate: $P$, in [0, inf).
-        warmup_steps: $W$, in updates, a whole number in (0, inf).
-        initial_learning_rate: $I$, in [0, inf).
-        first_step_nonzero: Whether update 0 is already on the way to the peak.
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
+        peak_learning_rate: $P$, in [0, inf): the peak, which is the learning rate at
+            the end of the warm-up.
+        warmup_steps: $W$, in (0, inf): the number of warm-up steps, a whole number.
+        initial_learning_rate: $I$, in [0, inf): the learning rate at which the warm-up
+            starts.
+        first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
+            its learning rate is not $I$.
 
     Returns:
-        The learning rate of that update, of the shape of `step`, in `float32`, or
+        The learning rate at `step`, of the shape of `step`, in `float32`, or in
         `float64` if that is `keras.config.floatx()`.
 
     Example:
@@ -55,8 +46,6 @@ def inverse_square_root(
         ...     np.array([0, 1, 2, 8, 32]), 1.0, warmup_steps=2)
         >>> print(keras.ops.convert_to_numpy(rates).round(3))
         [0.   0.5  1.   0.5  0.25]
-
-    Reference: Vaswani et al., 2017. https://arxiv.org/abs/1706.03762
     """
     up = risen(
         step,
@@ -72,19 +61,49 @@ def inverse_square_root(
 
 @register
 class InverseSquareRoot(Schedule):
-    r"""Class form of `inverse_square_root`, for the `learning_rate` of an optimizer.
+    r"""Inverse square root schedule: linear warm-up, then decay with 1 / sqrt(step).
 
-    Its formula is there. Update 0 is made at $I$, by default 0, unless
-    `first_step_nonzero`.
+    Use it for Transformers (as the Noam schedule), or when the length of training is
+    not known in advance. If it is known, use `WarmupCosine`, since this schedule never
+    reaches 0. Keras has no equivalent. `keras.optimizers.schedules.InverseTimeDecay`
+    decays with 1 / step and has no warm-up.
+
+    $$
+    \eta(t) = \begin{cases}
+    I\, (1 - t / W) + P\, t / W & t < W \\
+    P\, \sqrt{W / t} & W \le t
+    \end{cases}
+    $$
+
+    $t$ is the step. The learning rate rises linearly from $I$ to the peak $P$ in $W$
+    steps and then decays. By default, $I$ is 0, so step 0 leaves the weights unchanged
+    and updates only the optimizer's moments.
+
+    With `first_step_nonzero`, $t + 1$ replaces $t$ everywhere. With
+    $P = 1 / \sqrt{d\, W}$ this is the schedule of the Transformer with $d$ features,
+    $d^{-1/2} \min((t + 1)^{-1/2}, (t + 1)\, W^{-3/2})$.
+
+    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
+    rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
+    `keras.config.floatx()`.
 
     Args:
-        peak_learning_rate: $P$, in [0, inf).
-        warmup_steps: $W$, in updates, a whole number in (0, inf).
-        initial_learning_rate: $I$, in [0, inf).
-        first_step_nonzero: Whether update 0 is already on the way to the peak.
+        peak_learning_rate: $P$, in [0, inf): the peak, which is the learning rate at
+            the end of the warm-up.
+        warmup_steps: $W$, in (0, inf): the number of warm-up steps, a whole number.
+        initial_learning_rate: $I$, in [0, inf): the learning rate at which the warm-up
+            starts.
+        first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
+            its learning rate is not $I$.
+
+    Call arguments:
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> d, warmup_steps = 512, 4000

@@ -1,4 +1,4 @@
-"""Once up to a high learning rate, and down to almost none."""
+"""The 1cycle policy."""
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
@@ -27,52 +27,38 @@ def one_cycle(
     anneal="cosine",
     three_phase=False,
 ):
-    r"""Up to the peak, and in the rest of the training down to almost nothing.
+    """1cycle policy: warm-up to a high peak, then decay to almost 0.
 
-    $$
-    \eta(t) = a\, (1 - s(x)) + b\, s(x)
-    \qquad
-    x = \frac{t - t_a}{t_b - t_a} \quad t_a \le t \le t_b
-    $$
-
-    from each of these points to the next:
-
-    | at | 0 | $W$ | $2 W$ | $T - 1$ |
-    |---|---|---|---|---|
-    | two phases | $P / d$ | $P$ | | $P / (d\, d_{end})$ |
-    | `three_phase` | $P / d$ | $P$ | $P / d$ | $P / (d\, d_{end})$ |
-
-    with $W = \max(0, p\, T - 1)$, and constant after the last. The share of the way
-    $s(x)$ is $\sin^2(\pi x / 2)$, half a cosine, or with `anneal="linear"` $x$. The
-    paper has three phases and lines.
-
-    It is that of PyTorch, without its changes of the momentum. PyTorch ends with an
-    error after $T$ updates, and where $p\, T$ is less than 1.
+    Function form of `OneCycle`, which has the formula.
 
     Args:
-        step: $t$, the number of updates made so far: 0 for update 0. A tensor of
-            any shape, or what becomes one.
-        peak_learning_rate: $P$, in [0, inf).
-        total_steps: $T$, in updates, a whole number in [2, inf).
-        warmup_fraction: $p$, the part of all updates on the way up, in [0, 1), or
-            in [0, 0.5] for three phases.
-        div_factor: $d$, in (0, inf).
-        final_div_factor: $d_{end}$, in (0, inf).
-        anneal: `"cosine"` or `"linear"`.
-        three_phase: Whether it goes down as long as it went up, and then on to the
-            last learning rate.
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
+        peak_learning_rate: $P$, in [0, inf): the peak.
+        total_steps: $T$, in [2, inf): the number of steps of the whole training, a
+            whole number.
+        warmup_fraction: $p$, in [0, 1), or in [0, 0.5] for three phases: the fraction
+            of the steps in which the learning rate rises.
+        div_factor: $d$, in (0, inf): the ratio of the peak to the initial learning
+            rate.
+        final_div_factor: $d_{end}$, in (0, inf): the ratio of the initial to the final
+            learning rate.
+        anneal: `"cosine"` or `"linear"`: the shape of each phase.
+        three_phase: Whether the learning rate first falls back to its initial value, in
+            as many steps as the warm-up, and then to its final value.
 
     Returns:
-        The learning rate of that update, of the shape of `step`, in `float32`, or
+        The learning rate at `step`, of the shape of `step`, in `float32`, or in
         `float64` if that is `keras.config.floatx()`.
+
+    Raises:
+        ValueError: If `anneal` is unknown.
 
     Example:
         >>> rates = tfx_extras.schedules.one_cycle(
         ...     np.arange(7), 1.0, total_steps=6, warmup_fraction=0.5)
         >>> print(keras.ops.convert_to_numpy(rates).round(3))
         [0.04 0.52 1.   0.75 0.25 0.   0.  ]
-
-    Reference: Smith and Topin, 2017. https://arxiv.org/abs/1708.07120
     """
     shape = SHAPES[require_one_of("anneal", anneal, tuple(SHAPES))]
     initial = peak_learning_rate / div_factor
@@ -86,23 +72,60 @@ def one_cycle(
 
 @register
 class OneCycle(Schedule):
-    r"""Class form of `one_cycle`, for the `learning_rate` of an optimizer.
+    r"""1cycle policy: warm-up to a high peak, then decay to almost 0.
 
-    Its formula is there.
+    Use it for short training with a high learning rate (super-convergence). The number
+    of steps must be known in advance, because the learning rate stays at its minimum
+    after them. Keras has no equivalent.
+
+    $$
+    \eta(t) = a\, (1 - s(x)) + b\, s(x)
+    \qquad
+    x = \frac{t - t_a}{t_b - t_a} \quad t_a \le t \le t_b
+    $$
+
+    $t$ is the step. The learning rate goes from $a$ at step $t_a$ to $b$ at step $t_b$,
+    from each point of this table to the next, and is constant after the last one:
+
+    | at step | 0 | $W$ | $2 W$ | $T - 1$ |
+    |---|---|---|---|---|
+    | two phases | $P / d$ | $P$ | | $P / (d\, d_{end})$ |
+    | `three_phase` | $P / d$ | $P$ | $P / d$ | $P / (d\, d_{end})$ |
+
+    $W = \max(0, p\, T - 1)$ is the length of the warm-up. The shape $s(x)$ is half a
+    cosine, $\sin^2(\pi x / 2)$, or with `anneal="linear"` a line, $x$. The paper uses
+    three phases and lines.
+
+    The learning rates are those of PyTorch's `OneCycleLR`. The momentum does not
+    change, unlike in PyTorch. PyTorch raises an error after $T$ steps, and if $p\, T$
+    is less than 1.
+
+    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
+    rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
+    `keras.config.floatx()`.
 
     Args:
-        peak_learning_rate: $P$, in [0, inf).
-        total_steps: $T$, in updates, a whole number in [2, inf).
-        warmup_fraction: $p$, the part of all updates on the way up, in [0, 1), or
-            in [0, 0.5] for three phases.
-        div_factor: $d$, in (0, inf).
-        final_div_factor: $d_{end}$, in (0, inf).
-        anneal: `"cosine"` or `"linear"`.
-        three_phase: Whether it goes down as long as it went up, and then on to the
-            last learning rate.
+        peak_learning_rate: $P$, in [0, inf): the peak.
+        total_steps: $T$, in [2, inf): the number of steps of the whole training, a
+            whole number.
+        warmup_fraction: $p$, in [0, 1), or in [0, 0.5] for three phases: the fraction
+            of the steps in which the learning rate rises.
+        div_factor: $d$, in (0, inf): the ratio of the peak to the initial learning
+            rate.
+        final_div_factor: $d_{end}$, in (0, inf): the ratio of the initial to the final
+            learning rate.
+        anneal: `"cosine"` or `"linear"`: the shape of each phase.
+        three_phase: Whether the learning rate first falls back to its initial value, in
+            as many steps as the warm-up, and then to its final value.
+
+    Call arguments:
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
 
     Raises:
         ValueError: If an argument is outside its interval, or `anneal` is unknown.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> schedule = tfx_extras.schedules.OneCycle(0.1, total_steps=1000)

@@ -1,4 +1,4 @@
-"""Schedules one after the other."""
+"""Schedules one after another."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,6 +14,7 @@ from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import elapsed
 from tfx_extras.schedules._base import evaluate
+from tfx_extras.schedules._base import require_length
 from tfx_extras.schedules._base import require_schedule
 from tfx_extras.schedules._base import since
 
@@ -22,27 +23,25 @@ __all__ = ["Sequential", "sequential"]
 
 @register
 def sequential(step, schedules, boundaries):
-    r"""Schedules one after the other, each with its own count of updates.
+    r"""Sequential schedule: several schedules, one after another.
 
-    $$
-    \eta(t) = \eta_i(t - B_i) \quad B_i \le t < B_{i+1}
-    \qquad B_0 = 0, \quad B_n = \infty
-    $$
-
-    Schedule $\eta_i$ of $n$ starts at update $B_i$, where it sees step 0, and never
-    sees a step outside its own range.
+    Function form of `Sequential`, which has the formula.
 
     Args:
-        step: $t$, the number of updates made so far: 0 for update 0. A tensor of
-            any shape, or what becomes one.
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
         schedules: $\eta_0, \dots, \eta_{n-1}$: each a schedule of this package, of
             Keras or your own, or a number in [0, inf).
-        boundaries: $B_1, \dots, B_{n-1}$, in updates: increasing whole numbers in
-            (0, inf), one fewer than schedules.
+        boundaries: $B_1, \dots, B_{n-1}$, in (0, inf): the steps at which the second
+            and later schedules start, increasing whole numbers.
 
     Returns:
-        The learning rate of that update, of the shape of `step`, in `float32`, or
+        The learning rate at `step`, of the shape of `step`, in `float32`, or in
         `float64` if that is `keras.config.floatx()`.
+
+    Raises:
+        ValueError: If `boundaries` does not have exactly one entry fewer than
+            `schedules`.
 
     Example:
         >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=2)
@@ -50,6 +49,7 @@ def sequential(step, schedules, boundaries):
         >>> print(keras.ops.convert_to_numpy(rates).round(3))
         [0.2  0.2  0.1  0.05 0.  ]
     """
+    require_boundaries(boundaries, schedules)
     starts = [0, *boundaries]
     stops = [*boundaries, float("inf")]
     rate = None
@@ -59,20 +59,48 @@ def sequential(step, schedules, boundaries):
     return rate
 
 
+def require_boundaries(boundaries, schedules):
+    """Raises unless there is one boundary between each two schedules."""
+    length = len(schedules) - 1
+    require_length("boundaries", boundaries, length, "one less than `schedules`")
+
+
 @register
 class Sequential(Schedule):
-    r"""Class form of `sequential`, for the `learning_rate` of an optimizer.
+    r"""Sequential schedule: several schedules, one after another.
 
-    Its formula is there.
+    Use it to join schedules and constant learning rates. The schedules may be of this
+    package, of Keras or your own. For a warm-up before a single schedule, `Warmup` is
+    simpler. `keras.optimizers.schedules.PiecewiseConstantDecay` joins constants only,
+    and changes to the next one a step later, after step $B_i$.
+
+    $$
+    \eta(t) = \eta_i(t - B_i) \quad B_i \le t < B_{i+1}
+    \qquad B_0 = 0, \quad B_n = \infty
+    $$
+
+    $t$ is the step. Schedule $\eta_i$ of $n$ starts at step $B_i$, where it is called
+    with step 0. It is never called with a step outside its own range.
+
+    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
+    rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
+    `keras.config.floatx()`.
 
     Args:
         schedules: $\eta_0, \dots, \eta_{n-1}$: each a schedule of this package, of
             Keras or your own, or a number in [0, inf).
-        boundaries: $B_1, \dots, B_{n-1}$, in updates: increasing whole numbers in
-            (0, inf), one fewer than schedules.
+        boundaries: $B_1, \dots, B_{n-1}$, in (0, inf): the steps at which the second
+            and later schedules start, increasing whole numbers.
+
+    Call arguments:
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
 
     Raises:
-        ValueError: If a schedule or boundary is none, or their numbers do not fit.
+        ValueError: If a number is outside its interval, `boundaries` does not increase,
+            or it does not have exactly one entry fewer than `schedules`.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> schedule = tfx_extras.schedules.Sequential([0.1, 0.01], [500])
@@ -98,11 +126,7 @@ class Sequential(Schedule):
         )
         if any(a >= b for a, b in pairwise(self.boundaries)):
             raise ValueError(
-                "Argument `boundaries` must increase. "
+                "Argument `boundaries` must be in increasing order. "
                 f"Received: boundaries={boundaries}"
             )
-        if len(self.boundaries) != len(self.schedules) - 1:
-            raise ValueError(
-                "Argument `boundaries` must hold one fewer than the "
-                f"{len(self.schedules)} schedules. Received: boundaries={boundaries}"
-            )
+        require_boundaries(boundaries, schedules)

@@ -32,7 +32,74 @@ def warmup_cosine(
     m_mul=1.0,
     first_step_nonzero=False,
 ):
-    r"""Up a line to the peak, then down half a cosine, then constant.
+    """Warm-up cosine schedule: linear warm-up, then cosine decay.
+
+    Function form of `WarmupCosine`, which has the formula.
+
+    Args:
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
+        peak_learning_rate: $P$, in [0, inf): the peak, which is the learning rate at
+            the end of the warm-up.
+        warmup_steps: $W$, in [0, inf): the number of warm-up steps, a whole number; 0
+            starts at the peak.
+        decay_steps: $D$, in (0, inf): the number of decay steps (of cycle 0, if there
+            are restarts), a whole number.
+        hold_steps: $H$, in [0, inf): the number of steps at the peak, a whole number.
+        initial_learning_rate: $I$, in [0, inf): the learning rate at which the warm-up
+            starts.
+        end_learning_rate: $E$, in [0, inf): the learning rate at the end of each cycle
+            and after the last one.
+        restarts: $n$, in [0, 1000]: the number of warm restarts, a whole number.
+        t_mul: $t_{mul}$, in [1, inf): the ratio of the length of a cycle to that of the
+            previous one.
+        m_mul: $m_{mul}$, in (0, 1]: the ratio of the peak of a cycle to that of the
+            previous one.
+        first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
+            its learning rate is not $I$.
+
+    Returns:
+        The learning rate at `step`, of the shape of `step`, in `float32`, or in
+        `float64` if that is `keras.config.floatx()`.
+
+    Example:
+        >>> rates = tfx_extras.schedules.warmup_cosine(
+        ...     np.arange(8), 1.0, warmup_steps=2, decay_steps=4)
+        >>> print(keras.ops.convert_to_numpy(rates).round(3))
+        [0.    0.5   1.    0.854 0.5   0.146 0.    0.   ]
+    """
+    rate = risen(
+        step,
+        initial_learning_rate,
+        peak_learning_rate,
+        warmup_steps,
+        first_step_nonzero,
+    )
+    start, length = warmup_steps + hold_steps, float(decay_steps)
+    for i in range(restarts + 1):
+        t = elapsed(step, start)
+        x = half_cosine(ops.clip(t / length, 0, 1))
+        cycle = between(peak_learning_rate * m_mul**i, end_learning_rate, x)
+        rate = ops.where(t >= 0, cycle, rate)
+        # Without rounding, 25 + 55 + 121 = 201.00000000000003 would be a step late.
+        start = round(start + length, 6)
+        length = length * t_mul
+        if start >= LAST:  # before the powers for 1000 cycles overflow
+            return rate
+    end = constant(step, end_learning_rate)
+    return ops.where(elapsed(step, start) >= 0, end, rate)
+
+
+@register
+class WarmupCosine(Schedule):
+    r"""Warm-up cosine schedule: linear warm-up, then cosine decay.
+
+    Use it as a first choice when the number of training steps is known. With `restarts`
+    it is SGDR (cosine annealing with warm restarts). If training may go on or stop
+    early, use `WarmupStableDecay`. `keras.optimizers.schedules.CosineDecay` with
+    `warmup_target` and `warmup_steps` has neither hold nor restarts.
+    `keras.optimizers.schedules.CosineDecayRestarts` has no warm-up and restarts without
+    end.
 
     $$
     \eta(t) = \begin{cases}
@@ -51,88 +118,50 @@ def warmup_cosine(
     \end{aligned}
     $$
 
-    Cycle $i$ lasts $D_i$ updates, from $T_i$ on, and falls from $P_i$ to $E$. After
-    cycle 0 come $n$ restarts, each at the peak $P_i$ of its cycle, without warm-up
-    or hold.
+    $t$ is the step. The learning rate rises linearly from $I$ to the peak $P$ in $W$
+    steps, stays there for $H$ steps, and decays in cycles. Cycle $i$ starts at step
+    $T_i$ and decays from $P_i$ to $E$ in $D_i$ steps. After cycle 0, there are $n$
+    restarts, each at the peak $P_i$ of its cycle, without warm-up or hold.
 
-    Update 0 is made at $I$, by default 0: it changes nothing but the averages of
-    the optimizer. So do Keras and Optax. With `first_step_nonzero`, $(t + 1) / W$
-    takes the place of $t / W$: update 0 is made at $I + (P - I) / W$, and the peak
-    is reached one update earlier.
+    By default, $I$ is 0, so step 0 leaves the weights unchanged and updates only the
+    optimizer's moments, as in Keras and Optax. With `first_step_nonzero`, $(t + 1) / W$
+    replaces $t / W$. Then the learning rate of step 0 is $I + (P - I) / W$, and the
+    peak is reached one step earlier.
 
-    Differs from Optax, and agrees with Keras, in that $D$ does not include the
-    warm-up.
+    $D$ does not include the warm-up, as in Keras and unlike in Optax.
 
-    Args:
-        step: $t$, the number of updates made so far: 0 for update 0. A tensor of
-            any shape, or what becomes one.
-        peak_learning_rate: $P$, in [0, inf).
-        warmup_steps: $W$, in updates, a whole number in [0, inf); 0 starts at the
-            peak.
-        decay_steps: $D$, in updates, a whole number in (0, inf).
-        hold_steps: $H$, in updates, a whole number in [0, inf).
-        initial_learning_rate: $I$, in [0, inf).
-        end_learning_rate: $E$, in [0, inf).
-        restarts: $n$, a whole number in [0, 1000].
-        t_mul: $t_{mul}$, growth of the length of a cycle, in [1, inf).
-        m_mul: $m_{mul}$, decay of the peak of a cycle, in (0, 1].
-        first_step_nonzero: Whether update 0 is already on the way to the peak.
-
-    Returns:
-        The learning rate of that update, of the shape of `step`, in `float32`, or
-        `float64` if that is `keras.config.floatx()`.
-
-    Example:
-        >>> rates = tfx_extras.schedules.warmup_cosine(
-        ...     np.arange(8), 1.0, warmup_steps=2, decay_steps=4)
-        >>> print(keras.ops.convert_to_numpy(rates).round(3))
-        [0.    0.5   1.    0.854 0.5   0.146 0.    0.   ]
-
-    Reference: Loshchilov and Hutter, 2016. https://arxiv.org/abs/1608.03983
-    """
-    rate = risen(
-        step,
-        initial_learning_rate,
-        peak_learning_rate,
-        warmup_steps,
-        first_step_nonzero,
-    )
-    start, length = warmup_steps + hold_steps, float(decay_steps)
-    for i in range(restarts + 1):
-        t = elapsed(step, start)
-        x = half_cosine(ops.clip(t / length, 0, 1))
-        cycle = between(peak_learning_rate * m_mul**i, end_learning_rate, x)
-        rate = ops.where(t >= 0, cycle, rate)
-        # Rounded, or 25 + 55 + 121 = 201.00000000000003 would be one update late.
-        start = round(start + length, 6)
-        length = length * t_mul
-        if start >= LAST:  # so that powers of 1000 cycles stay numbers
-            return rate
-    end = constant(step, end_learning_rate)
-    return ops.where(elapsed(step, start) >= 0, end, rate)
-
-
-@register
-class WarmupCosine(Schedule):
-    r"""Class form of `warmup_cosine`, for the `learning_rate` of an optimizer.
-
-    Its formula is there. Update 0 is made at $I$, by default 0, unless
-    `first_step_nonzero`.
+    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
+    rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
+    `keras.config.floatx()`.
 
     Args:
-        peak_learning_rate: $P$, in [0, inf).
-        warmup_steps: $W$, in updates, a whole number in [0, inf).
-        decay_steps: $D$, in updates, a whole number in (0, inf).
-        hold_steps: $H$, in updates, a whole number in [0, inf).
-        initial_learning_rate: $I$, in [0, inf).
-        end_learning_rate: $E$, in [0, inf).
-        restarts: $n$, a whole number in [0, 1000].
-        t_mul: $t_{mul}$, growth of the length of a cycle, in [1, inf).
-        m_mul: $m_{mul}$, decay of the peak of a cycle, in (0, 1].
-        first_step_nonzero: Whether update 0 is already on the way to the peak.
+        peak_learning_rate: $P$, in [0, inf): the peak, which is the learning rate at
+            the end of the warm-up.
+        warmup_steps: $W$, in [0, inf): the number of warm-up steps, a whole number; 0
+            starts at the peak.
+        decay_steps: $D$, in (0, inf): the number of decay steps (of cycle 0, if there
+            are restarts), a whole number.
+        hold_steps: $H$, in [0, inf): the number of steps at the peak, a whole number.
+        initial_learning_rate: $I$, in [0, inf): the learning rate at which the warm-up
+            starts.
+        end_learning_rate: $E$, in [0, inf): the learning rate at the end of each cycle
+            and after the last one.
+        restarts: $n$, in [0, 1000]: the number of warm restarts, a whole number.
+        t_mul: $t_{mul}$, in [1, inf): the ratio of the length of a cycle to that of the
+            previous one.
+        m_mul: $m_{mul}$, in (0, 1]: the ratio of the peak of a cycle to that of the
+            previous one.
+        first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
+            its learning rate is not $I$.
+
+    Call arguments:
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> schedule = tfx_extras.schedules.WarmupCosine(0.1, 100, 900)

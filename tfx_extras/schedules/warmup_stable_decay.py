@@ -1,4 +1,4 @@
-"""Linear warm-up, then constant for long, then down."""
+"""Linear warm-up, then constant, then decay."""
 
 from keras import ops
 
@@ -32,47 +32,28 @@ def warmup_stable_decay(
     end_learning_rate=0.0,
     first_step_nonzero=False,
 ):
-    r"""Up a line to the peak, which is held, then down, then constant.
+    """Warmup-stable-decay (WSD): linear warm-up, then constant, then decay.
 
-    $$
-    \eta(t) = \begin{cases}
-    I\, (1 - t / W) + P\, t / W & t < W \\
-    P & W \le t < W + S \\
-    P\, (1 - s(x)) + E\, s(x) & W + S \le t < W + S + D \\
-    E & W + S + D \le t
-    \end{cases}
-    \qquad x = \frac{t - W - S}{D}
-    $$
-
-    The share of the way down $s(x)$ is, by `decay`:
-
-    | `decay` | $s(x)$ |
-    |---|---|
-    | `"linear"` | $x$ |
-    | `"cosine"` | $\sin^2(\pi x / 2)$ |
-    | `"1-sqrt"` | $\sqrt x$ |
-
-    Weights from the time of the peak may be trained on for longer, or be followed by
-    a decay, without a new start: the length of all need not be known before.
-
-    Update 0 is made at $I$, by default 0. With `first_step_nonzero`, $(t + 1) / W$
-    takes the place of $t / W$, and the peak is reached one update earlier.
+    Function form of `WarmupStableDecay`, which has the formula.
 
     Args:
-        step: $t$, the number of updates made so far: 0 for update 0. A tensor of
-            any shape, or what becomes one.
-        peak_learning_rate: $P$, in [0, inf).
-        warmup_steps: $W$, in updates, a whole number in [0, inf); 0 starts at the
-            peak.
-        stable_steps: $S$, in updates, a whole number in [0, inf).
-        decay_steps: $D$, in updates, a whole number in (0, inf).
-        decay: One of the names above.
-        initial_learning_rate: $I$, in [0, inf).
-        end_learning_rate: $E$, in [0, inf).
-        first_step_nonzero: Whether update 0 is already on the way to the peak.
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
+        peak_learning_rate: $P$, in [0, inf): the peak, which is the learning rate at
+            the end of the warm-up.
+        warmup_steps: $W$, in [0, inf): the number of warm-up steps, a whole number; 0
+            starts at the peak.
+        stable_steps: $S$, in [0, inf): the number of steps at the peak, a whole number.
+        decay_steps: $D$, in (0, inf): the number of decay steps, a whole number.
+        decay: `"linear"`, `"cosine"` or `"1-sqrt"`: the shape of the decay.
+        initial_learning_rate: $I$, in [0, inf): the learning rate at which the warm-up
+            starts.
+        end_learning_rate: $E$, in [0, inf): the learning rate after the decay.
+        first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
+            its learning rate is not $I$.
 
     Returns:
-        The learning rate of that update, of the shape of `step`, in `float32`, or
+        The learning rate at `step`, of the shape of `step`, in `float32`, or in
         `float64` if that is `keras.config.floatx()`.
 
     Raises:
@@ -83,10 +64,6 @@ def warmup_stable_decay(
         ...     np.arange(9), 1.0, 2, 2, 4, decay="1-sqrt")
         >>> print(keras.ops.convert_to_numpy(rates).round(3))
         [0.    0.5   1.    1.    1.    0.5   0.293 0.134 0.   ]
-
-    References:
-        Hu et al., 2024. https://arxiv.org/abs/2404.06395
-        Hägele et al., 2024. https://arxiv.org/abs/2405.18392
     """
     shape = SHAPES[require_one_of("decay", decay, tuple(SHAPES))]
     stop = warmup_steps + stable_steps
@@ -104,23 +81,63 @@ def warmup_stable_decay(
 
 @register
 class WarmupStableDecay(Schedule):
-    r"""Class form of `warmup_stable_decay`, for the `learning_rate` of an optimizer.
+    r"""Warmup-stable-decay (WSD): linear warm-up, then constant, then decay.
 
-    Its formula is there. Update 0 is made at $I$, by default 0, unless
-    `first_step_nonzero`.
+    Use it (also called the trapezoidal schedule) when training may be extended. Weights
+    saved while the learning rate is constant can be trained further, with or without a
+    decay, so the total number of steps need not be known in advance. If it is known,
+    use `WarmupCosine`. Keras has no equivalent.
+
+    $$
+    \eta(t) = \begin{cases}
+    I\, (1 - t / W) + P\, t / W & t < W \\
+    P & W \le t < W + S \\
+    P\, (1 - s(x)) + E\, s(x) & W + S \le t < W + S + D \\
+    E & W + S + D \le t
+    \end{cases}
+    \qquad x = \frac{t - W - S}{D}
+    $$
+
+    $t$ is the step. The learning rate rises linearly from $I$ to the peak $P$ in $W$
+    steps, stays there for $S$ steps, and decays to $E$ in $D$ steps. The shape $s(x)$
+    of the decay is, by `decay`:
+
+    | `decay` | $s(x)$ |
+    |---|---|
+    | `"linear"` | $x$ |
+    | `"cosine"` | $\sin^2(\pi x / 2)$ |
+    | `"1-sqrt"` | $\sqrt x$ |
+
+    By default, $I$ is 0, so step 0 leaves the weights unchanged and updates only the
+    optimizer's moments. With `first_step_nonzero`, $(t + 1) / W$ replaces $t / W$, and
+    the peak is reached one step earlier.
+
+    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
+    rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
+    `keras.config.floatx()`.
 
     Args:
-        peak_learning_rate: $P$, in [0, inf).
-        warmup_steps: $W$, in updates, a whole number in [0, inf).
-        stable_steps: $S$, in updates, a whole number in [0, inf).
-        decay_steps: $D$, in updates, a whole number in (0, inf).
-        decay: `"linear"`, `"cosine"` or `"1-sqrt"`.
-        initial_learning_rate: $I$, in [0, inf).
-        end_learning_rate: $E$, in [0, inf).
-        first_step_nonzero: Whether update 0 is already on the way to the peak.
+        peak_learning_rate: $P$, in [0, inf): the peak, which is the learning rate at
+            the end of the warm-up.
+        warmup_steps: $W$, in [0, inf): the number of warm-up steps, a whole number; 0
+            starts at the peak.
+        stable_steps: $S$, in [0, inf): the number of steps at the peak, a whole number.
+        decay_steps: $D$, in (0, inf): the number of decay steps, a whole number.
+        decay: `"linear"`, `"cosine"` or `"1-sqrt"`: the shape of the decay.
+        initial_learning_rate: $I$, in [0, inf): the learning rate at which the warm-up
+            starts.
+        end_learning_rate: $E$, in [0, inf): the learning rate after the decay.
+        first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
+            its learning rate is not $I$.
+
+    Call arguments:
+        step: $t$, the number of steps made so far (0 for the first step): a number, an
+            array or a tensor of any shape.
 
     Raises:
         ValueError: If an argument is outside its interval, or `decay` is unknown.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> schedule = tfx_extras.schedules.WarmupStableDecay(0.1, 100, 700, 200)

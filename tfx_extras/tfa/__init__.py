@@ -1,4 +1,4 @@
-"""The losses and optimizers of TensorFlow Addons, by their names and with its numbers.
+"""The losses and optimizers of TensorFlow Addons: same names and results, on Keras 3.
 
 `import tensorflow_addons as tfa` becomes `from tfx_extras import tfa`.
 """

@@ -1,4 +1,4 @@
-"""The names under which TensorFlow Addons saved its objects."""
+"""Registers objects by the names that TensorFlow Addons saved them with."""
 
 import keras
 

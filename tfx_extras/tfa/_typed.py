@@ -1,4 +1,4 @@
-"""Constructors that take tensors for numbers, as those of TensorFlow Addons did."""
+"""Constructors that accept tensors as numbers, as in TensorFlow Addons."""
 
 import functools
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tfx_extras._typed import typechecked as check_types
 
 
 def typechecked(function: Callable[..., Any]) -> Any:
-    """Decorates a constructor to check types, and to take a tensor for its number."""
+    """Decorates a constructor to check types and to accept a tensor as a number."""
     checked = check_types(function)
 
     @functools.wraps(function)
@@ -25,39 +25,39 @@ def typechecked(function: Callable[..., Any]) -> Any:
 
 
 def as_argument(value: Any) -> Any:
-    """Returns the number in a tensor, a function for a variable, or `value`."""
+    """Returns the number in a tensor, a function that reads a variable, or `value`."""
     if is_variable(value):
         return Read(value)
     return as_number(value)
 
 
 def as_number(value: Any) -> Any:
-    """Returns the number in a tensor or variable of one, or `value`."""
+    """Returns the number that a scalar tensor or variable holds, or `value`."""
     if not (ops.is_tensor(value) or is_variable(value)) or tuple(value.shape):
         return value
     try:
         return ops.convert_to_numpy(ops.convert_to_tensor(value)).item()
-    except Exception as error:  # of any kind: each backend has its own
+    except Exception as error:  # each backend raises its own
         raise ValueError(
-            "A hyperparameter must be a number, or have a value while a step is "
-            f"compiled. Received: {value}"
+            "A hyperparameter must be a number, or a tensor whose value is known when "
+            f"a step is compiled. Received: {value}"
         ) from error
 
 
 def number_now(value: Any) -> Any:
-    """Returns the number that a function returns now, or that a value is."""
+    """Returns the number that a function returns now, or the number itself."""
     return as_number(value() if callable(value) else value)
 
 
 def is_variable(value: Any) -> bool:
-    """Whether it can change: a variable of Keras or of TensorFlow."""
+    """Whether `value` is a variable of Keras or of TensorFlow, which can change."""
     if isinstance(value, keras.Variable):
         return True
     return ops.is_tensor(value) and hasattr(value, "assign")
 
 
 class Read:
-    """A function of which the value is that of a variable."""
+    """A function that returns the value of a variable."""
 
     __name__ = "variable"
 

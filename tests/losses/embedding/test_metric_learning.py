@@ -259,3 +259,23 @@ def test_a_label_that_is_nan_is_nan_in_the_loss(case):
     for dtype in ("float32", "float64"):
         labels = np.array([0, 0, float("nan"), 1], dtype)
         assert np.isnan(array(ops.mean(case.compute(labels, x))))
+
+
+@pytest.mark.parametrize(
+    ("loss", "y_true", "y_pred", "cure"),
+    [
+        (losses.ContrastiveLoss(), [0, 1], np.zeros((2, 2, 3)), "from_embeddings=True"),
+        (losses.NPairsLoss(), [0, 1], np.zeros((2, 2, 3)), "from_embeddings=True"),
+        (losses.NPairsMultilabelLoss(), [0, 1], np.eye(2), "use NPairsLoss"),
+        (
+            losses.CLIPLoss(from_logits=True),
+            None,
+            np.zeros((2, 2, 3)),
+            "from_logits=False",
+        ),
+        (losses.TripletHardLoss(), np.eye(2), np.eye(2), r"ops\.argmax"),
+    ],
+)
+def test_errors_of_shape_name_the_likely_cure(loss, y_true, y_pred, cure):
+    with pytest.raises(ValueError, match=rf"{cure}.*Received: .*shape="):
+        loss(y_true, y_pred)

@@ -1,6 +1,6 @@
-"""Smoothed cross-entropy of long rows of logits, in few passes, and its slope.
+"""Smoothed cross-entropy of logits with many classes, in few passes, and its gradient.
 
-What is found of a row is `rest` and `largest`, which `Logits` explains.
+The statistics of a sample are `rest` and `largest`, which `Logits` explains.
 """
 
 from keras import ops
@@ -11,11 +11,11 @@ from tfx_extras.losses._probabilities import Logits
 
 
 def loss_of(p: Logits, others, own, weights, label_smoothing, z_loss):
-    r"""The loss of rows, of which `p.values` are those of their `own` classes.
+    r"""The loss of samples; `p.values` are the logits of their `own` classes.
 
     Args:
-        p: What is found, and the logit of the own class less the largest.
-        others: The mean of all logits by `weights`; 0 without smoothing.
+        p: The statistics, and the logit of the own class minus the maximum.
+        others: The mean of all logits times `weights`; 0 without smoothing.
         own: Classes, of shape `(..., 1)`.
         weights: One number, or one per class.
         label_smoothing: $e$.
@@ -35,15 +35,15 @@ def slope_of(
     r"""$p_c (\sum_k w_k y'_k + 2 \zeta \log Z) - w_c y'_c$, times `upstream`.
 
     Args:
-        upstream: The derivative in the loss of each row.
-        z: Logits of all `classes`, or of some that follow each other.
-        found: `rest` and `largest` of the row.
+        upstream: The derivative with respect to the loss of each sample.
+        z: Logits of all `classes`, or of consecutive ones.
+        found: `rest` and `largest` of the sample.
         own: Classes, of shape `(..., 1)`.
         weights: One number, or one per class.
         label_smoothing: $e$.
         z_loss: $\zeta$.
         start: The class of the first logit.
-        classes: How many there are, where `z` holds only some.
+        classes: The number of classes, if `z` does not hold all of them.
     """
     p = Logits(z - found[1], *found)
     pull = pull_of(p, own, weights, label_smoothing, z_loss)
@@ -58,14 +58,14 @@ def slope_of(
 
 
 def pull_of(p: Logits, own, weights, label_smoothing, z_loss):
-    r"""What multiplies $p_c$ in the slope, $\sum_k w_k y'_k + 2 \zeta \log Z$."""
+    r"""The factor of $p_c$ in the gradient, $\sum_k w_k y'_k + 2 \zeta \log Z$."""
     pull = (1 - label_smoothing) * at(weights, own)
     pull = pull + label_smoothing * _mean_weight(weights)
     return pull + 2 * z_loss * p.log_partition()[..., None]
 
 
 def part(weights, start, size):
-    """The weights of some classes that follow each other; one number is that of all."""
+    """The weights of consecutive classes; a single number is the weight of all."""
     return weights if _is_one(weights) else backend.columns(weights, start, size)
 
 

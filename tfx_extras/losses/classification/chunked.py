@@ -1,4 +1,4 @@
-"""Cross-entropy of a linear layer whose logits are never all in memory."""
+"""Cross-entropy of a linear layer, computed without holding all logits in memory."""
 
 import functools
 import itertools
@@ -22,10 +22,10 @@ from tfx_extras.losses.classification._long_rows import slope_of
 
 __all__ = ["chunked_linear_crossentropy"]
 
-# Fewer classes make matrix products slow; more logits no longer stay in a cache.
+# Matrix products with fewer classes are slow; more logits do not fit in a cache.
 FEWEST = 512
 LOGITS = 2**22
-LOWEST = -1e38  # below all logits, and finite: what is less of it is no NaN
+LOWEST = -1e38  # below all logits, but finite, so that differences are not NaN
 
 
 @register
@@ -40,47 +40,57 @@ def chunked_linear_crossentropy(
     z_loss: Number = 0.0,
     chunk_size: int | None = None,
 ):
-    r"""Cross-entropy of a linear layer with many classes, in little memory.
+    r"""Chunked linear cross-entropy: logits of many classes never all in memory.
+
+    Use it for classifiers with very many classes, such as language models with a large
+    vocabulary, whose logits would not fit in memory. `ChunkedLinearCrossentropy` is the
+    layer that owns the kernel and trains with `fit`. It costs time: the logits are
+    computed again for the gradient. `keras.losses.SparseCategoricalCrossentropy` after
+    a `keras.layers.Dense` computes the same cross-entropy, without `label_smoothing`,
+    `class_weight` and `z_loss`, but holds all logits and their gradients.
 
     $$ L = -(1 - e)\, w_y \log p_y - \frac{e}{C} \sum_{c=1}^C w_c \log p_c
         + \zeta \log^2 \sum_{c=1}^C e^{z_c}, \qquad z = h K + b $$
 
-    Here $h$ is a row of `hidden`, $K$ the `kernel` and $b$ the `bias` of the layer,
-    $z_c$ the logit of class $c$ out of $C$, $p_c$ its softmax, and $y$ the class of
-    the sample. It is `smoothed_sparse_categorical_crossentropy` of the logits
-    `hidden @ kernel + bias`, which are computed for `chunk_size` classes at a time
-    and forgotten. For the gradient they are computed again: one product of matrices
-    more than the three of a layer with a loss behind it.
+    $h$ are the features of a sample in `hidden`, $K$ is the `kernel` and $b$ the `bias`
+    of the layer. $z_c$ is the logit of class $c$ out of $C$, $p_c$ its softmax and
+    $w_c$ its weight. $y$ is the class of the sample. The result equals
+    `smoothed_sparse_categorical_crossentropy` of the logits `hidden @ kernel + bias`,
+    but these are computed for `chunk_size` classes at a time and discarded. The
+    gradient computes them again, which takes one matrix product in addition to the
+    three of a linear layer with a loss.
 
-    Memory, above inputs and gradients, is that of about two chunks of logits, each
-    of `chunk_size` numbers per row, where the layer has at least one of all classes.
-    Its gradient has no gradient of its own, but on JAX.
+    The memory, in addition to inputs and gradients, is that of about two chunks of
+    logits, each of `chunk_size` numbers per sample. A linear layer with a loss holds at
+    least one logit per sample and class. Second derivatives are available on JAX only.
 
     Args:
-        y_true: Classes $y$, integers in [0, classes), of the shape of `hidden`
-            without its last axis, or with a last axis of size 1.
+        y_true: Classes $y$: integers in [0, classes), of the shape of `hidden` without
+            its last axis, or with a last axis of size 1.
         hidden: $h$, of shape `(batch, ..., features)`.
         kernel: $K$, of shape `(features, classes)`.
-        bias: $b$, of shape `(classes,)`, or `None`: 0.
-        label_smoothing: $e$, in [0, 1].
-        ignore_class: Samples with this label, any integer, such as -1 or 255,
-            have loss 0 and are left out of means.
-        class_weight: $w$, in [0, inf), one per class, of shape `(classes,)`.
-            `None` weighs all by 1.
-        z_loss: $\zeta$, in [0, inf); 1e-4 in PaLM.
-        chunk_size: How many classes are computed at a time, in [1, inf). `None`:
-            as many as make four million logits, 512 at least; 1024 where
-            the size of the batch is unknown. The result does not depend on it.
+        bias: $b$, of shape `(classes,)`. `None` is 0.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples with this label, any integer such as -1 or 255, have loss
+            0 and do not count in the mean.
+        class_weight: $w$, in [0, inf): one weight per class, of shape `(classes,)`.
+            `None` gives all the weight 1.
+        z_loss: $\zeta$, in [0, inf): the weight of the last term, which keeps logits
+            from drifting; 1e-4 in PaLM.
+        chunk_size: The number of classes that are computed at a time, in [1, inf).
+            `None` chooses as many as make four million logits, at least 512, or 1024
+            where the size of the batch is unknown. The result does not depend on it.
 
     Returns:
-        The loss in nats, of the shape of `hidden` without its last axis, in
-        `float32` or wider. It is NaN where the label is no class and looking at all
-        labels would slow down: in compiled code, and on a GPU. Gradients are summed
-        in that type, and have that of what they belong to.
+        The loss in nats, of the shape of `hidden` without its last axis, in `float32`
+        or wider. It is NaN where a label is out of range and checking all labels would
+        be slow: in compiled code and on a GPU. Gradients are summed in that dtype and
+        then cast to the dtype of the tensor that they belong to.
 
     Raises:
-        ValueError: If a shape is none of these, `chunk_size` is less than 1, or a
-            label is seen to be no class.
+        ValueError: If the shapes do not match, `chunk_size` is less than 1, or a label
+            is found to be out of range.
 
     Example:
         >>> loss = tfx_extras.losses.chunked_linear_crossentropy(
@@ -118,8 +128,8 @@ def crossentropy_of(
     chunk_size,
     is_training=False,
 ):
-    """The same; `is_training` is whether a gradient will be asked for, if known."""
-    # An array has no gradient; a variable says whether it is trained.
+    """The function itself; `is_training`: whether a gradient is needed, if known."""
+    # A NumPy array has no gradient; a variable says whether it is trained.
     frozen = [
         not getattr(x, "trainable", ops.is_tensor(x)) for x in (hidden, kernel, bias)
     ]
@@ -128,7 +138,7 @@ def crossentropy_of(
     _require_shapes(hidden, kernel, bias)
     features, classes = kernel.shape
     received = f"hidden.shape={tuple(hidden.shape)}"
-    like = "`hidden` without the axis of the features", received
+    like = "`hidden` without the feature axis", received
     labels = class_of_each(y_true, hidden[..., 0], classes, ignore_class, like)
 
     types = {wide(x.dtype) for x in (hidden, kernel, bias) if x is not None}
@@ -151,7 +161,7 @@ def crossentropy_of(
         for x, is_frozen in zip(given, frozen, strict=True)
     ]
     if asked == [True, False, False]:
-        # Else TensorFlow, which watches frozen variables too, records what is computed.
+        # Without `stop_gradient`, TensorFlow records operations on frozen variables.
         frozen = [x if x is None else ops.stop_gradient(x) for x in (kernel, bias)]
         loss = backend.with_slope(
             _loss_ahead, _slope_ahead, (rows,), *frozen, *fixed, **settings
@@ -166,11 +176,11 @@ def crossentropy_of(
 def _loss(
     hidden, kernel, bias, own, weights, label_smoothing, z_loss, size, ahead=False
 ):
-    """The loss of each row, and what is found of it, from one chunk after another.
+    """The loss of each sample, and statistics of its logits, from chunk after chunk.
 
-    With `ahead`, that is its gradient in `hidden`, without which all logits would be
-    computed again: the mean of the columns of the kernel by the probabilities, less
-    that by the labels.
+    With `ahead`, the statistics are the gradient with respect to `hidden`: the mean of
+    the columns of the kernel weighted by the probabilities, minus that weighted by the
+    labels. Without it, all logits would be computed again.
     """
     classes = kernel.shape[-1]
     zeros = ops.zeros_like(hidden[..., :1])
@@ -181,7 +191,7 @@ def _loss(
         z = _logits(hidden, columns, bias, start)
         before, largest = largest, backend.largest(z, LOWEST)
         largest = ops.where(before > largest, before, largest)
-        # `rest` leaves out the largest, whose exponential is 1.
+        # `rest` leaves out the maximum, whose exponential is 1.
         shares, fading = ops.exp(z - largest), ops.exp(before - largest)
         rest = (1 + rest) * fading + backend.sum_less_one(shares)
         place, is_here = _place(own, start, size, classes)
@@ -253,7 +263,7 @@ def _slopes(
 
 
 def _in_chunks(step, classes, size, carried):
-    """What becomes of `carried` by `step(start, size, carried)` for each chunk."""
+    """Returns `carried` after `step(start, size, carried)` for each chunk."""
     carried = backend.repeat(
         classes // size, lambda i, carried: step(i * size, size, carried), carried
     )
@@ -262,7 +272,7 @@ def _in_chunks(step, classes, size, carried):
 
 
 def _place(own, start, size, classes):
-    """Where the own class of a row is in a chunk, and whether it is."""
+    """The place of each sample's own class in a chunk, and whether it is there."""
     parts = backend.parts(classes)
     part, place = own // (classes // parts), own % (classes // parts)
     place, size = place - start // parts, size // parts
@@ -280,7 +290,7 @@ def _logits(hidden, columns, bias, start):
 
 def _chunk(rows, classes, chunk_size):
     most = 1024 if rows is None else max(FEWEST, LOGITS // max(rows, 1))
-    size = -(-classes // -(-classes // most))  # the last is not much smaller
+    size = -(-classes // -(-classes // most))  # chunks of nearly equal size
     if chunk_size is not None:
         size = min(int(require("chunk_size", chunk_size, "[1, inf)")), classes)
     parts = backend.parts(classes)
@@ -293,7 +303,7 @@ def _require_shapes(hidden, kernel, bias):
     is_layer = len(of_hidden) > 1 and of_hidden[-1:] + of_kernel[1:] == of_kernel
     if len(of_kernel) != 2 or not is_layer or of_bias not in (None, of_kernel[1:]):
         raise ValueError(
-            "`hidden` must have the shape (batch, ..., features), `kernel` (features, "
-            "classes), and `bias` (classes,). Received: hidden.shape="
-            f"{of_hidden}, kernel.shape={of_kernel}, bias.shape={of_bias}"
+            "`hidden` must have the shape `(batch, ..., features)`, `kernel` the shape "
+            "`(features, classes)` and `bias` the shape `(classes,)`. Received: "
+            f"hidden.shape={of_hidden}, kernel.shape={of_kernel}, bias.shape={of_bias}"
         )

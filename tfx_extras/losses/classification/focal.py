@@ -55,37 +55,28 @@ def sigmoid_focal_crossentropy(
     label_smoothing: Number = 0.0,
     from_logits: bool = False,
 ):
-    r"""Binary cross-entropy in which what is already well classified weighs little.
+    r"""Sigmoid focal loss: binary cross-entropy that down-weights easy examples.
 
-    $$ L = -\frac1C \sum_{c=1}^C \alpha_c\, (1 - p_c)^\gamma
-        \left( y'_c \log q_c + (1 - y'_c) \log(1 - q_c) \right) $$
-
-    Here $q_c$ is the predicted probability of class $c$ out of $C$, and
-    $p_c = y'_c q_c + (1 - y'_c)(1 - q_c)$ the probability given to the truth
-    about it. Of a label $y_c$, smoothing makes
-    $y'_c = (1 - e)\, y_c + e / 2$, and
-    $\alpha_c = \alpha y_c + (1 - \alpha)(1 - y_c)$. A label between 0 and 1
-    interpolates, as in Optax.
-
-    Differs from the paper in the mean over classes, as everywhere in Keras, where
-    the paper, and TensorFlow Addons, take the sum. The classes may overlap: for
-    exclusive ones, see `categorical_focal_crossentropy`.
+    Function form of `SigmoidFocalCrossentropy`, which has the formula.
 
     Args:
-        y_true: Labels $y$ in [0, 1], of shape `(..., classes)`.
-        y_pred: Predictions, of shape `(..., classes)`: probabilities $q$ or, with
-            `from_logits`, any real numbers.
-        alpha: $\alpha$, weight of the label 1, in [0, 1]; that of the label 0 is
-            $1 - \alpha$. `None` weighs both by 1.
-        gamma: $\gamma$, in [0, inf); 0 gives cross-entropy.
-        label_smoothing: $e$, in [0, 1].
-        from_logits: Whether `y_pred` holds logits. This is the more exact: of
-            probabilities, and of their complements, what is less than
-            `keras.config.epsilon()` counts as that.
+        y_true: Labels $y$ in [0, 1], of shape `(batch, ..., classes)`, or `(batch,)`
+            for a single class.
+        y_pred: Predictions, of the shape of `y_true`: probabilities $q$ or, with
+            `from_logits`, logits.
+        alpha: $\alpha$, in [0, 1]: the weight of label 1. Label 0 has the weight
+            $1 - \alpha$. `None` gives both the weight 1.
+        gamma: $\gamma$, in [0, inf): the focusing parameter. Larger values down-weight
+            easy examples more; 0 gives cross-entropy.
+        label_smoothing: $e$, in [0, 1]: how far each label is moved towards 1/2, as a
+            fraction of the distance.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: $q$ and $1 - q$ are
+            clipped to at least `keras.config.epsilon()`.
 
     Returns:
-        The loss in nats, of shape `(...)`, in `float32` or wider. Predictions of
-        rank 1 are a batch: one loss for each.
+        The loss in nats, of the shape of `y_pred` without its last axis, in `float32`
+        or wider. Predictions of shape `(batch,)` give one loss each.
 
     Raises:
         ValueError: If `y_true` and `y_pred` differ in shape.
@@ -95,10 +86,8 @@ def sigmoid_focal_crossentropy(
         ...     [[1, 0], [0, 1]], [[0.9, 0.2], [0.5, 0.5]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.0035 0.0866]
-
-    Reference: Lin et al., 2017, eq. 5. https://arxiv.org/abs/1708.02002
     """
-    y, q = aligned(y_true, y_pred)
+    y, q = aligned(y_true, y_pred, "`SparseCategoricalFocalCrossentropy`")
     if from_logits:
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)
@@ -112,34 +101,67 @@ def sigmoid_focal_crossentropy(
 
 
 def _logarithms(q):
-    """Returns log(q), log(1 - q), q and 1 - q, of at least epsilon each."""
+    """Returns log(q), log(1 - q), q and 1 - q; q and 1 - q are at least epsilon."""
     q = in_unit_interval(q)
     epsilon = keras.config.epsilon()
     is_certain = 1 - q < epsilon
     uncertain = ops.where(is_certain, ops.zeros_like(q), q)
     q, not_q = at_least(q, epsilon), at_least(1 - q, epsilon)
-    # Not the logarithm of 1 - q, in which a small q has been rounded away.
+    # Not `log(1 - q)`: rounding 1 - q loses a small q.
     log_not_q = ops.where(is_certain, ops.log(not_q), ops.log1p(-uncertain))
     return ops.log(q), log_not_q, q, not_q
 
 
 @register
 class SigmoidFocalCrossentropy(FunctionLoss):
-    r"""Binary cross-entropy in which what is already well classified weighs little.
+    r"""Sigmoid focal loss: binary cross-entropy that down-weights easy examples.
 
-    Class form of `sigmoid_focal_crossentropy`, which has the formula.
+    Use it for binary or multi-label classification with class imbalance, where many
+    easy negatives would dominate the loss, as in object detection. Avoid it when labels
+    are noisy: it puts the most weight on mislabeled examples.
+    `keras.losses.BinaryFocalCrossentropy` has the same formula, but applies $\alpha$
+    only with `apply_class_balancing=True`. It also clips the probabilities that it
+    computes from logits, so very wrong predictions have no gradient.
+
+    $$ L = -\frac1C \sum_{c=1}^C \alpha_c\, (1 - p_c)^\gamma
+        \left( y'_c \log q_c + (1 - y'_c) \log(1 - q_c) \right) $$
+
+    $q_c$ is the predicted probability of class $c$ out of $C$.
+    $p_c = y'_c q_c + (1 - y'_c)(1 - q_c)$ is the probability that the prediction gives
+    to the true label. Label smoothing replaces each label $y_c$ by
+    $y'_c = (1 - e)\, y_c + e / 2$. The weight of a label is
+    $\alpha_c = \alpha y_c + (1 - \alpha)(1 - y_c)$. A label between 0 and 1
+    interpolates, as in Optax.
+
+    Returns one loss per sample, in nats, of the shape of `y_pred` without its last
+    axis, which `reduction` averages.
+
+    The loss of a sample is the mean over its classes, as everywhere in Keras. The paper
+    and TensorFlow Addons take the sum. The classes may overlap. For mutually exclusive
+    classes, use `CategoricalFocalCrossentropy`.
 
     Args:
-        alpha: $\alpha$, weight of the label 1, in [0, 1]; that of the label 0 is
-            $1 - \alpha$. `None` weighs both by 1.
-        gamma: $\gamma$, in [0, inf), how little the well classified weighs; 0
-            gives cross-entropy.
-        label_smoothing: $e$, in [0, 1], how much of a label is moved to 1/2.
-        from_logits: Whether predictions are logits, the more exact.
-        **kwargs: Options of every loss: see `LossOptions`.
+        alpha: $\alpha$, in [0, 1]: the weight of label 1. Label 0 has the weight
+            $1 - \alpha$. `None` gives both the weight 1.
+        gamma: $\gamma$, in [0, inf): the focusing parameter. Larger values down-weight
+            easy examples more; 0 gives cross-entropy.
+        label_smoothing: $e$, in [0, 1]: how far each label is moved towards 1/2, as a
+            fraction of the distance.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: $q$ and $1 - q$ are
+            clipped to at least `keras.config.epsilon()`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels $y$ in [0, 1], of shape `(batch, ..., classes)`, or `(batch,)`
+            for a single class.
+        y_pred: Predictions, of the shape of `y_true`: probabilities $q$ or, with
+            `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or `y_true` and `y_pred`
+            differ in shape.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SigmoidFocalCrossentropy(from_logits=True)
@@ -178,45 +200,40 @@ def categorical_focal_crossentropy(
     from_logits: bool = False,
     axis: int = -1,
 ):
-    r"""Cross-entropy in which what is already well classified weighs little.
+    r"""Categorical focal loss: cross-entropy that down-weights easy examples.
 
-    $$ L = -\sum_{c=1}^C \alpha_c\, y'_c\, (1 - p_c)^\gamma \log p_c $$
-
-    Here $p_c$ is the predicted probability of class $c$ out of $C$. Of a label
-    $y_c$, smoothing makes $y'_c = (1 - e)\, y_c + e / C$.
-
-    The paper has two classes, and $\alpha$ of one of them; the form for more, and
-    the default of `alpha`, are those of Keras, which clips logits, too.
+    Function form of `CategoricalFocalCrossentropy`, which has the formula.
 
     Args:
-        y_true: Labels $y$ in [0, 1], of the shape of `y_pred`.
-        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities,
-            which need not sum to 1, or, with `from_logits`, any real numbers.
-        alpha: $\alpha$, in [0, inf): one number, or one per class, of shape
-            `(classes,)`. `None` weighs all by 1.
-        gamma: $\gamma$, in [0, inf); 0 gives cross-entropy.
-        label_smoothing: $e$, in [0, 1].
-        ignore_class: Samples whose largest label is that of this class have loss
-            0 and are left out of means.
-        from_logits: Whether `y_pred` holds logits. This is the more exact:
-            probabilities below `keras.config.epsilon()` count as that.
-        axis: The axis of the classes, not 0.
+        y_true: Labels $y$ in [0, 1], such as one-hot labels, of the shape of `y_pred`.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
+        alpha: $\alpha$, in [0, inf): the weights of the classes, one number for all or
+            one per class, of shape `(classes,)`. `None` gives all the weight 1.
+        gamma: $\gamma$, in [0, inf): the focusing parameter. Larger values down-weight
+            easy examples more; 0 gives cross-entropy.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples whose largest label is that of this class have loss 0 and
+            do not count in the mean.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
 
     Returns:
         The loss in nats, of the shape of `y_pred` without `axis`, in `float32` or
         wider.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape, or `alpha` has not
-            one number per class.
+        ValueError: If `y_true` and `y_pred` differ in shape, or `alpha` is a list
+            without one number per class.
 
     Example:
         >>> loss = tfx_extras.losses.categorical_focal_crossentropy(
         ...     [[1, 0, 0], [0, 0, 1]], [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.0003 0.0433]
-
-    Reference: Lin et al., 2017. https://arxiv.org/abs/1708.02002
     """
     labels, y_pred = dense_labels(
         y_true, y_pred, ignore_class, axis, "`SparseCategoricalFocalCrossentropy`"
@@ -227,25 +244,52 @@ def categorical_focal_crossentropy(
 
 @register
 class CategoricalFocalCrossentropy(FunctionLoss):
-    r"""Cross-entropy in which what is already well classified weighs little.
+    r"""Categorical focal loss: cross-entropy that down-weights easy examples.
 
-    Class form of `categorical_focal_crossentropy`, which has the formula.
+    Use it for multi-class classification with class imbalance, where easy examples of
+    frequent classes would dominate the loss. Avoid it when labels are noisy: it puts
+    the most weight on mislabeled examples. `keras.losses.CategoricalFocalCrossentropy`
+    has the same formula and defaults, but no `ignore_class`. It also clips the
+    probabilities that it computes from logits, so very wrong predictions have no
+    gradient.
+
+    $$ L = -\sum_{c=1}^C \alpha_c\, y'_c\, (1 - p_c)^\gamma \log p_c $$
+
+    $p_c$ is the predicted probability of class $c$ out of $C$. Label smoothing replaces
+    each label $y_c$ by $y'_c = (1 - e)\, y_c + e / C$. $\alpha_c$ is the weight of the
+    class.
+
+    Returns one loss per sample, in nats, of the shape of `y_pred` without `axis`, which
+    `reduction` averages.
+
+    The paper has two classes and a weight $\alpha$ for one of them. The form for more
+    classes and the default of `alpha` are those of Keras. For integer labels, use
+    `SparseCategoricalFocalCrossentropy`.
 
     Args:
-        alpha: $\alpha$, weights of the classes, in [0, inf): one number, or one
-            per class, of shape `(classes,)`. `None` weighs all by 1.
-        gamma: $\gamma$, in [0, inf), how little the well classified weighs; 0
-            gives cross-entropy.
-        label_smoothing: $e$, in [0, 1], how much of a label is spread evenly over
-            the classes.
-        ignore_class: Samples whose largest label is that of this class have
-            loss 0 and are left out of means.
-        from_logits: Whether predictions are logits, the more exact.
-        axis: The axis of the classes, not 0.
-        **kwargs: Options of every loss: see `LossOptions`.
+        alpha: $\alpha$, in [0, inf): the weights of the classes, one number for all or
+            one per class, of shape `(classes,)`. `None` gives all the weight 1.
+        gamma: $\gamma$, in [0, inf): the focusing parameter. Larger values down-weight
+            easy examples more; 0 gives cross-entropy.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples whose largest label is that of this class have loss 0 and
+            do not count in the mean.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels $y$ in [0, 1], such as one-hot labels, of the shape of `y_pred`.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, `y_true` and `y_pred` differ
+            in shape, or `alpha` is a list without one number per class.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.CategoricalFocalCrossentropy(from_logits=True)
@@ -289,46 +333,42 @@ def sparse_categorical_focal_crossentropy(
     from_logits: bool = False,
     axis: int = -1,
 ):
-    r"""Cross-entropy in which what is already well classified weighs little.
+    r"""Sparse categorical focal loss: focal cross-entropy for integer labels.
 
-    $$ L = -(1 - e)\, \alpha_y\, (1 - p_y)^\gamma \log p_y
-        - \frac{e}{C} \sum_{c=1}^C \alpha_c\, (1 - p_c)^\gamma \log p_c $$
-
-    Here $p_c$ is the predicted probability of class $c$ out of $C$, and $y$ the
-    class of the sample. It is `categorical_focal_crossentropy` of one-hot labels,
-    which are not built.
+    Function form of `SparseCategoricalFocalCrossentropy`, which has the formula.
 
     Args:
-        y_true: Classes $y$, integers in [0, classes), of the shape of `y_pred`
-            without `axis`, or with a last axis of size 1.
-        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities,
-            which need not sum to 1, or, with `from_logits`, any real numbers.
-        alpha: $\alpha$, in [0, inf): one number, or one per class, of shape
-            `(classes,)`. `None` weighs all by 1.
-        gamma: $\gamma$, in [0, inf); 0 gives cross-entropy.
-        label_smoothing: $e$, in [0, 1].
-        ignore_class: Samples with this label, any integer, such as -1 or 255,
-            have loss 0 and are left out of means.
-        from_logits: Whether `y_pred` holds logits. This is the more exact:
-            probabilities below `keras.config.epsilon()` count as that.
-        axis: The axis of the classes, not 0.
+        y_true: Classes $y$: integers in [0, classes), of the shape of `y_pred` without
+            `axis`, or with a last axis of size 1.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
+        alpha: $\alpha$, in [0, inf): the weights of the classes, one number for all or
+            one per class, of shape `(classes,)`. `None` gives all the weight 1.
+        gamma: $\gamma$, in [0, inf): the focusing parameter. Larger values down-weight
+            easy examples more; 0 gives cross-entropy.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples with this label, any integer such as -1 or 255, have loss
+            0 and do not count in the mean.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
 
     Returns:
         The loss in nats, of the shape of `y_pred` without `axis`, in `float32` or
-        wider. It is NaN where the label is no class and looking at all labels
-        would slow down: in compiled code, and on a GPU.
+        wider. It is NaN where a label is out of range and checking all labels would be
+        slow: in compiled code and on a GPU.
 
     Raises:
-        ValueError: If the shape of `y_true` is another, `alpha` has not one number
-            per class, or a label is seen to be no class.
+        ValueError: If the shapes do not match, `alpha` is a list without one number per
+            class, or a label is found to be out of range.
 
     Example:
         >>> loss = tfx_extras.losses.sparse_categorical_focal_crossentropy(
         ...     [0, 2], [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.0003 0.0433]
-
-    Reference: Lin et al., 2017. https://arxiv.org/abs/1708.02002
     """
     labels, y_pred = sparse_labels(
         y_true,
@@ -344,27 +384,54 @@ def sparse_categorical_focal_crossentropy(
 
 @register
 class SparseCategoricalFocalCrossentropy(FunctionLoss):
-    r"""Cross-entropy in which what is already well classified weighs little.
+    r"""Sparse categorical focal loss: focal cross-entropy for integer labels.
 
-    Class form of `sparse_categorical_focal_crossentropy`, which has the formula.
+    Use it for multi-class classification with class imbalance and integer labels, where
+    easy examples of frequent classes would dominate the loss. Avoid it when labels are
+    noisy: it puts the most weight on mislabeled examples. Keras has no equivalent for
+    integer labels: `keras.losses.CategoricalFocalCrossentropy` needs one-hot labels,
+    which take as much memory as the predictions.
 
-    Labels stay the integers they are, whatever their number and `dtype`.
+    $$ L = -(1 - e)\, \alpha_y\, (1 - p_y)^\gamma \log p_y
+        - \frac{e}{C} \sum_{c=1}^C \alpha_c\, (1 - p_c)^\gamma \log p_c $$
+
+    $p_c$ is the predicted probability of class $c$ out of $C$, $\alpha_c$ the weight of
+    that class, and $y$ the class of the sample. $e$ is the label smoothing. The result
+    equals `CategoricalFocalCrossentropy` of one-hot labels, which are never built.
+
+    Returns one loss per sample, in nats, of the shape of `y_pred` without `axis`, which
+    `reduction` averages. It is NaN where a label is out of range and checking all
+    labels would be slow: in compiled code and on a GPU.
+
+    Integer labels are never converted to floating point, so large class numbers stay
+    exact whatever the `dtype`.
 
     Args:
-        alpha: $\alpha$, weights of the classes, in [0, inf): one number, or one
-            per class, of shape `(classes,)`. `None` weighs all by 1.
-        gamma: $\gamma$, in [0, inf), how little the well classified weighs; 0
-            gives cross-entropy.
-        label_smoothing: $e$, in [0, 1], how much of a label is spread evenly over
-            the classes.
-        ignore_class: Samples with this label, any integer, such as -1 or 255, have
-            loss 0 and are left out of means.
-        from_logits: Whether predictions are logits, the more exact.
-        axis: The axis of the classes, not 0.
-        **kwargs: Options of every loss: see `LossOptions`.
+        alpha: $\alpha$, in [0, inf): the weights of the classes, one number for all or
+            one per class, of shape `(classes,)`. `None` gives all the weight 1.
+        gamma: $\gamma$, in [0, inf): the focusing parameter. Larger values down-weight
+            easy examples more; 0 gives cross-entropy.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples with this label, any integer such as -1 or 255, have loss
+            0 and do not count in the mean.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Classes $y$: integers in [0, classes), of the shape of `y_pred` without
+            `axis`, or with a last axis of size 1.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, the shapes do not match,
+            `alpha` is a list without one number per class, or a label is found to be
+            out of range.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SparseCategoricalFocalCrossentropy(
@@ -424,7 +491,7 @@ def _focused(p, gamma, values):
 
 
 def _of_long_rows(z, own, weights, gamma, label_smoothing):
-    """The same of logits, in few passes over them."""
+    """The focal loss of logits, in few passes over them."""
     p = of_logits(predictions(z))
     at_own = ops.take_along_axis(p.values, own, axis=-1)
     loss = (1 - label_smoothing) * at(weights, own) * _focused(p, gamma, at_own)
@@ -438,9 +505,9 @@ def _of_long_rows(z, own, weights, gamma, label_smoothing):
 def _slope_of_long_rows(
     upstream, found, z, own, weights, wanted, gamma, label_smoothing
 ):
-    r"""$\sum_k g_k\, (p_c - [k = c])$, times `upstream`.
+    r"""The gradient in the logits: $\sum_k g_k\, (p_c - [k = c])$, times `upstream`.
 
-    The slope of a term in its surprise, $-\log p_k$, is
+    The derivative of a term with respect to its surprise, $-\log p_k$, is
     $g_k = w_k\, y'_k\, (1 - p_k)^{\gamma - 1} (1 - p_k - \gamma p_k \log p_k)$.
     """
     dtype, z = z.dtype, predictions(z)
@@ -455,7 +522,7 @@ def _slope_of_long_rows(
     at_own = ops.take_along_axis(z, own, axis=-1) - found[1]
     g = (1 - label_smoothing) * at(weights, own) * slope(at_own)
     is_own = ops.arange(classes, dtype=own.dtype) == own
-    of_z = g * ops.where(is_own, -p.miss(at_own), share)  # not 1 less than the share
+    of_z = g * ops.where(is_own, -p.miss(at_own), share)  # share - 1 would lose digits
     if label_smoothing > 0:
         g = label_smoothing / classes * weights * slope(p.values)
         of_z = of_z + share * ops.sum(g, axis=-1, keepdims=True) - g

@@ -1,4 +1,4 @@
-"""Losses that learn from labelled and unlabelled rows at once."""
+"""Semi-supervised losses, which learn from labeled and unlabeled samples."""
 
 from typing import Any
 from typing import NamedTuple
@@ -26,9 +26,9 @@ __all__ = ["SemiSupervisedCrossentropy", "semi_supervised_crossentropy"]
 
 class _Method(NamedTuple):
     views: int
-    labeled: int = 0  # the view in which labelled rows learn
-    threshold: Any = None  # by default; `None`: it has none
-    temperature: Any = None  # likewise
+    labeled: int = 0  # the view from which labeled samples learn
+    threshold: Any = None  # the default; `None` if the method has none
+    temperature: Any = None  # the default; `None` if the method has none
 
 
 METHODS = {
@@ -53,62 +53,43 @@ def semi_supervised_crossentropy(
     ignore_label: int = -1,
     from_logits: bool = False,
 ):
-    r"""Cross-entropy where there is a label, and consistency where there is none.
+    r"""Semi-supervised cross-entropy: learns from labeled and unlabeled samples.
 
-    $$ L = \frac1{|S|} \sum_{i \in S} H(y'_i, p_i)
-        + \frac{\lambda}{|U|} \sum_{i \in U} \ell_i $$
-
-    Here $S$ are the labelled rows of the batch, $U$ the others,
-    $H(y, p) = -\sum_c y_c \log p_c$, and smoothing makes
-    $y'_c = (1 - e)\, y_c + e / C$ of a label $y$ among $C$ classes. Of a row
-    without label, there are a target $q$, which is a constant to the gradient, and
-    $p$, which learns; $\ell$ is, by `consistency`:
-
-    | `consistency` | views | $\ell$ |
-    |---|---|---|
-    | `"fixmatch"` | 2 | $[\max q \ge \tau]\, H(\text{one-hot}(\arg\max q), p)$ |
-    | `"uda"` | 2 | $[\max q \ge \tau]\, H(q', p)$, $q'_c \propto q_c^{1/T}$ |
-    | `"mse"` | 2 | $\frac1C \sum_c (p_c - q_c)^2$ |
-    | `"pseudo_label"` | 1 | that of `"fixmatch"`, with $q = p$ |
-    | `"entropy"` | 1 | $H(p, p)$, with no constant in it |
-    | `None` | 1 | 0 |
-
-    Of two views, the first gives $q$ and the second $p$. Labelled rows learn in the
-    view in which the papers have them: the first, the weakly augmented one, for
-    `"fixmatch"` and `"uda"`; the second, the student, for `"mse"`, so that the
-    first may come from a teacher that is not trained.
-
-    The mean over the rows is $L$, and a part without rows is 0. Rows that are not
-    confident count in $|U|$, so the fewer are, the less they matter. With `"mse"`,
-    which is small, the papers have a large `unlabeled_weight`, up to 100, and raise
-    it from 0: see `weigh_unlabeled`. Lee's pseudo-labels have no threshold: 0. In
-    the pi-model, both views learn from each other; here, the second.
+    Function form of `SemiSupervisedCrossentropy`, which has the formula and explains
+    the methods.
 
     Args:
-        y_true: Classes, integers in [0, classes), or `ignore_label`, of shape
+        y_true: Classes: integers in [0, classes), or `ignore_label`, of shape
             `(batch,)` or `(batch, 1)`.
-        y_pred: Predictions: probabilities, which need not sum to 1, or, with
-            `from_logits`, any real numbers; of shape `(batch, classes)`, or of two
-            views, `(batch, 2, classes)`.
-        consistency: What rows without label learn from: a name from the table.
-        unlabeled_weight: $\lambda$, in [0, inf).
-        threshold: $\tau$, in [0, 1], for those that have one; `None` is 0.95, or
-            0.8 for `"uda"`.
-        temperature: $T$, in (0, inf), for `"uda"`; `None` is 0.4.
-        label_smoothing: $e$, in [0, 1].
-        ignore_label: The label of rows that have none, any integer, such as -1.
-        from_logits: Whether `y_pred` holds logits. This is the more exact:
-            probabilities below `keras.config.epsilon()` count as that.
+        y_pred: Predictions, of shape `(batch, classes)`, or `(batch, 2, classes)` for a
+            method with two views: probabilities, which are divided by their sum, or,
+            with `from_logits`, logits.
+        consistency: The loss of unlabeled samples: `"fixmatch"`, `"uda"` or `"mse"`,
+            with two views; `"pseudo_label"` or `"entropy"`, with one view; or `None`,
+            with one view, which gives them loss 0.
+        unlabeled_weight: $\lambda$, in [0, inf): the weight of the unlabeled samples.
+        threshold: $\tau$, in [0, 1]: the minimum probability of a target, for
+            `"fixmatch"`, `"uda"` and `"pseudo_label"`. `None` is 0.95, or 0.8 for
+            `"uda"`.
+        temperature: $T$, in (0, inf), for `"uda"`: lower values make its targets
+            sharper. `None` is 0.4.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_label: The label of unlabeled samples, any integer such as -1.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
 
     Returns:
-        The loss in nats, of shape `(batch,)`, in `float32` or wider: $H$ times
-        $n / |S|$, or $\lambda \ell$ times $n / |U|$, of $n$ rows. It is NaN where
-        the label is no class and looking at all labels would slow down: in
-        compiled code, and on a GPU.
+        The loss in nats, of shape `(batch,)`, in `float32` or wider. Among $n$ samples
+        it is $n / |S|$ times $H$ for a labeled one and $n / |U|$ times $\lambda \ell$
+        for an unlabeled one, so that the mean is $L$. It is NaN where a label is out of
+        range and checking all labels would be slow: in compiled code and on a GPU.
 
     Raises:
-        ValueError: If the shape is not that of `consistency`, `consistency` is
-            unknown or has no use for an option, or a label is seen to be no class.
+        ValueError: If `y_pred` does not have the shape that `consistency` needs,
+            `consistency` is unknown or does not use an option that is given, or a label
+            is found to be out of range.
 
     Example:
         >>> loss = tfx_extras.losses.semi_supervised_crossentropy(
@@ -118,14 +99,6 @@ def semi_supervised_crossentropy(
         ...      [[0.8, 0.2], [0.7, 0.3]]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [2.0794 0.535  0.    ]
-
-    References:
-        Sohn et al., 2020, eq. 3-4. https://arxiv.org/abs/2001.07685
-        Xie et al., 2019. https://arxiv.org/abs/1904.12848
-        Laine and Aila, 2016. https://arxiv.org/abs/1610.02242
-        Tarvainen and Valpola, 2017. https://arxiv.org/abs/1703.01780
-        Lee, 2013. Pseudo-label. ICML workshop
-        Grandvalet and Bengio, 2004. Entropy minimization. NeurIPS
     """
     method = _method(consistency, threshold, temperature)
     views = _views(y_pred, consistency)
@@ -146,36 +119,83 @@ def semi_supervised_crossentropy(
         supervised * (rows / at_least(labeled, 1)),
         consistent * (rows / at_least(rows - labeled, 1)),
     )
-    return labels._replace(valid=None).settle(loss)  # all rows count
+    return labels._replace(valid=None).settle(loss)  # all samples count
 
 
 @register
 class SemiSupervisedCrossentropy(FunctionLoss):
-    r"""Cross-entropy where there is a label, and consistency where there is none.
+    r"""Semi-supervised cross-entropy: learns from labeled and unlabeled samples.
 
-    Class form of `semi_supervised_crossentropy`, which has the formula, and says
-    which view learns. Weights of rows, such as those of `weigh_unlabeled`, multiply
-    them within the means over rows with and without label.
+    Use it for semi-supervised learning, when only some samples of a batch have labels.
+    It includes FixMatch, UDA, pseudo-labels, entropy minimization and consistency
+    training (mean teacher, pi-model). Methods with two views predict each sample twice,
+    which doubles the cost of the model. Keras has no equivalent.
+
+    $$ L = \frac1{|S|} \sum_{i \in S} H(y'_i, p_i)
+        + \frac{\lambda}{|U|} \sum_{i \in U} \ell_i $$
+
+    $S$ are the labeled samples of the batch and $U$ the unlabeled ones.
+    $H(y, p) = -\sum_c y_c \log p_c$ is the cross-entropy. Label smoothing replaces each
+    label $y_c$ by $y'_c = (1 - e)\, y_c + e / C$, with $C$ classes. An unlabeled sample
+    has a target $q$, through which no gradient flows, and a prediction $p$, which
+    learns. `consistency` selects its loss $\ell$:
+
+    | `consistency` | views | $\ell$ |
+    |---|---|---|
+    | `"fixmatch"` | 2 | $[\max q \ge \tau]\, H(\text{one-hot}(\arg\max q), p)$ |
+    | `"uda"` | 2 | $[\max q \ge \tau]\, H(q', p)$, $q'_c \propto q_c^{1/T}$ |
+    | `"mse"` | 2 | $\frac1C \sum_c (p_c - q_c)^2$ |
+    | `"pseudo_label"` | 1 | as `"fixmatch"`, with $q = p$ |
+    | `"entropy"` | 1 | $H(p, p)$, with the gradient of both |
+    | `None` | 1 | 0 |
+
+    With two views, the first gives $q$ and the second $p$. Labeled samples use the view
+    that the papers use: the first, weakly augmented one for `"fixmatch"` and `"uda"`,
+    and the second, the student's, for `"mse"`. The first may then come from a teacher
+    that is not trained.
+
+    Returns one loss per sample, in nats, of shape `(batch,)`, which `reduction`
+    averages to $L$. A term without samples is 0. Unconfident samples, which are below
+    the threshold, count in $|U|$, so the term is smaller when there are more of them.
+    The loss is NaN where a label is out of range and checking all labels would be slow:
+    in compiled code and on a GPU.
+
+    `"mse"` gives small values, so the papers use a large `unlabeled_weight`, up to 100,
+    and raise it from 0: see `weigh_unlabeled`. Sample weights multiply the samples
+    within both means. Lee's pseudo-labels have no threshold: set `threshold=0` to
+    reproduce them. In the pi-model both views learn from each other. Here only the
+    second does.
 
     Args:
-        consistency: What rows without label learn from: `"fixmatch"`, `"uda"` or
-            `"mse"`, from two views, `(batch, 2, classes)`; `"pseudo_label"`,
-            `"entropy"` or, for nothing, `None`, from one, `(batch, classes)`.
-        unlabeled_weight: $\lambda$, weight of rows without label, in [0, inf).
-        threshold: $\tau$, least probability of a target, in [0, 1], for
-            `"fixmatch"`, `"uda"` and `"pseudo_label"`; `None` is 0.95, or 0.8 for
+        consistency: The loss of unlabeled samples: `"fixmatch"`, `"uda"` or `"mse"`,
+            with two views; `"pseudo_label"` or `"entropy"`, with one view; or `None`,
+            with one view, which gives them loss 0.
+        unlabeled_weight: $\lambda$, in [0, inf): the weight of the unlabeled samples.
+        threshold: $\tau$, in [0, 1]: the minimum probability of a target, for
+            `"fixmatch"`, `"uda"` and `"pseudo_label"`. `None` is 0.95, or 0.8 for
             `"uda"`.
-        temperature: $T$, in (0, inf), of the targets of `"uda"`, which are the
-            sharper the lower it is; `None` is 0.4.
-        label_smoothing: $e$, in [0, 1], how much of a label is spread evenly over
-            the classes.
-        ignore_label: The label of rows that have none, any integer, such as -1.
-        from_logits: Whether predictions are logits, the more exact.
-        **kwargs: Options of every loss: see `LossOptions`.
+        temperature: $T$, in (0, inf), for `"uda"`: lower values make its targets
+            sharper. `None` is 0.4.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_label: The label of unlabeled samples, any integer such as -1.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Classes: integers in [0, classes), or `ignore_label`, of shape
+            `(batch,)` or `(batch, 1)`.
+        y_pred: Predictions, of shape `(batch, classes)`, or `(batch, 2, classes)` for a
+            method with two views: probabilities, which are divided by their sum, or,
+            with `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval, or `consistency` is
-            unknown or has no use for an option.
+        ValueError: If an argument is outside its interval, `y_pred` does not have the
+            shape that `consistency` needs, `consistency` is unknown or does not use an
+            option that is given, or a label is found to be out of range.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SemiSupervisedCrossentropy(
@@ -184,7 +204,13 @@ class SemiSupervisedCrossentropy(FunctionLoss):
         >>> print(f"{float(value):.4f}")
         0.4735
 
-    Reference: Sohn et al., 2020, eq. 3-4. https://arxiv.org/abs/2001.07685
+    References:
+        Sohn et al., 2020, eq. 3-4. https://arxiv.org/abs/2001.07685
+        Xie et al., 2019. https://arxiv.org/abs/1904.12848
+        Laine and Aila, 2016. https://arxiv.org/abs/1610.02242
+        Tarvainen and Valpola, 2017. https://arxiv.org/abs/1703.01780
+        Lee, 2013. Pseudo-label. ICML workshop
+        Grandvalet and Bengio, 2004. Entropy minimization. NeurIPS
     """
 
     function = staticmethod(semi_supervised_crossentropy)
@@ -223,7 +249,7 @@ class SemiSupervisedCrossentropy(FunctionLoss):
 
 
 def _method(consistency, threshold, temperature) -> _Method:
-    """Returns the method, with the options that are given in place of its own."""
+    """Returns the method, with its defaults replaced by the options that are given."""
     if consistency not in METHODS:
         raise ValueError(
             f"Argument `consistency` must be one of {', '.join(map(str, METHODS))}. "
@@ -237,14 +263,14 @@ def _method(consistency, threshold, temperature) -> _Method:
         if getattr(method, name) is None:
             raise ValueError(
                 f"Argument `{name}` must be None for consistency={consistency}, which "
-                f"has no use for it. Received: {name}={value}"
+                f"does not use it. Received: {name}={value}"
             )
         method = method._replace(**{name: value})
     return method
 
 
 def _views(y_pred, consistency) -> list[Any]:
-    """Returns one or two views of the batch, as `consistency` needs."""
+    """Returns the views of the batch that `consistency` needs, one or two."""
     y_pred = predictions(y_pred)
     shape = tuple(y_pred.shape)
     views = METHODS[consistency].views
@@ -252,15 +278,19 @@ def _views(y_pred, consistency) -> list[Any]:
         return [y_pred]
     if views == 2 and len(shape) == 3 and shape[1] in (2, None):
         return list(ops.unstack(y_pred, 2, axis=1))
-    form = "(batch, classes)" if views == 1 else "(batch, 2, classes)"
+    form = (
+        "one view of each sample, of shape `(batch, classes)`"
+        if views == 1
+        else "two views of each sample, of shape `(batch, 2, classes)`"
+    )
     raise ValueError(
-        f"With consistency={consistency}, `y_pred` must be of shape `{form}`. "
+        f"With consistency={consistency}, `y_pred` must hold {form}. "
         f"Received: y_pred.shape={shape}"
     )
 
 
 def _disagreement(consistency, q, p, method: _Method):
-    """How little each row of `p` is what its target, `q`, wants."""
+    """The loss of each prediction `p`, given its target `q`."""
     if consistency is None:
         return ops.zeros_like(p.values[:, 0])
     if consistency == "entropy":

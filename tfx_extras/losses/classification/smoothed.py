@@ -1,4 +1,4 @@
-"""Cross-entropies of smoothed labels."""
+"""Cross-entropies with label smoothing."""
 
 from typing import Unpack
 
@@ -48,49 +48,40 @@ def smoothed_categorical_crossentropy(
     from_logits: bool = False,
     axis: int = -1,
 ):
-    r"""Cross-entropy that asks for some probability of every class.
+    r"""Smoothed categorical cross-entropy: cross-entropy with label smoothing.
 
-    $$ L = -\sum_{c=1}^C w_c\, y'_c \log p_c + \zeta \log^2 \sum_{c=1}^C e^{z_c} $$
-
-    Here $p_c$ is the predicted probability of class $c$ out of $C$ and $z_c$ its
-    logit. Of a label $y_c$, smoothing makes $y'_c = (1 - e)\, y_c + e / C$. The
-    last term, that of PaLM, keeps logits from drifting.
-
-    Differs from Keras in the default of `label_smoothing`, that of the paper, and
-    in `class_weight` and `z_loss`. The value of a sample is that of
-    `torch.nn.CrossEntropyLoss`, whose mean is one by weight.
+    Function form of `SmoothedCategoricalCrossentropy`, which has the formula.
 
     Args:
-        y_true: Labels $y$ in [0, 1], of the shape of `y_pred`.
-        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities,
-            which need not sum to 1, or, with `from_logits`, any real numbers.
-        label_smoothing: $e$, in [0, 1].
-        ignore_class: Samples whose largest label is that of this class have loss
-            0 and are left out of means.
-        class_weight: $w$, in [0, inf), one per class, of shape `(classes,)`.
-            `None` weighs all by 1.
-        z_loss: $\zeta$, in [0, inf); 1e-4 in PaLM. It needs logits.
-        from_logits: Whether `y_pred` holds logits. This is the more exact:
-            probabilities below `keras.config.epsilon()` count as that.
-        axis: The axis of the classes, not 0.
+        y_true: Labels $y$ in [0, 1], such as one-hot labels, of the shape of `y_pred`.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples whose largest label is that of this class have loss 0 and
+            do not count in the mean.
+        class_weight: $w$, in [0, inf): one weight per class, of shape `(classes,)`.
+            `None` gives all the weight 1.
+        z_loss: $\zeta$, in [0, inf): the weight of the last term, which keeps logits
+            from drifting; 1e-4 in PaLM. It needs `from_logits=True`.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
 
     Returns:
         The loss in nats, of the shape of `y_pred` without `axis`, in `float32` or
         wider.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape, `class_weight` has not
-            one number per class, or there is a `z_loss` without logits.
+        ValueError: If `y_true` and `y_pred` differ in shape, `class_weight` does not
+            have one number per class, or `z_loss` is given without logits.
 
     Example:
         >>> loss = tfx_extras.losses.smoothed_categorical_crossentropy(
         ...     [[1, 0, 0], [0, 0, 1]], [[0.8, 0.1, 0.1], [0.2, 0.3, 0.5]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.3618 0.7407]
-
-    References:
-        Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
-        Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
     labels, y_pred = dense_labels(
         y_true, y_pred, ignore_class, axis, "`SmoothedSparseCategoricalCrossentropy`"
@@ -102,27 +93,54 @@ def smoothed_categorical_crossentropy(
 
 @register
 class SmoothedCategoricalCrossentropy(FunctionLoss):
-    r"""Cross-entropy that asks for some probability of every class.
+    r"""Smoothed categorical cross-entropy: cross-entropy with label smoothing.
 
-    Class form of `smoothed_categorical_crossentropy`, which has the
-    formula.
+    Use it for multi-class classification with label smoothing, which keeps a model from
+    becoming overconfident, with class weights for imbalanced data, or with `z_loss`,
+    which keeps logits from drifting. With smoothing the minimum of the loss is above 0,
+    so compare losses only at the same `label_smoothing`.
+    `keras.losses.CategoricalCrossentropy` has label smoothing too, by default 0, but no
+    `class_weight`, `ignore_class` or `z_loss`.
+
+    $$ L = -\sum_{c=1}^C w_c\, y'_c \log p_c + \zeta \log^2 \sum_{c=1}^C e^{z_c} $$
+
+    $p_c$ is the predicted probability of class $c$ out of $C$, $z_c$ its logit and
+    $w_c$ its weight. Label smoothing replaces each label $y_c$ by
+    $y'_c = (1 - e)\, y_c + e / C$. The last term is the z-loss of PaLM.
+
+    Returns one loss per sample, in nats, of the shape of `y_pred` without `axis`, which
+    `reduction` averages.
+
+    The default of `label_smoothing` is that of the paper. The loss of each sample
+    equals that of `torch.nn.CrossEntropyLoss`. The mean differs with class weights,
+    because PyTorch divides by the sum of the weights. For integer labels, use
+    `SmoothedSparseCategoricalCrossentropy`.
 
     Args:
-        label_smoothing: $e$, in [0, 1], how much of a label is spread evenly over
-            the classes.
-        ignore_class: Samples whose largest label is that of this class have
-            loss 0 and are left out of means.
-        class_weight: $w$, weights of the classes, in [0, inf), of shape
-            `(classes,)`. `None` weighs all by 1.
-        z_loss: $\zeta$, in [0, inf), how strongly logits are kept from drifting;
-            1e-4 in PaLM. It needs `from_logits`.
-        from_logits: Whether predictions are logits, the more exact.
-        axis: The axis of the classes, not 0.
-        **kwargs: Options of every loss: see `LossOptions`.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples whose largest label is that of this class have loss 0 and
+            do not count in the mean.
+        class_weight: $w$, in [0, inf): one weight per class, of shape `(classes,)`.
+            `None` gives all the weight 1.
+        z_loss: $\zeta$, in [0, inf): the weight of the last term, which keeps logits
+            from drifting; 1e-4 in PaLM. It needs `from_logits=True`.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels $y$ in [0, 1], such as one-hot labels, of the shape of `y_pred`.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval, or there is a `z_loss`
-            without logits.
+        ValueError: If an argument is outside its interval, `y_true` and `y_pred` differ
+            in shape, `class_weight` does not have one number per class, or `z_loss` is
+            given without logits.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SmoothedCategoricalCrossentropy(
@@ -170,49 +188,43 @@ def smoothed_sparse_categorical_crossentropy(
     from_logits: bool = False,
     axis: int = -1,
 ):
-    r"""Cross-entropy that asks for some probability of every class.
+    r"""Smoothed sparse categorical cross-entropy: label smoothing for integer labels.
 
-    $$ L = -(1 - e)\, w_y \log p_y - \frac{e}{C} \sum_{c=1}^C w_c \log p_c
-        + \zeta \log^2 \sum_{c=1}^C e^{z_c} $$
-
-    Here $p_c$ is the predicted probability of class $c$ out of $C$, $z_c$ its
-    logit, and $y$ the class of the sample. It is
-    `smoothed_categorical_crossentropy` of one-hot labels, which are not built.
+    Function form of `SmoothedSparseCategoricalCrossentropy`, which has the formula.
 
     Args:
-        y_true: Classes $y$, integers in [0, classes), of the shape of `y_pred`
-            without `axis`, or with a last axis of size 1.
-        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities,
-            which need not sum to 1, or, with `from_logits`, any real numbers.
-        label_smoothing: $e$, in [0, 1].
-        ignore_class: Samples with this label, any integer, such as -1 or 255,
-            have loss 0 and are left out of means.
-        class_weight: $w$, in [0, inf), one per class, of shape `(classes,)`.
-            `None` weighs all by 1.
-        z_loss: $\zeta$, in [0, inf); 1e-4 in PaLM. It needs logits.
-        from_logits: Whether `y_pred` holds logits. This is the more exact:
-            probabilities below `keras.config.epsilon()` count as that.
-        axis: The axis of the classes, not 0.
+        y_true: Classes $y$: integers in [0, classes), of the shape of `y_pred` without
+            `axis`, or with a last axis of size 1.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples with this label, any integer such as -1 or 255, have loss
+            0 and do not count in the mean.
+        class_weight: $w$, in [0, inf): one weight per class, of shape `(classes,)`.
+            `None` gives all the weight 1.
+        z_loss: $\zeta$, in [0, inf): the weight of the last term, which keeps logits
+            from drifting; 1e-4 in PaLM. It needs `from_logits=True`.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
 
     Returns:
         The loss in nats, of the shape of `y_pred` without `axis`, in `float32` or
-        wider. It is NaN where the label is no class and looking at all labels
-        would slow down: in compiled code, and on a GPU.
+        wider. It is NaN where a label is out of range and checking all labels would be
+        slow: in compiled code and on a GPU.
 
     Raises:
-        ValueError: If the shape of `y_true` is another, `class_weight` has not one
-            number per class, there is a `z_loss` without logits, or a label is
-            seen to be no class.
+        ValueError: If the shapes do not match, `class_weight` does not have one number
+            per class, `z_loss` is given without logits, or a label is found to be out
+            of range.
 
     Example:
         >>> loss = tfx_extras.losses.smoothed_sparse_categorical_crossentropy(
         ...     [0, 2], [[0.8, 0.1, 0.1], [0.2, 0.3, 0.5]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.3618 0.7407]
-
-    References:
-        Szegedy et al., 2015, section 7. https://arxiv.org/abs/1512.00567
-        Chowdhery et al., 2022, section 5. https://arxiv.org/abs/2204.02311
     """
     labels, y_pred = sparse_labels(
         y_true,
@@ -229,29 +241,57 @@ def smoothed_sparse_categorical_crossentropy(
 
 @register
 class SmoothedSparseCategoricalCrossentropy(FunctionLoss):
-    r"""Cross-entropy that asks for some probability of every class.
+    r"""Smoothed sparse categorical cross-entropy: label smoothing for integer labels.
 
-    Class form of `smoothed_sparse_categorical_crossentropy`, which has the
-    formula.
+    Use it for multi-class classification with integer labels and label smoothing, which
+    keeps a model from becoming overconfident, with class weights for imbalanced data,
+    or with `z_loss`, which keeps logits from drifting. With smoothing the minimum of
+    the loss is above 0, so compare losses only at the same `label_smoothing`.
+    `keras.losses.SparseCategoricalCrossentropy` has no `label_smoothing`,
+    `class_weight` or `z_loss`.
 
-    Labels stay the integers they are, whatever their number and `dtype`.
+    $$ L = -(1 - e)\, w_y \log p_y - \frac{e}{C} \sum_{c=1}^C w_c \log p_c
+        + \zeta \log^2 \sum_{c=1}^C e^{z_c} $$
+
+    $p_c$ is the predicted probability of class $c$ out of $C$, $z_c$ its logit, $w_c$
+    its weight, and $y$ the class of the sample. $e$ is the label smoothing. The last
+    term is the z-loss of PaLM. The result equals `SmoothedCategoricalCrossentropy` of
+    one-hot labels, which are never built.
+
+    Returns one loss per sample, in nats, of the shape of `y_pred` without `axis`, which
+    `reduction` averages. It is NaN where a label is out of range and checking all
+    labels would be slow: in compiled code and on a GPU.
+
+    Integer labels are never converted to floating point, so large class numbers stay
+    exact whatever the `dtype`. For a large vocabulary whose logits do not fit in
+    memory, see `chunked_linear_crossentropy`.
 
     Args:
-        label_smoothing: $e$, in [0, 1], how much of a label is spread evenly over
-            the classes.
-        ignore_class: Samples with this label, any integer, such as -1 or 255, have
-            loss 0 and are left out of means.
-        class_weight: $w$, weights of the classes, in [0, inf), of shape
-            `(classes,)`. `None` weighs all by 1.
-        z_loss: $\zeta$, in [0, inf), how strongly logits are kept from drifting;
-            1e-4 in PaLM. It needs `from_logits`.
-        from_logits: Whether predictions are logits, the more exact.
-        axis: The axis of the classes, not 0.
-        **kwargs: Options of every loss: see `LossOptions`.
+        label_smoothing: $e$, in [0, 1]: the fraction of each label's probability that
+            is spread uniformly over all classes.
+        ignore_class: Samples with this label, any integer such as -1 or 255, have loss
+            0 and do not count in the mean.
+        class_weight: $w$, in [0, inf): one weight per class, of shape `(classes,)`.
+            `None` gives all the weight 1.
+        z_loss: $\zeta$, in [0, inf): the weight of the last term, which keeps logits
+            from drifting; 1e-4 in PaLM. It needs `from_logits=True`.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities. Logits are numerically more accurate: probabilities are
+            clipped to at least `keras.config.epsilon()`.
+        axis: Axis of the classes. It must not be 0, the batch axis.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Classes $y$: integers in [0, classes), of the shape of `y_pred` without
+            `axis`, or with a last axis of size 1.
+        y_pred: Predictions, of shape `(batch, ..., classes)`: probabilities, which are
+            divided by their sum, or, with `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval, or there is a `z_loss`
-            without logits.
+        ValueError: If an argument is outside its interval, the shapes do not match,
+            `class_weight` does not have one number per class, `z_loss` is given without
+            logits, or a label is found to be out of range.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SmoothedSparseCategoricalCrossentropy(
@@ -315,9 +355,10 @@ def _smoothed(
 
 
 def _of_long_rows(z, own, weights, label_smoothing, z_loss):
-    """The same of logits, in three passes over them, and within 5e-7.
+    """The same loss of logits, in three passes over them, and within 5e-7.
 
-    They are made wide here, where no copy of them is: each pass reads what is given.
+    The logits are widened inside this function, so that no wide copy of them is kept:
+    each pass reads the given ones.
     """
     z = predictions(z)
     largest = backend.largest(z, float("-inf"))
@@ -336,6 +377,6 @@ def _slope_of_long_rows(upstream, found, z, own, weights, wanted, **settings):
 def _require_logits(z_loss, from_logits) -> None:
     if z_loss > 0 and not from_logits:
         raise ValueError(
-            "Argument `z_loss` needs predictions that are logits: give "
-            f"from_logits=True. Received: z_loss={z_loss}, from_logits={from_logits}"
+            "Argument `z_loss` needs logits as predictions. Did you mean "
+            f"from_logits=True? Received: z_loss={z_loss}, from_logits={from_logits}"
         )

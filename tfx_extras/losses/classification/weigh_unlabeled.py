@@ -1,4 +1,4 @@
-"""Raises the weight of unlabelled rows while a model trains."""
+"""Schedules the weight of unlabeled samples during training."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,32 +24,36 @@ def weigh_unlabeled(
     ignore_label: int | np.integer = -1,
     start_step: Number = 0,
 ) -> Iterator[tuple]:
-    r"""Yields batches whose unlabelled rows weigh what a schedule says at that step.
+    r"""Weights unlabeled samples by a schedule, such as a ramp-up, during training.
+
+    Use it to raise the weight of unlabeled samples in semi-supervised training with
+    `SemiSupervisedCrossentropy`, as the pi-model does. It wraps the data, because a
+    loss does not know the step, but sample weights reach it in `fit` on every backend.
+    Each step makes one pass over the labels of the batch, in NumPy. Keras has no
+    equivalent.
 
     $$ w_i = \begin{cases}
         \eta(t)\, w'_i & y_i = \text{ignore\_label} \\
         w'_i & \text{otherwise}
     \end{cases} $$
 
-    Here $t$ counts batches, through all epochs, and $w'$ are the weights that come
-    with the data, or 1. A loss has no step of its own, but weights of samples reach
-    it in `fit` on every backend. The pi-model's schedule is
+    $t$ counts the batches, through all epochs, and $\eta$ is the schedule. $w'$ are the
+    sample weights that come with the data, or 1. The schedule of the pi-model is
     `Warmup(1.0, steps, "gaussian", start_factor=math.exp(-5))`.
 
-    It has no end, as it starts the data over: `fit` needs `steps_per_epoch`, and
-    `shuffle=False`, or else it warns that it cannot. Each `fit` needs a new one,
-    because Keras reads ahead: one that resumes is given the number of updates that
-    have been made, `int(optimizer.iterations)`, as `start_step`.
-
-    Time: one pass over the labels of a batch, in NumPy.
+    The iterator starts the data over and never ends: `fit` needs `steps_per_epoch`, and
+    `shuffle=False` to avoid a warning that it cannot shuffle. Create a new iterator for
+    each `fit`, because Keras reads ahead. To resume training, pass the number of steps
+    that have been made, `int(optimizer.iterations)`, as `start_step`.
 
     Args:
-        data: Batches `(x, y)` or `(x, y, sample_weight)` that can be iterated over:
-            a `tf.data.Dataset`, a `keras.utils.PyDataset`, a `DataLoader`, a list or
-            a generator. One that cannot be started over ends with its data.
-        schedule: $\eta$, a schedule of this package, of Keras or your own, or a
-            number in [0, inf).
-        ignore_label: The label of rows that have none, as given to the loss.
+        data: An iterable of batches `(x, y)` or `(x, y, sample_weight)`: a
+            `tf.data.Dataset`, a `keras.utils.PyDataset`, a `DataLoader`, a list or a
+            generator. Data that cannot be started over, such as a generator, ends the
+            iterator.
+        schedule: $\eta$: a schedule of this package, of Keras or your own, or a number
+            in [0, inf).
+        ignore_label: The label of unlabeled samples, as given to the loss.
         start_step: The first $t$, a whole number in [0, inf).
 
     Returns:
@@ -57,8 +61,8 @@ def weigh_unlabeled(
         `(batch,)`, in `float32`.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a batch has no
-            labels.
+        ValueError: If an argument is outside its interval, or a batch has no labels.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> data = [("images", np.array([3, -1, -1]))]
@@ -91,8 +95,8 @@ def _weighed(data, schedule, ignore_label, step) -> Iterator[tuple]:
 def _unpacked(batch) -> tuple:
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise ValueError(
-            "Batches must be `(x, y)` or `(x, y, sample_weight)`. "
-            f"Received: {type(batch)}"
+            "Batches must be `(x, y)` or `(x, y, sample_weight)`. `weigh_unlabeled` "
+            f"needs the labels `y`. Received: a batch of type {type(batch)}"
         )
     x, y, weights = (*batch, None)[:3]
     if weights is None:

@@ -1,4 +1,4 @@
-"""Loss of ordered classes, by how far predictions are from the labels."""
+"""Weighted kappa, a loss for ordinal classification."""
 
 from typing import Any
 from typing import Unpack
@@ -36,59 +36,41 @@ def weighted_kappa_loss(
     from_logits: bool = False,
     sample_weight=None,
 ):
-    r"""Makes predictions agree with labels of ordered classes more than by chance.
+    r"""Weighted kappa loss: agreement beyond chance, for ordinal classification.
 
-    $$ L = \log(N / D + \epsilon), \quad
-        N = \sum_i s_i \sum_{j,k} y_{ij}\, \omega_{jk}\, p_{ik}, \quad
-        D = \sum_{j,k} \left( \sum_i s_i y_{ij} \right) \omega_{jk}
-            \left( \sum_i s_i p_{ik} \right) $$
-
-    Here $y_{ij}$ says whether sample $i$ belongs to class $j$, $p_{ik}$ is the
-    predicted probability of class $k$, $\omega_{jk} = (j - k)^2$ (`"quadratic"`) or
-    $|j - k|$ (`"linear"`) is what it costs to take one class for another, and $s_i$
-    is the share of the sample in the sum of weights, which are equal unless
-    `sample_weight` is given. $1 - N / D$ is Cohen's kappa: 1 for perfect agreement,
-    0 for that of chance.
-
-    The loss is one number for the whole batch, returned once per sample, so that
-    the mean is that number. Weights act in the sums of the formula alone: a sample
-    of weight 0 changes nothing, nor does a common factor of all weights. Where $D$
-    is 0, as in a batch of one class that is predicted for sure, or one of weights
-    0, the loss and its gradient are 0.
-
-    Integer labels need memory as the predictions do, others that of `classes`
-    predictions.
+    Function form of `WeightedKappaLoss`, which has the formula. It also takes the
+    sample weights, because they are part of the formula.
 
     Args:
-        y_true: Classes, integers in [0, classes), of shape `(batch,)` or
-            `(batch, 1)`, or labels $y$ in [0, 1], of the shape of `y_pred`.
+        y_true: Classes: integers in [0, classes), of shape `(batch,)` or `(batch, 1)`,
+            or labels $y$ in [0, 1], of the shape of `y_pred`.
         y_pred: Predictions, of shape `(batch, classes)`: probabilities $p$, which sum
-            to 1, or, with `from_logits`, any real numbers.
-        num_classes: The number of classes, in [2, inf), by default that of `y_pred`.
-        weightage: `"quadratic"` or `"linear"`.
-        epsilon: $\epsilon$, in (0, inf), bounds the loss from below, by its logarithm.
-        from_logits: Whether `y_pred` holds logits.
+            to 1, or, with `from_logits`, logits.
+        num_classes: The number of classes, in [2, inf). `None` takes that of `y_pred`.
+        weightage: How the cost of confusing two classes grows with their distance:
+            `"quadratic"` or `"linear"`.
+        epsilon: $\epsilon$, in (0, inf): bounds the loss from below by
+            $\log \epsilon$.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities.
         sample_weight: Weights of the samples, in [0, inf), of shape `(batch,)` or
-            `(batch, 1)`; by default, all 1.
+            `(batch, 1)`. `None` gives all the weight 1.
 
     Returns:
-        The loss in nats, of shape `(batch,)`, in `float32` or wider. It is NaN where
-        a label is no class and looking at all labels would slow down: in compiled
-        code, and on a GPU.
+        The loss in nats, of shape `(batch,)`, in `float32` or wider: the same number
+        for each sample. It is NaN where a label is out of range and checking all labels
+        would be slow: in compiled code and on a GPU.
 
     Raises:
         ValueError: If `y_pred` is not of shape `(batch, num_classes)`, the shape of
-            `y_true` or `sample_weight` is another, a label is seen to be no class,
-            or `weightage` is unknown.
+            `y_true` or `sample_weight` does not match it, a label is found to be out of
+            range, or `weightage` is unknown.
 
     Example:
         >>> loss = tfx_extras.losses.weighted_kappa_loss(
         ...     [0, 1, 2], [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]])
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [-1.3863 -1.3863 -1.3863]
-
-    Reference: de la Torre et al., 2018.
-        https://doi.org/10.1016/j.patrec.2017.05.018
     """
     power = WEIGHTAGES[require_one_of("weightage", weightage, list(WEIGHTAGES))]
     p = _class_predictions(y_pred, num_classes)
@@ -96,7 +78,7 @@ def weighted_kappa_loss(
     omega = ops.abs(ops.expand_dims(index, -1) - index) ** power
     cost = _costs(y_true, p, omega)
     s = _weights(sample_weight, p)
-    # Not a factor of 0: that would keep NaN, and what is infinite in a gradient.
+    # Not a product with 0, which would keep NaN and infinite gradients.
     counts = s > 0
     p, cost = (ops.where(counts, x, ops.zeros_like(x)) for x in (p, cost))
     p = ops.softmax(p) if from_logits else in_unit_interval(p)
@@ -110,25 +92,59 @@ def weighted_kappa_loss(
 
 @register
 class WeightedKappaLoss(FunctionLoss):
-    r"""Makes predictions agree with labels of ordered classes more than by chance.
+    r"""Weighted kappa loss: agreement beyond chance, for ordinal classification.
 
-    Class form of `weighted_kappa_loss`, which has the formula.
+    Use it for ordinal classification, where the classes are ordered, such as ratings or
+    grades of a disease, and confusing distant classes is worse than confusing
+    neighbors. It is one number for the whole batch, so its value depends on the size
+    of the batch and on the classes in it. Keras has no equivalent.
 
-    Weights and masks act within the formula, so the means of all reductions are the
-    one number of the batch, in which a sample of weight 0 has no part. `"sum"` is
-    that number times the sum of the weights.
+    $$ L = \log(N / D + \epsilon), \quad
+        N = \sum_i s_i \sum_{j,k} y_{ij}\, \omega_{jk}\, p_{ik}, \quad
+        D = \sum_{j,k} \left( \sum_i s_i y_{ij} \right) \omega_{jk}
+            \left( \sum_i s_i p_{ik} \right) $$
+
+    $y_{ij}$ is 1 if sample $i$ belongs to class $j$ and 0 if not, and $p_{ik}$ is the
+    predicted probability of class $k$. $\omega_{jk}$ is the cost of predicting one of
+    the classes $j$ and $k$ for the other: $(j - k)^2$ (`"quadratic"`) or $|j - k|$
+    (`"linear"`). $s_i$ is the sample's fraction of the sum of the weights, which are
+    equal unless `sample_weight` is given. $1 - N / D$ is Cohen's kappa: 1 for perfect
+    agreement, 0 for agreement by chance.
+
+    Returns the loss of the batch once per sample, in nats, of shape `(batch,)`, which
+    `reduction` averages to the same number. `"sum"` gives that number times the sum of
+    the weights.
+
+    Sample weights and masks act only inside the formula: a sample of weight 0 changes
+    nothing, and neither does a common factor of all weights. Where $D$ is 0, the loss
+    and its gradient are 0: in a batch of a single class that is predicted with
+    certainty, and in a batch whose weights are all 0. The loss is NaN where a label is
+    out of range and checking all labels would be slow: in compiled code and on a GPU.
+
+    With integer labels, the memory is that of the predictions. With labels of the shape
+    of `y_pred`, it is `classes` times as much.
 
     Args:
-        num_classes: The number of classes, in [2, inf), by default that of the
-            predictions.
-        weightage: `"quadratic"` or `"linear"`, how the cost of taking one class for
-            another grows with their distance.
-        epsilon: $\epsilon$, in (0, inf), bounds the loss from below, by its logarithm.
-        from_logits: Whether predictions are logits.
-        **kwargs: Options of every loss: see `LossOptions`.
+        num_classes: The number of classes, in [2, inf). `None` takes that of `y_pred`.
+        weightage: How the cost of confusing two classes grows with their distance:
+            `"quadratic"` or `"linear"`.
+        epsilon: $\epsilon$, in (0, inf): bounds the loss from below by
+            $\log \epsilon$.
+        from_logits: Whether `y_pred` holds logits (any real numbers) instead of
+            probabilities.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Classes: integers in [0, classes), of shape `(batch,)` or `(batch, 1)`,
+            or labels $y$ in [0, 1], of the shape of `y_pred`.
+        y_pred: Predictions, of shape `(batch, classes)`: probabilities $p$, which sum
+            to 1, or, with `from_logits`, logits.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, `weightage` is unknown,
+            `y_pred` is not of shape `(batch, num_classes)`, the shape of `y_true` does
+            not match it, or a label is found to be out of range.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.WeightedKappaLoss(weightage="linear")
@@ -161,24 +177,24 @@ class WeightedKappaLoss(FunctionLoss):
 
 
 def _class_predictions(y_pred, num_classes: int | None):
-    """Returns predictions in `float32` or wider, of as many classes as are said."""
+    """Returns predictions in `float32` or wider, checked for the number of classes."""
     y_pred = predictions(y_pred)
     shape = tuple(y_pred.shape)
     if len(shape) != 2 or (num_classes and shape[-1] not in (num_classes, None)):
         raise ValueError(
-            "`y_pred` must be of shape `(batch, num_classes)`. "
+            "`y_pred` must have the shape `(batch, num_classes)`. "
             f"Received: num_classes={num_classes}, y_pred.shape={shape}"
         )
     return y_pred
 
 
 def _costs(y_true, y_pred, omega) -> Any:
-    """What each class would cost as a prediction of each sample."""
+    """The cost of each class as a prediction, for each sample."""
     require_numbers("y_true", y_true)
     shape = np.shape(y_true) if isinstance(y_true, list | tuple) else y_true.shape
     if len(shape) == 2 and shape[-1] != 1:
         labels, _ = dense_labels(y_true, y_pred, None, -1)
-        # Not a product of matrices: a GPU would round the labels to a few digits.
+        # Not a matrix product, in which a GPU would round the labels to a few digits.
         return ops.sum(ops.expand_dims(labels.shares, -1) * omega, axis=1)
     labels, _ = sparse_labels(y_true, y_pred, None, -1)
     costs = ops.take(omega, labels.classes, axis=0)
@@ -187,7 +203,7 @@ def _costs(y_true, y_pred, omega) -> Any:
 
 
 def _weights(sample_weight, y_pred):
-    """Returns shares in the sum of weights, of shape `(batch, 1)`."""
+    """Returns each sample's fraction of the sum of weights, of shape `(batch, 1)`."""
     samples = y_pred[:, :1]
     if sample_weight is None:
         sample_weight = ops.ones_like(samples)
@@ -198,7 +214,7 @@ def _weights(sample_weight, y_pred):
     require_one_shape(
         weights,
         samples,
-        "`sample_weight` must be of shape `(batch,)` or `(batch, 1)`. "
+        "`sample_weight` must have the shape `(batch,)` or `(batch, 1)`. "
         f"Received: sample_weight.shape={shape}, y_pred.shape={tuple(y_pred.shape)}",
     )
     total = ops.sum(weights)

@@ -1,4 +1,4 @@
-"""Embedding losses, for metric learning and contrastive learning."""
+"""Metric learning losses."""
 
 from tfx_extras.losses.embedding.angular_margin import *
 from tfx_extras.losses.embedding.contrastive import *

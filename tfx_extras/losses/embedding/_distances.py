@@ -1,4 +1,4 @@
-"""Distances of embeddings: of each pair of two batches, and row by row."""
+"""Distances of embeddings: between all pairs of two batches, or row by row."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,12 +10,12 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._register import require_registered
 
-ROWS = 8  # about as many stand for all
-Distance = str | Callable[[Any, Any], Any]  # a name, or a registered function
+ROWS = 8  # about how many rows `_center` looks at
+Distance = str | Callable[[Any, Any], Any]  # a name or a registered function
 
 
 def require_distance(distance_metric: Distance) -> Distance:
-    """Returns a known name or a function that a saved configuration can name."""
+    """Returns a known name or a registered function, else raises."""
     if isinstance(distance_metric, str):
         _known(distance_metric)
         return distance_metric
@@ -23,22 +23,22 @@ def require_distance(distance_metric: Distance) -> Distance:
 
 
 def pairwise(distance_metric: Distance, x, y):
-    """Returns the distances of all rows of `x` from all of `y`: `(rows, columns)`."""
+    """Returns the distances of all rows of `x` and all of `y`: `(rows, columns)`."""
     if isinstance(distance_metric, str):
         return _known(distance_metric)[0](x, y)
     return _given(distance_metric, x, y, (x.shape[0], y.shape[0]))
 
 
 def by_row(distance_metric: Distance, x, y):
-    """Returns the distance of each row of `x` from the same row of `y`: `(rows,)`."""
+    """Returns the distance of each row of `x` and the same row of `y`: `(rows,)`."""
     if isinstance(distance_metric, str):
         return _known(distance_metric)[1](x, y)
     return _given(distance_metric, x, y, (x.shape[0],))
 
 
 def unit(x):
-    """Rows of length 1; a row of zeros stays, with a gradient of 0."""
-    # By the largest value first, whose square may neither vanish nor overflow.
+    """Scales rows to length 1; a row of zeros is unchanged and has gradient 0."""
+    # Divide by the largest value first, so that squares neither underflow nor overflow.
     largest = ops.stop_gradient(backend.largest(ops.abs(x), 0.0))
     x = x / ops.where(largest > 0, largest, ops.ones_like(largest))
     square = ops.sum(x * x, axis=-1, keepdims=True)
@@ -46,14 +46,14 @@ def unit(x):
 
 
 def root(square):
-    """The square root, with a gradient of 0 at 0, where it has none."""
+    """The square root, with gradient 0 instead of infinity at 0."""
     is_zero = square <= 0
     length = ops.sqrt(ops.where(is_zero, ops.ones_like(square), square))
     return ops.where(is_zero, ops.zeros_like(length), length)
 
 
 def _squared(x, y):
-    # x**2 + y**2 - 2 x y cancels least where the embeddings lie around 0.
+    # x**2 + y**2 - 2 x y cancels least if the embeddings are centered at 0.
     center = _center(y)
     rows, of_rows = _finite(x - center)
     columns, of_columns = (rows, of_rows) if y is x else _finite(y - center)
@@ -62,15 +62,16 @@ def _squared(x, y):
 
 
 def _center(x):
-    """A point near most rows, also if some lie far away.
+    """Returns a point near most rows, even if there are outliers.
 
-    It is the median of each feature over some rows, since sorting all of them takes
-    longer than the product of matrices. The median is the feature of a row, so that
-    differences of numbers on a grid stay exact.
+    It is the median of each feature over a few rows, since sorting all rows would take
+    longer than the matrix product. The median is always a value of the data, so that
+    differences between numbers on a grid stay exact.
     """
     x = ops.stop_gradient(x)
     rows, features = ops.shape(x)
-    some = ops.reshape(x[:: rows // ROWS + 1], (-1, features))  # TensorFlow forgets it
+    # TensorFlow forgets the number of features in such a slice.
+    some = ops.reshape(x[:: rows // ROWS + 1], (-1, features))
     some = ops.transpose(some)
     middle = ops.shape(some)[-1] // 2
     middle = ops.sort(some, axis=-1)[:, middle : middle + 1]
@@ -80,8 +81,8 @@ def _center(x):
 def _finite(x):
     """Returns rows and their squared lengths.
 
-    A row becomes 0, and its length infinite, if the square is too large: infinity less
-    infinity would be NaN.
+    If the squared length overflows, the row becomes 0 and its squared length infinity:
+    otherwise the distance would be infinity minus infinity, which is NaN.
     """
     square = ops.sum(x * x, axis=-1)
     most = np.finfo(keras.backend.standardize_dtype(x.dtype)).max / 4
@@ -115,8 +116,8 @@ _KNOWN = {
 def _known(name: str) -> tuple[Callable, Callable]:
     if name not in _KNOWN:
         raise ValueError(
-            f"Argument `distance_metric` must be one of {list(_KNOWN)} or a function. "
-            f"Received: distance_metric={name}"
+            f"Argument `distance_metric` must be one of {', '.join(_KNOWN)}, or a "
+            f"function. Received: distance_metric={name}"
         )
     return _KNOWN[name]
 
@@ -129,7 +130,7 @@ def _given(distance_metric, x, y, shape):
         None not in pair and pair[0] != pair[1] for pair in zip(got, shape, strict=True)
     ):
         raise ValueError(
-            "The function that is `distance_metric` must return distances of shape "
+            "The function given as `distance_metric` must return distances of shape "
             f"{shape}. It returned: {got}"
         )
     return distances

@@ -1,7 +1,7 @@
-"""Pairs of the samples of a batch: which are alike, and sums over them.
+"""Pairs of the samples of a batch: masks of positives and negatives, and sums.
 
-Rows are the anchors, the samples of this replica. Columns are the samples of the
-batch, those of all replicas if they are gathered.
+Rows are the anchors: the samples of this replica. Columns are the samples of the
+batch: the samples of all replicas if they are gathered.
 """
 
 from typing import Any
@@ -22,11 +22,11 @@ from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses.embedding._distances import Distance
 from tfx_extras.losses.embedding._distances import pairwise
 
-NOTHING = -1e30  # log(0) as a number that adds, multiplies and compares
+NOTHING = -1e30  # stands for log(0), but stays finite in arithmetic
 
 
 class Pairs(NamedTuple):
-    """Embeddings, and which of their pairs are alike; no sample pairs with itself."""
+    """Embeddings with masks of their pairs; no sample is paired with itself."""
 
     anchors: Any
     samples: Any
@@ -46,7 +46,7 @@ def pairs(y_true, y_pred, gather: bool) -> Pairs:
 
 
 def embeddings(y_pred):
-    """Returns predictions of shape `(batch, features)`, else raises."""
+    """Returns predictions if they have shape `(batch, features)`, else raises."""
     y_pred = predictions(y_pred)
     if len(y_pred.shape) != 2:
         raise ValueError(
@@ -57,18 +57,18 @@ def embeddings(y_pred):
 
 
 def views(y_pred, count: int) -> list:
-    """Returns `count` tensors `(batch, features)`: of one tensor, or of as many.
+    """Returns `count` tensors of shape `(batch, features)`.
 
-    The one tensor has the shape `(batch, count, features)`.
+    `y_pred` holds these tensors, or is one tensor of shape `(batch, count, features)`.
     """
     message = (
-        f"Predictions must be of shape `(batch, {count}, features)`, or {count} tensors"
-        " of shape `(batch, features)`. Received: "
+        f"`y_pred` must have shape `(batch, {count}, features)`, or be a tuple or list "
+        f"of {count} tensors of shape `(batch, features)`. Received: "
     )
     if isinstance(y_pred, tuple | list) and all(hasattr(x, "shape") for x in y_pred):
         shapes = [tuple(x.shape) for x in y_pred]
         if len(y_pred) != count or any(len(shape) != 2 for shape in shapes):
-            raise ValueError(message + f"{shapes}")
+            raise ValueError(message + f"tensors of shapes {shapes}")
         first = predictions(y_pred[0])
         return [first, *(aligned(other, first)[0] for other in y_pred[1:])]
     y_pred = predictions(y_pred)
@@ -77,14 +77,14 @@ def views(y_pred, count: int) -> list:
     return ops.unstack(y_pred, count, axis=1)
 
 
-def square(y_pred):
-    """Returns a similarity of each sample to each, `(batch, batch)`, else raises."""
+def square(y_pred, cure: str):
+    """Returns similarities of shape `(batch, batch)`, else raises with the cure."""
     y_pred = predictions(y_pred)
     shape = tuple(y_pred.shape)
     if len(shape) != 2 or (None not in shape and shape[0] != shape[1]):
         raise ValueError(
-            "`y_pred` must have the similarity of each sample to each, of shape "
-            f"`(batch, batch)`. Received: y_pred.shape={shape}"
+            "`y_pred` must hold the similarities of all pairs of samples, of shape "
+            f"`(batch, batch)`. {cure} Received: y_pred.shape={shape}"
         )
     return backend.same_shape(y_pred, ops.transpose(y_pred))[0]
 
@@ -92,7 +92,7 @@ def square(y_pred):
 def labelled(y_true, rows) -> tuple[Any, Any]:
     """Returns labels as a tensor of shape `(batch,)`, and the rows of their samples.
 
-    Rows whose label is NaN are NaN, since nothing is known of their pairs.
+    Rows whose label is NaN become NaN, since their positives are unknown.
     """
     labels = _one_per_sample(y_true, rows)
     if "float" in keras.backend.standardize_dtype(labels.dtype):
@@ -102,15 +102,15 @@ def labelled(y_true, rows) -> tuple[Any, Any]:
 
 
 def _one_per_sample(y_true, y_pred):
-    """Returns labels as a tensor of shape `(batch,)`, of the dtype that they have."""
+    """Returns labels as a tensor of shape `(batch,)`, without changing their dtype."""
     require_numbers("y_true", y_true)
     if not ops.is_tensor(y_true):
         y_true = np.asarray(y_true)
-        if y_true.dtype.kind == "u":  # of which PyTorch knows little
+        if y_true.dtype.kind == "u":  # PyTorch has few operations for these
             y_true = y_true.astype("int64")
     labels = ops.convert_to_tensor(y_true)
     if isinstance(y_true, np.ndarray) and _bytes(labels) < y_true.itemsize:
-        # JAX cuts integers to 32 bits, where two might fall together.
+        # JAX truncates integers to 32 bits, which could make two labels equal.
         places = np.unique(y_true, return_inverse=True)[1].reshape(y_true.shape)
         if y_true.dtype.kind == "f":
             places = np.where(np.isnan(y_true), np.nan, places).astype("float32")
@@ -118,12 +118,14 @@ def _one_per_sample(y_true, y_pred):
     shape = tuple(labels.shape)
     if len(shape) == 2 and shape[1] in (1, None):
         labels = without_last(labels)
+    is_one_hot = len(shape) == 2 and shape[1] not in (1, None)
+    cure = " For one-hot labels use `keras.ops.argmax(y_true, axis=-1)`." * is_one_hot
     samples = ops.sum(y_pred, axis=-1)  # for its shape
     require_one_shape(
         labels,
         samples,
         "`y_true` must have one label for each sample, of shape `(batch,)` or "
-        f"`(batch, 1)`. Received: y_true.shape={shape}, "
+        f"`(batch, 1)`.{cure} Received: y_true.shape={shape}, "
         f"y_pred.shape={tuple(y_pred.shape)}",
     )
     return backend.same_shape(labels, samples)[0]
@@ -134,24 +136,24 @@ def _bytes(labels) -> int:
 
 
 def collected(x, gather: bool) -> tuple[Any, Any]:
-    """Returns the rows of all replicas, and how many precede those of this one."""
+    """Returns the rows of all replicas, and where the rows of this replica begin."""
     return backend.gather(x) if gather else (x, 0)
 
 
 def equal_labels(labels, gather: bool, before) -> tuple[Any, Any]:
-    """Returns which pairs have equal labels, and which are a sample and itself."""
+    """Returns which pairs have equal labels, and which pair a sample with itself."""
     columns, _ = collected(labels, gather)
     return labels[:, None] == columns[None, :], own(labels, columns, before)
 
 
 def own(rows, columns, before):
-    """Returns which column is that of the row itself."""
+    """Returns which column is the same sample as the row."""
     index = ops.arange(ops.shape(rows)[0], dtype="int32") + before
     return index[:, None] == ops.arange(ops.shape(columns)[0], dtype="int32")[None, :]
 
 
 def count(condition, dtype):
-    """Returns in how many columns the condition holds, for each row."""
+    """Returns for each row in how many columns the condition holds."""
     return ops.sum(ops.cast(condition, dtype), axis=-1)
 
 
@@ -161,7 +163,7 @@ def sum_where(condition, values):
 
 
 def log_sum_exp(values, condition):
-    """Returns log(sum(exp(values))) where the condition holds; if never, `NOTHING`."""
+    """Returns log(sum(exp(values))) where the condition holds, else `NOTHING`."""
     nothing = ops.convert_to_tensor(NOTHING, values.dtype)
     values = ops.where(condition, values, nothing)
     largest = backend.largest(values, NOTHING)
@@ -171,12 +173,12 @@ def log_sum_exp(values, condition):
 
 
 def lowest(values, condition):
-    """Returns the least value of each row where the condition holds; if never, 1e30."""
+    """Returns the minimum of each row where the condition holds, else 1e30."""
     return -highest(-values, condition)
 
 
 def highest(values, condition):
-    """Returns the largest value where the condition holds; if never, `NOTHING`."""
+    """Returns the maximum of each row where the condition holds, else `NOTHING`."""
     nothing = ops.convert_to_tensor(NOTHING, values.dtype)
     values = ops.where(condition, values, nothing)
     return backend.largest(values, NOTHING)[..., 0]
@@ -187,8 +189,8 @@ def averaged(totals, terms, gather: bool):
 
     Args:
         totals: The sum of the terms of each anchor, of shape `(anchors,)`.
-        terms: How many terms that is.
-        gather: Whether the batch is that of all replicas.
+        terms: The number of terms of each anchor, of the same shape.
+        gather: Whether the batch holds the samples of all replicas.
     """
     terms, _ = collected(ops.stop_gradient(terms), gather)
     anchors = ops.cast(ops.shape(terms)[0], totals.dtype)

@@ -1,4 +1,4 @@
-"""Cross-entropies of cosines that ask the own class for a margin."""
+"""Cross-entropies of cosines with a margin for the true class."""
 
 import math
 from typing import Unpack
@@ -22,37 +22,31 @@ __all__ = ["ArcFaceLoss", "CosFaceLoss", "arc_face_loss", "cos_face_loss"]
 
 @register
 def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):
-    r"""Cross-entropy with a margin on the angle to the own class.
+    r"""ArcFace loss: softmax cross-entropy with an additive margin on the angle.
 
-    $$ L = -\log \frac{e^{s \cos(\theta_y + m)}}{e^{s \cos(\theta_y + m)}
-        + \sum_{j \ne y} e^{s \cos \theta_j}} $$
-
-    Here $\theta_j$ is the angle between an embedding and the center of class $j$.
-    Beyond $\theta_y + m = \pi$, where the cosine would rise again, it is continued
-    as $-2 - \cos(\theta_y + m)$, which goes on falling; the paper leaves it open.
+    Function form of `ArcFaceLoss`, which has the formula.
 
     Args:
-        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or
-            `(..., 1)`.
-        y_pred: Cosines $\cos \theta$, of shape `(..., classes)`: what comes out of
-            a `Dense` layer without bias if embeddings and the columns of its kernel
-            have length 1. What rounding takes out of [-1, 1] counts as its bounds.
+        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
+        y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
+            outputs of a `Dense` layer without bias whose inputs and kernel columns have
+            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
+            slightly outside are clipped.
         margin: $m$, in [0, pi], in radians.
-        scale: $s$, in (0, inf).
+        scale: $s$, in (0, inf): the factor that turns cosines into logits.
 
     Returns:
-        The loss in nats, of shape `(...)`, in `float32` or wider.
+        One loss per sample, in nats, of shape `(...)`, in `float32` or wider.
 
     Raises:
-        ValueError: If there is not one class per sample.
+        ValueError: If there is not one class per sample, or if a class or cosine is
+            found outside its interval.
 
     Example:
         >>> loss = tfx_extras.losses.arc_face_loss([0, 1], [[0.9, 0.1], [0.9, 0.1]],
         ...     scale=4.0)
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.136 5.163]
-
-    Reference: Deng et al., 2018, eq. 3. https://arxiv.org/abs/1801.07698
     """
 
     def asked(cosine):
@@ -65,17 +59,45 @@ def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):
 
 @register
 class ArcFaceLoss(FunctionLoss):
-    r"""Cross-entropy with a margin on the angle to the own class.
+    r"""ArcFace loss: softmax cross-entropy with an additive margin on the angle.
 
-    Class form of `arc_face_loss`, which has the formula. Predictions are cosines.
+    Use it for metric learning with many classes, as in face recognition. You train a
+    classifier and keep its embeddings, to compare samples of classes that were not in
+    the training set. It needs a center for each class; `TripletSemiHardLoss` and
+    `SupervisedContrastiveLoss` need none. Keras has no equivalent.
+
+    $$ L = -\log \frac{e^{s \cos(\theta_y + m)}}{e^{s \cos(\theta_y + m)}
+        + \sum_{j \ne y} e^{s \cos \theta_j}} $$
+
+    $\theta_j$ is the angle between an embedding and the center of class $j$, $y$ is the
+    true class, $m$ the margin and $s$ the scale. Beyond $\theta_y + m = \pi$, which the
+    paper leaves open, the cosine would increase again. There, it is replaced by
+    $-2 - \cos(\theta_y + m)$, which keeps decreasing.
+
+    Predictions must be cosines. The logits of a plain `Dense` layer are not cosines.
+    Values outside [-1, 1] raise an error where the check costs no time, and are clipped
+    elsewhere, for example in compiled JAX functions.
+
+    Returns one loss per sample, in nats, of shape `(...)`, which `reduction` averages.
+    Time and memory grow linearly with the number of predictions.
 
     Args:
         margin: $m$, in [0, pi], in radians.
-        scale: $s$, in (0, inf).
-        **kwargs: Options of every loss: see `LossOptions`.
+        scale: $s$, in (0, inf): the factor that turns cosines into logits.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
+        y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
+            outputs of a `Dense` layer without bias whose inputs and kernel columns have
+            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
+            slightly outside are clipped.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or, in a call, if there is
+            not one class per sample, or if a class or cosine is found outside its
+            interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         A layer whose outputs are cosines, for embeddings of any length:
@@ -107,53 +129,75 @@ class ArcFaceLoss(FunctionLoss):
 
 @register
 def cos_face_loss(y_true, y_pred, margin: Number = 0.35, scale: Number = 64.0):
-    r"""Cross-entropy with a margin on the cosine of the own class.
+    r"""CosFace loss: softmax cross-entropy with an additive margin on the cosine.
 
-    $$ L = -\log \frac{e^{s (\cos \theta_y - m)}}{e^{s (\cos \theta_y - m)}
-        + \sum_{j \ne y} e^{s \cos \theta_j}} $$
-
-    Here $\theta_j$ is the angle between an embedding and the center of class $j$.
+    Function form of `CosFaceLoss`, which has the formula.
 
     Args:
-        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or
-            `(..., 1)`.
-        y_pred: Cosines $\cos \theta$, of shape `(..., classes)`: what comes out of
-            a `Dense` layer without bias if embeddings and the columns of its kernel
-            have length 1. What rounding takes out of [-1, 1] counts as its bounds.
+        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
+        y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
+            outputs of a `Dense` layer without bias whose inputs and kernel columns have
+            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
+            slightly outside are clipped.
         margin: $m$, in [0, 2].
-        scale: $s$, in (0, inf).
+        scale: $s$, in (0, inf): the factor that turns cosines into logits.
 
     Returns:
-        The loss in nats, of shape `(...)`, in `float32` or wider.
+        One loss per sample, in nats, of shape `(...)`, in `float32` or wider.
 
     Raises:
-        ValueError: If there is not one class per sample.
+        ValueError: If there is not one class per sample, or if a class or cosine is
+            found outside its interval.
 
     Example:
         >>> loss = tfx_extras.losses.cos_face_loss([0, 1], [[0.9, 0.1], [0.9, 0.1]],
         ...     scale=4.0)
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.153 4.61 ]
-
-    Reference: Wang et al., 2018, eq. 4. https://arxiv.org/abs/1801.09414
     """
     return _crossentropy(y_true, y_pred, lambda cosine: cosine - margin, scale)
 
 
 @register
 class CosFaceLoss(FunctionLoss):
-    r"""Cross-entropy with a margin on the cosine of the own class.
+    r"""CosFace loss: softmax cross-entropy with an additive margin on the cosine.
 
-    Class form of `cos_face_loss`, which has the formula. Predictions are cosines:
-    see `ArcFaceLoss` for a layer that makes them.
+    Use it for metric learning with many classes, as in face recognition. You train a
+    classifier and keep its embeddings, to compare samples of classes that were not in
+    the training set. It subtracts the margin from the cosine, where `ArcFaceLoss` adds
+    it to the angle; both need a center for each class. Keras has no equivalent.
+
+    $$ L = -\log \frac{e^{s (\cos \theta_y - m)}}{e^{s (\cos \theta_y - m)}
+        + \sum_{j \ne y} e^{s \cos \theta_j}} $$
+
+    $\theta_j$ is the angle between an embedding and the center of class $j$, $y$ is the
+    true class, $m$ the margin and $s$ the scale.
+
+    Predictions must be cosines. The logits of a plain `Dense` layer are not cosines.
+    Values outside [-1, 1] raise an error where the check costs no time, and are clipped
+    elsewhere, for example in compiled JAX functions. The example of `ArcFaceLoss` has a
+    layer that returns cosines.
+
+    Returns one loss per sample, in nats, of shape `(...)`, which `reduction` averages.
+    Time and memory grow linearly with the number of predictions.
 
     Args:
         margin: $m$, in [0, 2].
-        scale: $s$, in (0, inf).
-        **kwargs: Options of every loss: see `LossOptions`.
+        scale: $s$, in (0, inf): the factor that turns cosines into logits.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
+        y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
+            outputs of a `Dense` layer without bias whose inputs and kernel columns have
+            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
+            slightly outside are clipped.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or, in a call, if there is
+            not one class per sample, or if a class or cosine is found outside its
+            interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.CosFaceLoss(scale=4.0)
@@ -178,12 +222,12 @@ class CosFaceLoss(FunctionLoss):
 
 
 def _crossentropy(y_true, y_pred, asked, scale):
-    """Cross-entropy of scaled cosines, of which the own class's is `asked` of it."""
+    """Cross-entropy of scaled cosines, with `asked` applied to the true class's."""
     labels, cosines = sparse_labels(y_true, y_pred, None, -1)
-    message = "`y_pred` must hold cosines, in [-1, 1], and no other logits."
+    message = "`y_pred` must hold cosines, in [-1, 1], not logits of a plain layer."
     cure = (
-        "Embeddings and the columns of the kernel must have length 1: see the example "
-        "of ArcFaceLoss."
+        "Embeddings and the kernel columns of the last layer must have length 1: see "
+        "the example of ArcFaceLoss."
     )
     cosines = within(cosines, -1.0, 1.0, message, cure)
     own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)[..., 0]

@@ -1,6 +1,6 @@
-"""Losses that tell the like of an anchor from all other samples by a softmax.
+"""Contrastive losses (InfoNCE): each anchor's positives against all other samples.
 
-SigLIP's, by a sigmoid each.
+They use a softmax, except SigLIP, which uses a sigmoid for each pair.
 """
 
 from typing import Unpack
@@ -46,38 +46,33 @@ __all__ = [
 def supervised_contrastive_loss(
     y_true, y_pred, temperature: Number = 0.1, gather: bool = False
 ):
-    r"""Tells the samples with the label of an anchor from all other samples.
+    r"""Supervised contrastive loss (SupCon): InfoNCE whose positives share a label.
 
-    $$ L = -\frac1{|A|} \sum_{i \in A} \frac1{|P_i|} \sum_{p \in P_i} \log
-        \frac{e^{s_{ip} / \tau}}{\sum_{k \ne i} e^{s_{ik} / \tau}} $$
-
-    Here $s$ is the cosine of two embeddings, $P_i$ are the other samples with the
-    label of $i$, and $A$ the anchors that have any. The rest cost 0, with a
-    gradient of 0.
-
-    Time and memory grow as the square of the batch.
+    Function form of `SupervisedContrastiveLoss`, which has the formula.
 
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
-        y_pred: Embeddings, of any length, of shape `(batch, features)`.
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-        gather: Whether to take the samples of all replicas of a data-parallel run,
-            which then gives the number of one device.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`. The loss normalizes them to
+            length 1.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
 
     Returns:
-        One value per anchor, in nats, of shape `(batch,)`, in `float32` or wider,
-        times $B / |A|$ for a batch of $B$, so that the mean of the values is $L$.
+        One loss per anchor, in nats, of shape `(batch,)`, in `float32` or wider, scaled
+        by $B / |A|$ for batch size $B$.
 
     Raises:
-        ValueError: If the shapes are others.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.supervised_contrastive_loss(
         ...     [0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]], temperature=0.5)
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.395 1.37  0.   ]
-
-    Reference: Khosla et al., 2020, eq. 2. https://arxiv.org/abs/2004.11362
     """
     batch = pairs(y_true, y_pred, gather)
     s = backend.products(unit(batch.anchors), unit(batch.samples)) / temperature
@@ -91,17 +86,44 @@ def supervised_contrastive_loss(
 
 @register
 class SupervisedContrastiveLoss(FunctionLoss):
-    r"""Tells the samples with the label of an anchor from all other samples.
+    r"""Supervised contrastive loss (SupCon): InfoNCE whose positives share a label.
 
-    Class form of `supervised_contrastive_loss`, which has the formula.
+    Use it for metric learning and contrastive learning from class labels, for example
+    to pretrain an encoder before a linear classifier. It uses all pairs of the batch,
+    without hard mining. Each batch must hold several samples of the same label, since
+    anchors without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
+
+    $$ L = -\frac1{|A|} \sum_{i \in A} \frac1{|P_i|} \sum_{p \in P_i} \log
+        \frac{e^{s_{ip} / \tau}}{\sum_{k \ne i} e^{s_{ik} / \tau}} $$
+
+    $s$ is the cosine of two embeddings, $\tau$ the temperature, $P_i$ the set of other
+    samples with the label of $i$, and $A$ the set of anchors that have at least one
+    such sample. All other anchors have loss 0 and gradient 0.
+
+    Returns one loss per anchor, in nats, of shape `(batch,)`, which `reduction`
+    averages. Each is scaled by $B / |A|$ for batch size $B$, so that their mean is $L$.
+    Time and memory grow with the square of the batch size.
 
     Args:
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-        gather: Whether to take the samples of all replicas of a data-parallel run.
-        **kwargs: Options of every loss: see `LossOptions`.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`. The loss normalizes them to
+            length 1.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SupervisedContrastiveLoss(temperature=0.5)
@@ -128,42 +150,35 @@ class SupervisedContrastiveLoss(FunctionLoss):
 
 @register
 def nt_xent_loss(y_true, y_pred, temperature: Number = 0.5, gather: bool = False):
-    r"""Tells the other view of an image from the views of all other images.
+    r"""NT-Xent loss (SimCLR): contrasts two views of an image with all other images.
 
-    $$ L = -\frac1{2 B} \sum_{i=1}^{2 B} \log \frac{e^{s_{i i'} / \tau}}
-        {\sum_{k \ne i} e^{s_{ik} / \tau}} $$
-
-    Here $s$ is the cosine of the embeddings of two of the $2 B$ views, and $i'$ is
-    the other view of the same image as $i$. It is the loss of SimCLR, also called
-    the normalized, temperature-scaled cross-entropy.
-
-    Time and memory grow as the square of the batch.
+    Function form of `NTXentLoss`, which has the formula.
 
     Args:
-        y_true: Which image each pair of views is of, of shape `(batch,)` or
-            `(batch, 1)`: those of one image are no negatives of each other. `None`
-            says that all are different.
-        y_pred: Embeddings of two views, of any length, of shape
-            `(batch, 2, features)`, or a tuple or list of two tensors of shape
-            `(batch, features)`.
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-        gather: Whether to take negatives from all replicas of a data-parallel run,
-            which then gives the number of one device.
+        y_true: Which image each pair of views shows, as a label of shape `(batch,)` or
+            `(batch, 1)`. Views of the same image are not treated as negatives of each
+            other. `None` means that all images are different.
+        y_pred: Embeddings of two views, of shape `(batch, 2, features)`, or a tuple or
+            list of two tensors of shape `(batch, features)`. The loss normalizes them
+            to length 1.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
 
     Returns:
-        The mean of both views of each image, in nats, of shape `(batch,)`, in
-        `float32` or wider.
+        One loss per image, in nats, of shape `(batch,)`, in `float32` or wider: the
+        mean over its two views.
 
     Raises:
-        ValueError: If the shapes are others.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.nt_xent_loss(
         ...     None, [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.6, 0.8]]])
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.46  0.595]
-
-    Reference: Chen et al., 2020, eq. 1. https://arxiv.org/abs/2002.05709
     """
     a, b = (unit(view) for view in views(y_pred, 2))
     y_true, a = _labelled(y_true, a)
@@ -182,18 +197,44 @@ def nt_xent_loss(y_true, y_pred, temperature: Number = 0.5, gather: bool = False
 
 @register
 class NTXentLoss(FunctionLoss):
-    r"""Tells the other view of an image from the views of all other images.
+    r"""NT-Xent loss (SimCLR): contrasts two views of an image with all other images.
 
-    Class form of `nt_xent_loss`, which has the formula. Labels say which image each
-    pair of views is of: `None` if all are different.
+    Use it for self-supervised contrastive learning without labels, as in SimCLR. Both
+    views are augmentations of the same image, and the views of all other images in the
+    batch are negatives. It is InfoNCE with cosines, also called the normalized
+    temperature-scaled cross-entropy. Small batches have few negatives; `gather` adds
+    the samples of all devices. Keras has no equivalent.
+
+    $$ L = -\frac1{2 B} \sum_{i=1}^{2 B} \log \frac{e^{s_{i i'} / \tau}}
+        {\sum_{k \ne i} e^{s_{ik} / \tau}} $$
+
+    $s$ is the cosine of the embeddings of two of the $2 B$ views of $B$ images, $i'$ is
+    the other view of the image of $i$, and $\tau$ is the temperature.
+
+    Returns one loss per image, in nats, of shape `(batch,)`, which `reduction`
+    averages. Each is the mean over the two views of the image. Time and memory grow
+    with the square of the batch size.
 
     Args:
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-        gather: Whether to take negatives from all replicas of a data-parallel run.
-        **kwargs: Options of every loss: see `LossOptions`.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Which image each pair of views shows, as a label of shape `(batch,)` or
+            `(batch, 1)`. Views of the same image are not treated as negatives of each
+            other. `None` means that all images are different.
+        y_pred: Embeddings of two views, of shape `(batch, 2, features)`, or a tuple or
+            list of two tensors of shape `(batch, features)`. The loss normalizes them
+            to length 1.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.NTXentLoss()
@@ -226,44 +267,40 @@ def clip_loss(
     from_logits: bool = False,
     gather: bool = False,
 ):
-    r"""Tells which text belongs to an image, and which image to a text.
+    r"""CLIP loss (symmetric InfoNCE): matches each image with its text in a batch.
 
-    $$ L = -\frac1{2 B} \sum_{i=1}^B \left( \log \frac{e^{s_{ii} / \tau}}
-        {\sum_k e^{s_{ik} / \tau}} + \log \frac{e^{s_{ii} / \tau}}
-        {\sum_k e^{s_{ki} / \tau}} \right) $$
-
-    Here $s_{ij}$ is the cosine of the embeddings of image $i$ and text $j$, or of
-    whatever else comes in pairs. It is also called the symmetric InfoNCE loss.
-
-    Time and memory grow as the square of the batch.
+    Function form of `CLIPLoss`, which has the formula.
 
     Args:
-        y_true: What each pair is of, of shape `(batch,)` or `(batch, 1)`: equal ones
-            are no negatives of each other. `None` says that all are different.
-        y_pred: Embeddings of both sides, of any length, of shape
-            `(batch, 2, features)`, or a tuple or list of two tensors of shape
-            `(batch, features)`. With `from_logits`, $s / \tau$ itself, of shape
-            `(batch, batch)`, from a layer that learns its temperature.
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-            Logits have theirs already.
-        from_logits: Whether `y_pred` holds logits.
-        gather: Whether to take negatives from all replicas of a data-parallel run,
-            which then gives the number of one device. Not with `from_logits`.
+        y_true: What each pair shows, as a label of shape `(batch,)` or `(batch, 1)`.
+            Pairs with the same label are not treated as negatives of each other. `None`
+            means that all pairs are different.
+        y_pred: Embeddings of both sides, of shape `(batch, 2, features)`, or a tuple or
+            list of two tensors of shape `(batch, features)`. The loss normalizes them
+            to length 1. With `from_logits`, the logits $s / \tau$, of shape
+            `(batch, batch)`, from a layer that learns the temperature.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples. Ignored with `from_logits`, since logits already include
+            it.
+        from_logits: Whether `y_pred` holds logits, of shape `(batch, batch)`, instead
+            of embeddings.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It cannot be combined with
+            `from_logits`.
 
     Returns:
-        The mean of both directions for each pair, in nats, of shape `(batch,)`, in
-        `float32` or wider.
+        One loss per pair, in nats, of shape `(batch,)`, in `float32` or wider: the mean
+        of both directions.
 
     Raises:
-        ValueError: If the shapes are others, or logits are to be gathered.
+        ValueError: If shapes do not match, or `gather` is combined with `from_logits`.
 
     Example:
         >>> loss = tfx_extras.losses.clip_loss(
         ...     None, [[2.0, 0.0], [1.0, 1.0]], from_logits=True)
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.22  0.503]
-
-    Reference: Radford et al., 2021, figure 3. https://arxiv.org/abs/2103.00020
     """
     logits, reverse, others, is_own = _two_sides(
         y_true, y_pred, temperature, from_logits, gather
@@ -276,23 +313,49 @@ def clip_loss(
 
 @register
 class CLIPLoss(FunctionLoss):
-    r"""Tells which text belongs to an image, and which image to a text.
+    r"""CLIP loss (symmetric InfoNCE): matches each image with its text in a batch.
 
-    Class form of `clip_loss`, which has the formula. Labels say what each pair is
-    of: `None` if all are different.
+    Use it for contrastive learning of two encoders whose inputs come in pairs, such as
+    images and their texts. All other pairs of the batch are negatives, so small batches
+    have few. `gather` adds the samples of all devices, and `SigLIPLoss` works better
+    with small batches (Zhai et al., 2023). Keras has no equivalent.
+
+    $$ L = -\frac1{2 B} \sum_{i=1}^B \left( \log \frac{e^{s_{ii} / \tau}}
+        {\sum_k e^{s_{ik} / \tau}} + \log \frac{e^{s_{ii} / \tau}}
+        {\sum_k e^{s_{ki} / \tau}} \right) $$
+
+    $s_{ij}$ is the cosine of the embeddings of image $i$ and text $j$, or of any other
+    two sides of a pair, $\tau$ is the temperature and $B$ the number of pairs.
+
+    Returns one loss per pair, in nats, of shape `(batch,)`, which `reduction` averages.
+    Each is the mean of both directions, from image to text and from text to image. Time
+    and memory grow with the square of the batch size.
 
     Args:
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-            Logits have theirs already.
-        from_logits: Whether predictions are logits, of shape `(batch, batch)`, and
-            not embeddings, of shape `(batch, 2, features)`.
-        gather: Whether to take negatives from all replicas of a data-parallel run.
-            Not with `from_logits`.
-        **kwargs: Options of every loss: see `LossOptions`.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples. Ignored with `from_logits`, since logits already include
+            it.
+        from_logits: Whether `y_pred` holds logits, of shape `(batch, batch)`, instead
+            of embeddings.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It cannot be combined with
+            `from_logits`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: What each pair shows, as a label of shape `(batch,)` or `(batch, 1)`.
+            Pairs with the same label are not treated as negatives of each other. `None`
+            means that all pairs are different.
+        y_pred: Embeddings of both sides, of shape `(batch, 2, features)`, or a tuple or
+            list of two tensors of shape `(batch, features)`. The loss normalizes them
+            to length 1. With `from_logits`, the logits $s / \tau$, of shape
+            `(batch, batch)`, from a layer that learns the temperature.
 
     Raises:
-        ValueError: If an argument is outside its interval, or logits are to be
-            gathered.
+        ValueError: If an argument is outside its interval, or `gather` is combined with
+            `from_logits`, or if shapes do not match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.CLIPLoss(temperature=0.5)
@@ -329,45 +392,42 @@ def siglip_loss(
     from_logits: bool = False,
     gather: bool = False,
 ):
-    r"""Tells of each image and each text whether they belong together.
+    r"""SigLIP loss: sigmoid loss that classifies all image-text pairs of a batch.
 
-    $$ L = \frac1B \sum_{i=1}^B \sum_{j=1}^B \log \left( 1 + e^{-z_{ij}
-        (s_{ij} / \tau + b)} \right), \quad z_{ij} = \begin{cases} 1 & i = j \\
-        -1 & i \ne j \end{cases} $$
-
-    Here $s_{ij}$ is the cosine of the embeddings of image $i$ and text $j$, or of
-    whatever else comes in pairs.
-
-    Time and memory grow as the square of the batch.
+    Function form of `SigLIPLoss`, which has the formula.
 
     Args:
-        y_true: What each pair is of, of shape `(batch,)` or `(batch, 1)`: equal ones
-            are no negatives of each other. `None` says that all are different.
-        y_pred: Embeddings of both sides, of any length, of shape
-            `(batch, 2, features)`, or a tuple or list of two tensors of shape
-            `(batch, features)`. With `from_logits`, $s / \tau + b$ itself, of shape
-            `(batch, batch)`, from a layer that learns both.
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-            Logits have theirs already.
-        bias: $b$, any number: negative, since most pairs do not belong together.
-            Logits have theirs already.
-        from_logits: Whether `y_pred` holds logits.
-        gather: Whether to take negatives from all replicas of a data-parallel run,
-            which then gives the number of one device. Not with `from_logits`.
+        y_true: What each pair shows, as a label of shape `(batch,)` or `(batch, 1)`.
+            Pairs with the same label are not treated as negatives of each other. `None`
+            means that all pairs are different.
+        y_pred: Embeddings of both sides, of shape `(batch, 2, features)`, or a tuple or
+            list of two tensors of shape `(batch, features)`. The loss normalizes them
+            to length 1. With `from_logits`, the logits $s / \tau + b$, of shape
+            `(batch, batch)`, from a layer that learns temperature and bias.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples. Ignored with `from_logits`, since logits already include
+            it.
+        bias: $b$, in (-inf, inf). It should be negative, since most combinations do not
+            match. Ignored with `from_logits`, since logits already include it.
+        from_logits: Whether `y_pred` holds logits, of shape `(batch, batch)`, instead
+            of embeddings.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It cannot be combined with
+            `from_logits`.
 
     Returns:
-        The sum for each image, in nats, of shape `(batch,)`, in `float32` or wider.
+        One loss per image, in nats, of shape `(batch,)`, in `float32` or wider: the sum
+        over all texts.
 
     Raises:
-        ValueError: If the shapes are others, or logits are to be gathered.
+        ValueError: If shapes do not match, or `gather` is combined with `from_logits`.
 
     Example:
         >>> loss = tfx_extras.losses.siglip_loss(
         ...     None, [[2.0, -3.0], [-2.0, 1.0]], from_logits=True)
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.176 0.44 ]
-
-    Reference: Zhai et al., 2023, eq. 2. https://arxiv.org/abs/2303.15343
     """
     logits, _, others, is_own = _two_sides(
         y_true, y_pred, temperature, from_logits, gather
@@ -380,25 +440,52 @@ def siglip_loss(
 
 @register
 class SigLIPLoss(FunctionLoss):
-    r"""Tells of each image and each text whether they belong together.
+    r"""SigLIP loss: sigmoid loss that classifies all image-text pairs of a batch.
 
-    Class form of `siglip_loss`, which has the formula. Labels say what each pair is
-    of: `None` if all are different.
+    Use it for contrastive learning of two encoders whose inputs come in pairs, such as
+    images and their texts. Each combination of an image and a text is a binary
+    classification, without a softmax over the batch; this works better than `CLIPLoss`
+    with small batches (Zhai et al., 2023). Keras has no equivalent.
+
+    $$ L = \frac1B \sum_{i=1}^B \sum_{j=1}^B \log \left( 1 + e^{-z_{ij}
+        (s_{ij} / \tau + b)} \right), \quad z_{ij} = \begin{cases} 1 & i = j \\
+        -1 & i \ne j \end{cases} $$
+
+    $s_{ij}$ is the cosine of the embeddings of image $i$ and text $j$, or of any other
+    two sides of a pair. $z_{ij}$ is 1 if both belong together and -1 if not, $\tau$ is
+    the temperature, $b$ the bias and $B$ the number of pairs.
+
+    Returns one loss per image, in nats, of shape `(batch,)`, which `reduction`
+    averages. Each is the sum over all texts. Time and memory grow with the square of
+    the batch size.
 
     Args:
-        temperature: $\tau$, in (0, inf): the lower, the more the nearest count.
-            Logits have theirs already.
-        bias: $b$, any number: negative, since most pairs do not belong together.
-            Logits have theirs already.
-        from_logits: Whether predictions are logits, of shape `(batch, batch)`, and
-            not embeddings, of shape `(batch, 2, features)`.
-        gather: Whether to take negatives from all replicas of a data-parallel run.
-            Not with `from_logits`.
-        **kwargs: Options of every loss: see `LossOptions`.
+        temperature: $\tau$, in (0, inf). Smaller values put more weight on the most
+            similar samples. Ignored with `from_logits`, since logits already include
+            it.
+        bias: $b$, in (-inf, inf). It should be negative, since most combinations do not
+            match. Ignored with `from_logits`, since logits already include it.
+        from_logits: Whether `y_pred` holds logits, of shape `(batch, batch)`, instead
+            of embeddings.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It cannot be combined with
+            `from_logits`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: What each pair shows, as a label of shape `(batch,)` or `(batch, 1)`.
+            Pairs with the same label are not treated as negatives of each other. `None`
+            means that all pairs are different.
+        y_pred: Embeddings of both sides, of shape `(batch, 2, features)`, or a tuple or
+            list of two tensors of shape `(batch, features)`. The loss normalizes them
+            to length 1. With `from_logits`, the logits $s / \tau + b$, of shape
+            `(batch, batch)`, from a layer that learns temperature and bias.
 
     Raises:
-        ValueError: If an argument is outside its interval, or logits are to be
-            gathered.
+        ValueError: If an argument is outside its interval, or `gather` is combined with
+            `from_logits`, or if shapes do not match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SigLIPLoss()
@@ -429,10 +516,11 @@ class SigLIPLoss(FunctionLoss):
 
 
 def _two_sides(y_true, y_pred, temperature, from_logits, gather):
-    """Returns logits of one side against the other, the reverse, and which count."""
+    """Returns logits for both directions, and masks of negatives and matches."""
     _require_embeddings(from_logits, gather)
     if from_logits:
-        y_true, logits = _labelled(y_true, square(y_pred))
+        cure = "For embeddings use from_logits=False."
+        y_true, logits = _labelled(y_true, square(y_pred, cure))
         reverse, rows, columns, before = ops.transpose(logits), logits, logits, 0
     else:
         rows, other = (unit(side) for side in views(y_pred, 2))
@@ -448,7 +536,7 @@ def _labelled(y_true, rows):
 
 
 def _others(y_true, rows, columns, gather, before):
-    """Returns which columns are of other things than the row, and which is its own."""
+    """Returns which columns are negatives of each row, and which one matches it."""
     if y_true is None:
         is_own = own(rows, columns, before)
         return ~is_own, is_own
@@ -459,6 +547,6 @@ def _others(y_true, rows, columns, gather, before):
 def _require_embeddings(from_logits, gather) -> None:
     if gather and from_logits:
         raise ValueError(
-            "Argument `gather` needs predictions that are embeddings: give "
-            f"from_logits=False. Received: gather={gather}, from_logits={from_logits}"
+            "Argument `gather` needs embeddings: set from_logits=False. "
+            f"Received: gather={gather}, from_logits={from_logits}"
         )

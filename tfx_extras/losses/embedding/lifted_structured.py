@@ -1,4 +1,4 @@
-"""The lifted structured loss, of all positive pairs against all their negatives."""
+"""Lifted structured loss."""
 
 from typing import Unpack
 
@@ -31,48 +31,42 @@ def lifted_structured_loss(
     distance_metric: Distance = "L2",
     gather: bool = False,
 ):
-    r"""Each pair of like samples should be nearer than both are to all others.
+    r"""Lifted structured loss: each positive pair against all of its negatives.
 
-    $$ L = \frac1{2 |P|} \sum_{(i, j) \in P} \max(J_{ij}, 0)^2, \quad
-        J_{ij} = d_{ij} + \log \left( \sum_{n \in N_i} e^{m - d_{in}}
-        + \sum_{n \in N_j} e^{m - d_{jn}} \right) $$
-
-    Here $P$ are the ordered pairs of different samples with the same label, and
-    $N_i$ the samples with another label than $i$. Of batches with only one label,
-    or without a pair of like samples, the loss is 0, with a gradient of 0.
-
-    Time and memory grow as the square of the batch.
+    Function form of `LiftedStructuredLoss`, which has the formula.
 
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
         y_pred: Embeddings, of shape `(batch, features)`.
         margin: $m$, in [0, inf), in the unit of $d$.
-        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 less the
-            cosine), or a function that takes embeddings of shape `(rows, features)`
-            and `(columns, features)` and returns distances `(rows, columns)`.
-        gather: Whether to take negatives and positives from all replicas of a
-            data-parallel run, which then gives the number of one device.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes embeddings of shape `(rows, features)` and
+            `(columns, features)` and returns distances of shape `(rows, columns)`. The
+            class takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
 
     Returns:
-        One value per anchor, of shape `(batch,)`, in `float32` or wider: half the
-        sum over its positives, times $B / |P|$ for a batch of $B$, so that the mean
-        of the values is $L$.
+        One loss per anchor, of shape `(batch,)`, in `float32` or wider: half the sum
+        over its positives, times $B / |P|$ for batch size $B$.
 
     Raises:
-        ValueError: If the shapes are others, or the metric is unknown.
+        ValueError: If shapes do not match, or the metric is unknown.
 
     Example:
         >>> loss = tfx_extras.losses.lifted_structured_loss(
         ...     [0, 0, 1], [[0.0], [1.0], [2.0]])
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [1.293 1.293 0.   ]
-
-    Reference: Song et al., 2015, eq. 4. https://arxiv.org/abs/1511.06452
     """
     batch = pairs(y_true, y_pred, gather)
     d = batch.distances(distance_metric)
     pushes = log_sum_exp(margin - d, batch.negatives)
-    # Both samples of a pair share a label: if one has negatives, so has the other.
+    # Both samples of a pair have the same label: both have negatives or neither has.
     has_negatives = ops.any(batch.negatives, axis=-1, keepdims=True)
     others, _ = collected(pushes, gather)
     push = log_add_exp(pushes[:, None], others[None, :])
@@ -83,20 +77,51 @@ def lifted_structured_loss(
 
 @register
 class LiftedStructuredLoss(FunctionLoss):
-    r"""Each pair of like samples should be nearer than both are to all others.
+    r"""Lifted structured loss: each positive pair against all of its negatives.
 
-    Class form of `lifted_structured_loss`, which has the formula.
+    Use it for metric learning from class labels, as in image retrieval, which is
+    evaluated by recall@k. It compares each positive pair with all negatives of the
+    batch, where a triplet loss uses one. Each batch must hold several samples of the
+    same label, since anchors without a positive contribute nothing. Keras has no
+    equivalent; `keras.losses.Circle` takes the same inputs, but has another formula and
+    needs embeddings of length 1.
+
+    $$ L = \frac1{2 |P|} \sum_{(i, j) \in P} \max(J_{ij}, 0)^2, \quad
+        J_{ij} = d_{ij} + \log \left( \sum_{n \in N_i} e^{m - d_{in}}
+        + \sum_{n \in N_j} e^{m - d_{jn}} \right) $$
+
+    $P$ is the set of ordered pairs of different samples with the same label, $N_i$ the
+    set of samples whose label differs from the label of $i$, $d$ the distance of two
+    embeddings and $m$ the margin. The loss and its gradient are 0 for a batch with only
+    one label, or without two samples of the same label.
+
+    Returns one loss per anchor, of shape `(batch,)`, which `reduction` averages. Each
+    is half the sum over the positives of the anchor, times $B / |P|$ for batch size
+    $B$, so that their mean is $L$. Time and memory grow with the square of the batch
+    size.
 
     Args:
-        margin: $m$, in [0, inf), in the unit of the distance.
-        distance_metric: `"L2"`, `"squared-L2"`, `"angular"`, or a registered
-            function of two batches of embeddings.
-        gather: Whether to take pairs from all replicas of a data-parallel run.
-        **kwargs: Options of every loss: see `LossOptions`.
+        margin: $m$, in [0, inf), in the unit of $d$.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes embeddings of shape `(rows, features)` and
+            `(columns, features)` and returns distances of shape `(rows, columns)`. The
+            class takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a function is not
-            registered.
+        ValueError: If an argument is outside its interval, the metric is unknown, or a
+            function is not registered, or if shapes do not match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.LiftedStructuredLoss(margin=2.0)

@@ -1,4 +1,4 @@
-"""The multi-similarity loss."""
+"""Multi-similarity loss."""
 
 from typing import Unpack
 
@@ -31,49 +31,45 @@ def multi_similarity_loss(
     epsilon: Number = 0.1,
     gather: bool = False,
 ):
-    r"""Weighs pairs by their similarity, and by that of the others of their anchor.
+    r"""Multi-similarity loss: mines hard pairs and weights them by similarity.
 
-    $$ L = \frac1B \sum_{i=1}^B \frac1\alpha \log \left( 1 + \sum_{p \in P_i}
-        e^{-\alpha (s_{ip} - \lambda)} \right) + \frac1\beta \log \left( 1
-        + \sum_{n \in N_i} e^{\beta (s_{in} - \lambda)} \right) $$
-
-    Here $s$ is the cosine of two embeddings. Of the samples with the label of $i$,
-    $P_i$ are those with $s_{ip} - \epsilon < \max_n s_{in}$, and of those with
-    another label, $N_i$ are those with $s_{in} + \epsilon > \min_p s_{ip}$. An
-    anchor without positives or without negatives costs 0, with a gradient of 0.
-
-    Time and memory grow as the square of the batch.
+    Function form of `MultiSimilarityLoss`, which has the formula.
 
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
-        y_pred: Embeddings, of any length, of shape `(batch, features)`.
-        alpha: $\alpha$, how sharply positives are told apart, in (0, inf).
-        beta: $\beta$, how sharply negatives are told apart, in (0, inf).
-        base: $\lambda$, similarity from which pairs are counted, in [-1, 1].
-        epsilon: $\epsilon$, how much easier than the hardest a pair may be to count,
-            in [0, inf); 2 counts all.
-        gather: Whether to take negatives and positives from all replicas of a
-            data-parallel run, which then gives the number of one device.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`. The loss normalizes them to
+            length 1.
+        alpha: $\alpha$, in (0, inf). Larger values put more weight on the least similar
+            positives.
+        beta: $\beta$, in (0, inf). Larger values put more weight on the most similar
+            negatives.
+        base: $\lambda$, in [-1, 1]: a soft threshold. Positives of lower and negatives
+            of higher similarity are penalized most.
+        epsilon: $\epsilon$, in [0, inf): the margin of the mining. Larger values keep
+            more of the easy pairs, and 2 keeps all.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
 
     Returns:
-        One value per anchor, of shape `(batch,)`, in `float32` or wider.
+        One loss per anchor, of shape `(batch,)`, in `float32` or wider.
 
     Raises:
-        ValueError: If the shapes are others.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.multi_similarity_loss(
         ...     [0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.    0.599 0.   ]
-
-    Reference: Wang et al., 2019, eq. 11-15. https://arxiv.org/abs/1904.06627
     """
     batch = pairs(y_true, y_pred, gather)
     s = backend.products(unit(batch.anchors), unit(batch.samples))
     nearest = highest(s, batch.negatives)[:, None]
     farthest = lowest(s, batch.positives)[:, None]
-    # The easy ones are left out, which NaN is not, as it is not among the hard ones.
+    # Drop easy pairs instead of keeping hard ones: any comparison with NaN is false, so
+    # this keeps NaN in the loss.
     nobody = ops.zeros_like(batch.positives)
     positives = ops.where(s - epsilon >= nearest, nobody, batch.positives)
     negatives = ops.where(s + epsilon <= farthest, nobody, batch.negatives)
@@ -84,21 +80,53 @@ def multi_similarity_loss(
 
 @register
 class MultiSimilarityLoss(FunctionLoss):
-    r"""Weighs pairs by their similarity, and by that of the others of their anchor.
+    r"""Multi-similarity loss: mines hard pairs and weights them by similarity.
 
-    Class form of `multi_similarity_loss`, which has the formula.
+    Use it for metric learning from class labels, as in image retrieval, which is
+    evaluated by recall@k. Hard mining drops the easy pairs of each anchor, and harder
+    positives and hard negatives get more weight. Each batch must hold several samples
+    of the same label, since anchors without a positive contribute nothing.
+    `keras.losses.Circle` also weights pairs by their cosine, but uses all pairs and
+    needs embeddings of length 1.
+
+    $$ L = \frac1B \sum_{i=1}^B \frac1\alpha \log \left( 1 + \sum_{p \in P_i}
+        e^{-\alpha (s_{ip} - \lambda)} \right) + \frac1\beta \log \left( 1
+        + \sum_{n \in N_i} e^{\beta (s_{in} - \lambda)} \right) $$
+
+    $s$ is the cosine of two embeddings and $\lambda$ is `base`. $P_i$ is the set of
+    samples with the label of $i$ for which $s_{ip} - \epsilon < \max_n s_{in}$, where
+    $n$ runs over the samples with another label. $N_i$ is the set of samples with
+    another label for which $s_{in} + \epsilon > \min_p s_{ip}$, where $p$ runs over the
+    other samples with the label of $i$. An anchor without positives or without
+    negatives has loss 0 and gradient 0.
+
+    Returns one loss per anchor, of shape `(batch,)`, which `reduction` averages. Time
+    and memory grow with the square of the batch size.
 
     Args:
-        alpha: $\alpha$, how sharply positives are told apart, in (0, inf).
-        beta: $\beta$, how sharply negatives are told apart, in (0, inf).
-        base: $\lambda$, similarity from which pairs are counted, in [-1, 1].
-        epsilon: $\epsilon$, how much easier than the hardest a pair may be to count,
-            in [0, inf); 2 counts all.
-        gather: Whether to take pairs from all replicas of a data-parallel run.
-        **kwargs: Options of every loss: see `LossOptions`.
+        alpha: $\alpha$, in (0, inf). Larger values put more weight on the least similar
+            positives.
+        beta: $\beta$, in (0, inf). Larger values put more weight on the most similar
+            negatives.
+        base: $\lambda$, in [-1, 1]: a soft threshold. Positives of lower and negatives
+            of higher similarity are penalized most.
+        epsilon: $\epsilon$, in [0, inf): the margin of the mining. Larger values keep
+            more of the easy pairs, and 2 keeps all.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`. The loss normalizes them to
+            length 1.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.MultiSimilarityLoss()

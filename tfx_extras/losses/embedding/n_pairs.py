@@ -1,4 +1,4 @@
-"""N-pairs losses: the similarities of an anchor as logits of its like."""
+"""N-pairs losses, for samples with one label or with several."""
 
 from typing import Unpack
 
@@ -29,42 +29,34 @@ __all__ = [
 
 @register
 def n_pairs_loss(y_true, y_pred, from_embeddings: bool = False, gather: bool = False):
-    r"""Cross-entropy that asks which samples have the label of an anchor.
+    r"""N-pairs loss: softmax cross-entropy over the similarities of each anchor.
 
-    $$ L = -\frac1B \sum_{i=1}^B \sum_{j=1}^B t_{ij} \log \frac{e^{s_{ij}}}
-        {\sum_k e^{s_{ik}}}, \quad t_{ij} = \frac{[y_i = y_j]}{\sum_k [y_i = y_k]} $$
-
-    Here $s_{ij}$ is the similarity of anchor $i$ and sample $j$, both of which have
-    the labels $y$.
-
-    The paper also keeps the length of embeddings small: give the last layer an
-    `activity_regularizer` of `keras.regularizers.L2`.
-
-    Time and memory grow as the square of the batch.
+    Function form of `NPairsLoss`, which has the formula.
 
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
         y_pred: Similarities $s$, of shape `(batch, batch)`. With `from_embeddings`,
-            embeddings of anchors and of samples, whose inner products they are: of
-            shape `(batch, 2, features)`, or a tuple or list of two tensors of shape
-            `(batch, features)`.
-        from_embeddings: Whether `y_pred` holds embeddings.
-        gather: Whether to take the samples of all replicas of a data-parallel run,
-            which then gives the number of one device. It needs `from_embeddings`.
+            embeddings of anchors and of samples, whose inner products are the
+            similarities: of shape `(batch, 2, features)`, or a tuple or list of two
+            tensors of shape `(batch, features)`.
+        from_embeddings: Whether `y_pred` holds embeddings instead of similarities.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It requires
+            `from_embeddings`.
 
     Returns:
-        One value per anchor, in nats, of shape `(batch,)`, in `float32` or wider.
+        One loss per anchor, in nats, of shape `(batch,)`, in `float32` or wider.
 
     Raises:
-        ValueError: If the shapes are others, or `gather` is without embeddings.
+        ValueError: If shapes do not match, or `gather` is set without
+            `from_embeddings`.
 
     Example:
         >>> loss = tfx_extras.losses.n_pairs_loss([0, 1], [[2.0, 0.0], [0.0, 1.0]])
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.127 0.313]
-
-    Reference: Sohn, 2016, eq. 7.
-    https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9
     """
     s, before = _similarities(y_pred, from_embeddings, gather)
     labels, s = labelled(y_true, s)
@@ -74,20 +66,46 @@ def n_pairs_loss(y_true, y_pred, from_embeddings: bool = False, gather: bool = F
 
 @register
 class NPairsLoss(FunctionLoss):
-    r"""Cross-entropy that asks which samples have the label of an anchor.
+    r"""N-pairs loss: softmax cross-entropy over the similarities of each anchor.
 
-    Class form of `n_pairs_loss`, which has the formula.
+    Use it for metric learning when each anchor comes with a matching sample. All
+    samples of the batch with another label are its negatives. Embeddings are not
+    normalized, so their length must be kept small by a regularizer; `NTXentLoss` and
+    `SupervisedContrastiveLoss` normalize. Keras has no equivalent;
+    `keras.losses.CategoricalCrossentropy` with `from_logits=True` gives the same loss
+    only if you compute the targets $t$ yourself.
+
+    $$ L = -\frac1B \sum_{i=1}^B \sum_{j=1}^B t_{ij} \log \frac{e^{s_{ij}}}
+        {\sum_k e^{s_{ik}}}, \quad t_{ij} = \frac{[y_i = y_j]}{\sum_k [y_i = y_k]} $$
+
+    $s_{ij}$ is the similarity of anchor $i$ and sample $j$, and $y$ are the labels of
+    both. $t_{ij}$ is uniform over the samples with the label of the anchor. The paper
+    also penalizes the length of embeddings. For that, give the last layer an
+    `activity_regularizer` of `keras.regularizers.L2`.
+
+    Returns one loss per anchor, in nats, of shape `(batch,)`, which `reduction`
+    averages. Time and memory grow with the square of the batch size.
 
     Args:
-        from_embeddings: Whether predictions are embeddings of anchors and of
-            samples, of shape `(batch, 2, features)`, and not their similarities, of
-            shape `(batch, batch)`.
-        gather: Whether to take the samples of all replicas of a data-parallel run.
-            It needs `from_embeddings`.
-        **kwargs: Options of every loss: see `LossOptions`.
+        from_embeddings: Whether `y_pred` holds embeddings instead of similarities.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It requires
+            `from_embeddings`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
+        y_pred: Similarities $s$, of shape `(batch, batch)`. With `from_embeddings`,
+            embeddings of anchors and of samples, whose inner products are the
+            similarities: of shape `(batch, 2, features)`, or a tuple or list of two
+            tensors of shape `(batch, features)`.
 
     Raises:
-        ValueError: If `gather` is without embeddings.
+        ValueError: If `gather` is set without `from_embeddings`, or if shapes do not
+            match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.NPairsLoss()
@@ -117,51 +135,44 @@ class NPairsLoss(FunctionLoss):
 def n_pairs_multilabel_loss(
     y_true, y_pred, from_embeddings: bool = False, gather: bool = False
 ):
-    r"""Cross-entropy that asks which samples share how many labels with an anchor.
+    r"""Multilabel N-pairs loss: N-pairs loss for samples with several labels each.
 
-    $$ L = -\frac1{|A|} \sum_{i \in A} \sum_{j=1}^B t_{ij} \log \frac{e^{s_{ij}}}
-        {\sum_k e^{s_{ik}}}, \quad t_{ij} = \frac{y_i \cdot y_j}
-        {\sum_k y_i \cdot y_k} $$
-
-    Here $s_{ij}$ is the similarity of anchor $i$ and sample $j$, $y_i$ says for each
-    class whether $i$ has it, and $A$ are the anchors that share a label with some
-    sample: those without labels cost 0, with a gradient of 0.
-
-    Time and memory grow as the square of the batch.
+    Function form of `NPairsMultilabelLoss`, which has the formula.
 
     Args:
         y_true: Labels $y$, 0 or 1 for each class, of shape `(batch, classes)`. On
             TensorFlow they may be sparse.
         y_pred: Similarities $s$, of shape `(batch, batch)`. With `from_embeddings`,
-            embeddings of anchors and of samples, whose inner products they are: of
-            shape `(batch, 2, features)`, or a tuple or list of two tensors of shape
-            `(batch, features)`.
-        from_embeddings: Whether `y_pred` holds embeddings.
-        gather: Whether to take the samples of all replicas of a data-parallel run,
-            which then gives the number of one device. It needs `from_embeddings`.
+            embeddings of anchors and of samples, whose inner products are the
+            similarities: of shape `(batch, 2, features)`, or a tuple or list of two
+            tensors of shape `(batch, features)`.
+        from_embeddings: Whether `y_pred` holds embeddings instead of similarities.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It requires
+            `from_embeddings`.
 
     Returns:
-        One value per anchor, in nats, of shape `(batch,)`, in `float32` or wider,
-        times $B / |A|$, so that the mean of the values is $L$.
+        One loss per anchor, in nats, of shape `(batch,)`, in `float32` or wider, scaled
+        by $B / |A|$.
 
     Raises:
-        ValueError: If the shapes are others, or `gather` is without embeddings.
+        ValueError: If shapes do not match, or `gather` is set without
+            `from_embeddings`.
 
     Example:
         >>> loss = tfx_extras.losses.n_pairs_multilabel_loss(
         ...     [[1, 1], [0, 1]], [[2.0, 0.0], [0.0, 1.0]])
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.794 0.813]
-
-    Reference: Sohn, 2016. The form with several labels is that of TensorFlow Addons.
-    https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9
     """
     s, _ = _similarities(y_pred, from_embeddings, gather)
     require_numbers("y_true", y_true)
     y = predictions(ops.convert_to_tensor(y_true, sparse=False))
     message = (
-        "`y_true` must have a number for each sample and class, of shape "
-        f"`(batch, classes)`. Received: y_true.shape={tuple(y.shape)}, "
+        "`y_true` must hold 0 or 1 for each sample and class, of shape `(batch, "
+        "classes)`. For one label per sample use NPairsLoss. "
+        f"Received: y_true.shape={tuple(y.shape)}, "
         f"y_pred.shape={tuple(s.shape)}"
     )
     if len(y.shape) != 2:
@@ -178,20 +189,47 @@ def n_pairs_multilabel_loss(
 
 @register
 class NPairsMultilabelLoss(FunctionLoss):
-    r"""Cross-entropy that asks which samples share how many labels with an anchor.
+    r"""Multilabel N-pairs loss: N-pairs loss for samples with several labels each.
 
-    Class form of `n_pairs_multilabel_loss`, which has the formula.
+    Use it for metric learning when each sample may have several labels, such as tags.
+    Samples that share more labels with the anchor should be more similar to it. For one
+    label per sample, use `NPairsLoss`. Keras has no equivalent;
+    `keras.losses.CategoricalCrossentropy` with `from_logits=True` needs the targets
+    $t$, which this loss computes.
+
+    $$ L = -\frac1{|A|} \sum_{i \in A} \sum_{j=1}^B t_{ij} \log \frac{e^{s_{ij}}}
+        {\sum_k e^{s_{ik}}}, \quad t_{ij} = \frac{y_i \cdot y_j}
+        {\sum_k y_i \cdot y_k} $$
+
+    $s_{ij}$ is the similarity of anchor $i$ and sample $j$. $y_i$ is a vector with 1
+    for each label of sample $i$ and 0 for the others. $A$ is the set of anchors that
+    share a label with at least one sample. Anchors without labels have loss 0 and
+    gradient 0.
+
+    Returns one loss per anchor, in nats, of shape `(batch,)`, which `reduction`
+    averages. Each is scaled by $B / |A|$ for batch size $B$, so that their mean is $L$.
+    Time and memory grow with the square of the batch size.
 
     Args:
-        from_embeddings: Whether predictions are embeddings of anchors and of
-            samples, of shape `(batch, 2, features)`, and not their similarities, of
-            shape `(batch, batch)`.
-        gather: Whether to take the samples of all replicas of a data-parallel run.
-            It needs `from_embeddings`.
-        **kwargs: Options of every loss: see `LossOptions`.
+        from_embeddings: Whether `y_pred` holds embeddings instead of similarities.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device. It requires
+            `from_embeddings`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels $y$, 0 or 1 for each class, of shape `(batch, classes)`. On
+            TensorFlow they may be sparse.
+        y_pred: Similarities $s$, of shape `(batch, batch)`. With `from_embeddings`,
+            embeddings of anchors and of samples, whose inner products are the
+            similarities: of shape `(batch, 2, features)`, or a tuple or list of two
+            tensors of shape `(batch, features)`.
 
     Raises:
-        ValueError: If `gather` is without embeddings.
+        ValueError: If `gather` is set without `from_embeddings`, or if shapes do not
+            match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.NPairsMultilabelLoss()
@@ -199,7 +237,7 @@ class NPairsMultilabelLoss(FunctionLoss):
         >>> print(f"{float(value):.4f}")
         0.8034
 
-    Reference: Sohn, 2016. The form with several labels is that of TensorFlow Addons.
+    Reference: Sohn, 2016. The multilabel form comes from TensorFlow Addons.
     https://papers.nips.cc/paper/2016/hash/6b180037abbebea991d8b1232f8a8ca9
     """
 
@@ -219,10 +257,10 @@ class NPairsMultilabelLoss(FunctionLoss):
 
 
 def _similarities(y_pred, from_embeddings, gather):
-    """Returns the similarities, and how many samples precede those of this replica."""
+    """Returns similarities, and where the samples of this replica begin."""
     _require_embeddings(from_embeddings, gather)
     if not from_embeddings:
-        return square(y_pred), 0
+        return square(y_pred, "For embeddings use from_embeddings=True."), 0
     anchors, samples = views(y_pred, 2)
     samples, before = collected(samples, gather)
     return backend.products(anchors, samples), before
@@ -231,14 +269,13 @@ def _similarities(y_pred, from_embeddings, gather):
 def _require_embeddings(from_embeddings, gather) -> None:
     if gather and not from_embeddings:
         raise ValueError(
-            "Argument `gather` needs predictions that are embeddings: give "
-            f"from_embeddings=True. Received: gather={gather}, "
-            f"from_embeddings={from_embeddings}"
+            "Argument `gather` needs embeddings: set from_embeddings=True. "
+            f"Received: gather={gather}, from_embeddings={from_embeddings}"
         )
 
 
 def _crossentropy(shares, logits):
-    """Cross-entropy of logits with shares of any sum; 0 if they have none."""
+    """Cross-entropy of logits with `shares` scaled to sum 1; 0 if all shares are 0."""
     total = ops.sum(shares, axis=-1, keepdims=True)
     shares = shares / ops.where(total <= 0, ops.ones_like(total), total)
     largest = backend.largest(logits, float("-inf"))

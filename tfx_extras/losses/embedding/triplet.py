@@ -1,4 +1,4 @@
-"""Losses of triplets: an anchor should be nearer to its like than to others."""
+"""Triplet losses: an anchor should be closer to its positives than to its negatives."""
 
 from typing import Unpack
 
@@ -43,44 +43,37 @@ def triplet_semi_hard_loss(
     distance_metric: Distance = "L2",
     gather: bool = False,
 ):
-    r"""Each like sample should be nearer than the nearest other one beyond it.
+    r"""Semi-hard triplet loss: uses the closest negative farther than the positive.
 
-    $$ L = \frac1{|P|} \sum_{(a, p) \in P} \max(m + d_{ap} - d_{an}, 0), \quad
-        n = \arg\min_{n:\ d_{an} > d_{ap}} d_{an} $$
-
-    Here $P$ are the ordered pairs of different samples with the same label, and $n$
-    is the semi-hard negative: of the samples with another label, the nearest of
-    those farther than $p$, or the farthest if there is none. Of batches with only
-    one label, or without a pair of like samples, the loss is 0, with a gradient of
-    0.
-
-    Time and memory grow as the square of the batch (times its logarithm, the time).
+    Function form of `TripletSemiHardLoss`, which has the formula.
 
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
         y_pred: Embeddings, of shape `(batch, features)`.
         margin: $m$, in [0, inf), in the unit of $d$.
-        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 less the
-            cosine), or a function that takes embeddings of shape `(rows, features)`
-            and `(columns, features)` and returns distances `(rows, columns)`.
-        gather: Whether to take negatives and positives from all replicas of a
-            data-parallel run, which then gives the number of one device.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes embeddings of shape `(rows, features)` and
+            `(columns, features)` and returns distances of shape `(rows, columns)`. The
+            class takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
 
     Returns:
-        One value per anchor, in the unit of $d$, of shape `(batch,)`, in `float32`
-        or wider: the sum over its positives, times $B / |P|$ for a batch of $B$, so
-        that the mean of the values is $L$.
+        One loss per anchor, in the unit of $d$, of shape `(batch,)`, in `float32` or
+        wider: the sum over its positives, times $B / |P|$ for batch size $B$.
 
     Raises:
-        ValueError: If the shapes are others, or the metric is unknown.
+        ValueError: If shapes do not match, or the metric is unknown.
 
     Example:
         >>> loss = tfx_extras.losses.triplet_semi_hard_loss(
         ...     [0, 0, 1], [[0.0], [1.0], [1.5]])
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.75 2.25 0.  ]
-
-    Reference: Schroff et al., 2015, section 3.2. https://arxiv.org/abs/1503.03832
     """
     batch = pairs(y_true, y_pred, gather)
     d = batch.distances(distance_metric)
@@ -94,21 +87,55 @@ def triplet_semi_hard_loss(
 
 @register
 class TripletSemiHardLoss(FunctionLoss):
-    r"""Each like sample should be nearer than the nearest other one beyond it.
+    r"""Semi-hard triplet loss: uses the closest negative farther than the positive.
 
-    Class form of `triplet_semi_hard_loss`, which has the formula. Labels are
-    compared as what they are: integers of any size do not fall together.
+    Use it for metric learning from class labels, as in face recognition and image
+    retrieval, which is evaluated by recall@k. It finds triplets in the batch and avoids
+    the hardest negatives, which can collapse all embeddings to one point early in
+    training (Schroff et al., 2015). Each batch must hold several samples of the same
+    label, since anchors without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
+
+    $$ L = \frac1{|P|} \sum_{(a, p) \in P} \max(m + d_{ap} - d_{an}, 0), \quad
+        n = \arg\min_{n:\ d_{an} > d_{ap}} d_{an} $$
+
+    $P$ is the set of ordered pairs of different samples with the same label, $d$ the
+    distance of two embeddings and $m$ the margin. The semi-hard negative $n$ is the
+    nearest of the samples with another label that are farther from $a$ than $p$, or the
+    farthest sample with another label if there is none. The loss and its gradient are 0
+    for a batch with only one label, or without two samples of the same label.
+
+    For hard mining see `TripletHardLoss`; for triplets that the data provides see
+    `TripletLoss`.
+
+    Returns one loss per anchor, in the unit of $d$, of shape `(batch,)`, which
+    `reduction` averages. Each is the sum over the positives of the anchor, times
+    $B / |P|$ for batch size $B$, so that their mean is $L$. Memory grows with $B^2$,
+    and time with $B^2 \log B$.
 
     Args:
-        margin: $m$, in [0, inf), in the unit of the distance.
-        distance_metric: `"L2"`, `"squared-L2"`, `"angular"`, or a registered
-            function of two batches of embeddings.
-        gather: Whether to take pairs from all replicas of a data-parallel run.
-        **kwargs: Options of every loss: see `LossOptions`.
+        margin: $m$, in [0, inf), in the unit of $d$.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes embeddings of shape `(rows, features)` and
+            `(columns, features)` and returns distances of shape `(rows, columns)`. The
+            class takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a function is not
-            registered.
+        ValueError: If an argument is outside its interval, the metric is unknown, or a
+            function is not registered, or if shapes do not match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.TripletSemiHardLoss()
@@ -143,43 +170,38 @@ def triplet_hard_loss(
     distance_metric: Distance = "L2",
     gather: bool = False,
 ):
-    r"""The farthest like sample should be nearer than the nearest other one.
+    r"""Batch-hard triplet loss: hardest positive against hardest negative per anchor.
 
-    $$ L = \frac1{|A|} \sum_{a \in A} h(\max_p d_{ap} - \min_n d_{an}), \quad
-        h(x) = \max(x + m, 0) $$
-
-    Here $p$ are the other samples with the label of $a$, $n$ those with another
-    label, and $A$ the anchors that have both. The rest cost 0, with a gradient of
-    0. With `soft`, $h(x) = \log(1 + e^x)$, which pulls for ever.
-
-    Time and memory grow as the square of the batch.
+    Function form of `TripletHardLoss`, which has the formula.
 
     Args:
         y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
         y_pred: Embeddings, of shape `(batch, features)`.
-        margin: $m$, in [0, inf), in the unit of $d$. Without meaning for `soft`.
-        soft: Whether the margin is soft.
-        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 less the
-            cosine), or a function that takes embeddings of shape `(rows, features)`
-            and `(columns, features)` and returns distances `(rows, columns)`.
-        gather: Whether to take negatives and positives from all replicas of a
-            data-parallel run, which then gives the number of one device.
+        margin: $m$, in [0, inf), in the unit of $d$. Ignored with `soft`.
+        soft: Whether to use the soft margin, $h(x) = \log(1 + e^x)$.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes embeddings of shape `(rows, features)` and
+            `(columns, features)` and returns distances of shape `(rows, columns)`. The
+            class takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
 
     Returns:
-        One value per anchor, in the unit of $d$, of shape `(batch,)`, in `float32`
-        or wider, times $B / |A|$ for a batch of $B$, so that the mean of the values
-        is $L$.
+        One loss per anchor, in the unit of $d$, of shape `(batch,)`, in `float32` or
+        wider, scaled by $B / |A|$ for batch size $B$.
 
     Raises:
-        ValueError: If the shapes are others, or the metric is unknown.
+        ValueError: If shapes do not match, or the metric is unknown.
 
     Example:
         >>> loss = tfx_extras.losses.triplet_hard_loss(
         ...     [0, 0, 1], [[0.0], [1.0], [1.5]])
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.75 2.25 0.  ]
-
-    Reference: Hermans et al., 2017, eq. 5. https://arxiv.org/abs/1703.07737
     """
     batch = pairs(y_true, y_pred, gather)
     d = batch.distances(distance_metric)
@@ -193,22 +215,52 @@ def triplet_hard_loss(
 
 @register
 class TripletHardLoss(FunctionLoss):
-    r"""The farthest like sample should be nearer than the nearest other one.
+    r"""Batch-hard triplet loss: hardest positive against hardest negative per anchor.
 
-    Class form of `triplet_hard_loss`, which has the formula.
+    Use it for metric learning from class labels with hard mining, where each anchor
+    uses its farthest positive and its nearest negative in the batch (hard negatives).
+    Use `TripletSemiHardLoss` instead when labels are noisy, since a wrong label easily
+    becomes the hardest positive, or when all embeddings collapse to one point early in
+    training. Each batch must hold several samples of the same label, since anchors
+    without a positive contribute nothing. Keras has no equivalent;
+    `keras.losses.Circle` takes the same inputs, but has another formula and needs
+    embeddings of length 1.
+
+    $$ L = \frac1{|A|} \sum_{a \in A} h(\max_p d_{ap} - \min_n d_{an}), \quad
+        h(x) = \max(x + m, 0) $$
+
+    For an anchor $a$, $p$ runs over the other samples with its label and $n$ over the
+    samples with another label. $A$ is the set of anchors that have both; all other
+    anchors have loss 0 and gradient 0. $d$ is the distance of two embeddings and $m$
+    the margin. With `soft`, $h(x) = \log(1 + e^x)$, which has no margin and is never 0.
+
+    Returns one loss per anchor, in the unit of $d$, of shape `(batch,)`, which
+    `reduction` averages. Each is scaled by $B / |A|$ for batch size $B$, so that their
+    mean is $L$. Time and memory grow with the square of the batch size.
 
     Args:
-        margin: $m$, in [0, inf), in the unit of the distance. Without meaning for
-            `soft`.
-        soft: Whether the margin is soft.
-        distance_metric: `"L2"`, `"squared-L2"`, `"angular"`, or a registered
-            function of two batches of embeddings.
-        gather: Whether to take pairs from all replicas of a data-parallel run.
-        **kwargs: Options of every loss: see `LossOptions`.
+        margin: $m$, in [0, inf), in the unit of $d$. Ignored with `soft`.
+        soft: Whether to use the soft margin, $h(x) = \log(1 + e^x)$.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes embeddings of shape `(rows, features)` and
+            `(columns, features)` and returns distances of shape `(rows, columns)`. The
+            class takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        gather: Whether to gather the samples of all replicas of a data-parallel run
+            first, so that each anchor is compared with all of them. The loss then
+            equals the loss of the whole batch on one device.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Labels, any integers or floats, of shape `(batch,)` or `(batch, 1)`.
+            Integers are compared exactly, however large.
+        y_pred: Embeddings, of shape `(batch, features)`.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a function is not
-            registered.
+        ValueError: If an argument is outside its interval, the metric is unknown, or a
+            function is not registered, or if shapes do not match in a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.TripletHardLoss(margin=0.5)
@@ -245,29 +297,29 @@ def triplet_loss(
     swap: bool = False,
     distance_metric: Distance = "L2",
 ):
-    r"""An anchor should be nearer to its positive than to its negative.
+    r"""Triplet loss: pulls an anchor closer to its positive than to its negative.
 
-    $$ L = h(d_{ap} - d_{an}), \quad h(x) = \max(x + m, 0) $$
-
-    With `soft`, $h(x) = \log(1 + e^x)$. With `swap`, the negative is held against
-    the anchor or the positive, whichever is nearer: $\min(d_{an}, d_{pn})$ takes the
-    place of $d_{an}$.
+    Function form of `TripletLoss`, which has the formula.
 
     Args:
-        y_true: Not looked at, since triplets say themselves what is alike: `None`,
-            or whatever the data has.
+        y_true: Ignored, since the triplets define what is similar: `None`, or any
+            labels.
         y_pred: Embeddings of anchors, positives and negatives, of shape
             `(batch, 3, features)`, or a tuple or list of three tensors of shape
             `(batch, features)`.
-        margin: $m$, in [0, inf), in the unit of $d$. Without meaning for `soft`.
-        soft: Whether the margin is soft.
-        swap: Whether the positive may stand for the anchor.
-        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 less the
-            cosine), or a function that takes two tensors of embeddings of shape
-            `(batch, features)` and returns distances `(batch,)`.
+        margin: $m$, in [0, inf), in the unit of $d$. Ignored with `soft`.
+        soft: Whether to use the soft margin, $h(x) = \log(1 + e^x)$.
+        swap: Whether to replace $d_{an}$ by $\min(d_{an}, d_{pn})$.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes two tensors of embeddings of shape
+            `(batch, features)` and returns distances of shape `(batch,)`. The class
+            takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
 
     Returns:
-        The loss in the unit of $d$, of shape `(batch,)`, in `float32` or wider.
+        One loss per triplet, in the unit of $d$, of shape `(batch,)`, in `float32` or
+        wider.
 
     Raises:
         ValueError: If there are not three embeddings per sample, or the metric is
@@ -278,8 +330,6 @@ def triplet_loss(
         ...     None, [[[0.0], [1.0], [1.5]], [[0.0], [1.0], [3.0]]])
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 0. ]
-
-    Reference: Schroff et al., 2015, eq. 2. https://arxiv.org/abs/1503.03832
     """
     anchor, positive, negative = views(y_pred, 3)
     d_ap = by_row(distance_metric, anchor, positive)
@@ -292,24 +342,47 @@ def triplet_loss(
 
 @register
 class TripletLoss(FunctionLoss):
-    r"""An anchor should be nearer to its positive than to its negative.
+    r"""Triplet loss: pulls an anchor closer to its positive than to its negative.
 
-    Class form of `triplet_loss`, which has the formula, for triplets that the data
-    give. To have them found in a batch of labelled samples, see
-    `TripletSemiHardLoss` and `TripletHardLoss`.
+    Use it for metric learning from triplets that the data provides, when samples have
+    no class labels. Triplets that already satisfy the margin contribute nothing. If
+    samples have labels, `TripletSemiHardLoss` and `TripletHardLoss` find triplets in
+    the batch. Keras has no equivalent.
+
+    $$ L = h(d_{ap} - d_{an}), \quad h(x) = \max(x + m, 0) $$
+
+    $d_{ap}$ is the distance of anchor and positive, $d_{an}$ the distance of anchor and
+    negative, and $m$ the margin. With `soft`, $h(x) = \log(1 + e^x)$. With `swap`, the
+    negative is compared with the anchor or the positive, whichever is nearer to it:
+    $\min(d_{an}, d_{pn})$ replaces $d_{an}$.
+
+    Returns one loss per triplet, in the unit of $d$, of shape `(batch,)`, which
+    `reduction` averages. Time and memory grow linearly with the number of triplets.
 
     Args:
-        margin: $m$, in [0, inf), in the unit of the distance. Without meaning for
-            `soft`.
-        soft: Whether the margin is soft.
-        swap: Whether the positive may stand for the anchor.
-        distance_metric: `"L2"`, `"squared-L2"`, `"angular"`, or a registered
-            function of two tensors of embeddings, row by row.
-        **kwargs: Options of every loss: see `LossOptions`.
+        margin: $m$, in [0, inf), in the unit of $d$. Ignored with `soft`.
+        soft: Whether to use the soft margin, $h(x) = \log(1 + e^x)$.
+        swap: Whether to replace $d_{an}$ by $\min(d_{an}, d_{pn})$.
+        distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"` (1 minus the cosine),
+            or a function that takes two tensors of embeddings of shape
+            `(batch, features)` and returns distances of shape `(batch,)`. The class
+            takes only functions that are registered with
+            `keras.saving.register_keras_serializable()`, so that a saved model can find
+            them.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Ignored, since the triplets define what is similar: `None`, or any
+            labels.
+        y_pred: Embeddings of anchors, positives and negatives, of shape
+            `(batch, 3, features)`, or a tuple or list of three tensors of shape
+            `(batch, features)`.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a function is not
-            registered.
+        ValueError: If an argument is outside its interval, the metric is unknown, or a
+            function is not registered, or, in a call, if there are not three embeddings
+            per sample.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.TripletLoss(distance_metric="squared-L2")
@@ -338,13 +411,14 @@ class TripletLoss(FunctionLoss):
 
 
 def _semi_hard(d, negatives):
-    """Returns the column of the semi-hard negative of each pair; any, if none is.
+    """Returns the column of the semi-hard negative of each pair, any if there is none.
 
-    Also returns in which rows a negative is NaN, which may be sorted to any place.
+    Also returns which rows have a negative at distance NaN, whose place in the sorted
+    row is undefined.
     """
     infinity = ops.full_like(d, float("inf"))
     largest = ops.full_like(d, np.finfo(keras.backend.standardize_dtype(d.dtype)).max)
-    d_an = ops.where(d > largest, largest, d)  # before what is no negative
+    d_an = ops.where(d > largest, largest, d)  # sorts before other samples
     d_an = ops.where(negatives, d_an, infinity)
     is_nan = ops.isnan(ops.sum(d_an, axis=-1, keepdims=True))
     order = ops.argsort(d_an, axis=-1)

@@ -1,4 +1,4 @@
-"""Losses of quantiles."""
+"""Pinball (quantile) loss."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,51 +29,40 @@ Quantiles = Sequence[Number] | np.ndarray  # one per value of the last axis
 
 @register
 def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
-    r"""The absolute error, weighed by its sign, which makes predictions quantiles.
+    r"""Pinball (quantile) loss: asymmetric absolute error for quantile regression.
 
-    $$ L = \frac1n \sum_{i=1}^n \max(\tau_i e_i, (\tau_i - 1)\, e_i), \quad
-        e = y - \hat y $$
-
-    What predicts best is exceeded by the fraction $1 - \tau$ of the values. With
-    `tau` 0.5 the loss is half of the absolute error, and the best is the median.
-    Where the error is 0, so is the gradient.
-
-    Several quantiles of one value are predicted at once with a sequence for `tau`:
-    each value of the last axis of `y_pred` is then compared with the same $y$.
+    Function form of `PinballLoss`, which has the formula.
 
     Args:
-        y_true: Values $y$, any real numbers, of the shape of `y_pred`, or, if `tau`
-            is a sequence, without its last axis or with one of size 1.
+        y_true: Targets $y$, any real numbers, of the shape of `y_pred`. If `tau` is a
+            sequence, the last axis may be missing or have size 1.
         y_pred: Predictions $\hat y$, of shape `(..., values)`.
-        tau: $\tau$, in [0, 1]: one number, or one for each value of the last axis
-            of `y_pred`.
+        tau: $\tau$, in [0, 1]: one number, or a sequence with one for each value on the
+            last axis of `y_pred`.
 
     Returns:
-        The loss in the unit of $y$, of shape `(...)`, in `float32` or wider.
-        Predictions of rank 1 are a batch, unless `tau` is a sequence: one loss for
-        each.
+        One loss per sample, in the unit of $y$, of shape `(...)`, in `float32` or
+        wider. If `tau` is a number, predictions of shape `(batch,)` have one loss each.
 
     Raises:
-        ValueError: If the shape of `y_true` is another, or the number of quantiles
-            is not that of the values of the last axis of `y_pred`.
+        ValueError: If shapes do not match, or the number of quantiles is not the size
+            of the last axis of `y_pred`.
 
     Example:
         >>> loss = tfx_extras.losses.pinball_loss(
         ...     [10.0, 20.0], [[8.0, 12.0], [12.0, 28.0]], tau=[0.25, 0.75])
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 2. ]
-
-    Reference: Koenker and Bassett, 1978. https://doi.org/10.2307/1913643
     """
-    tau = np.asarray(tau, "float64")  # 1 - tau, too, is rounded once
+    tau = np.asarray(tau, "float64")  # so that tau - 1 is rounded only once
     align = aligned if tau.ndim == 0 else _aligned_with_quantiles
     y_true, y_pred = align(y_true, y_pred)
     if tau.ndim > 0:
         y_pred = with_last(y_pred, len(tau))
     if tau.ndim > 0 and tau.shape != (y_pred.shape[-1],):
         raise ValueError(
-            "Argument `tau` must be a number, or hold one for each of the "
-            f"{y_pred.shape[-1]} values of the last axis of `y_pred`. "
+            "Argument `tau` must be one number, or a sequence with one for each of the "
+            f"{y_pred.shape[-1]} values on the last axis of `y_pred`. "
             f"Received: tau.shape={tau.shape}, y_pred.shape={tuple(y_pred.shape)}"
         )
     error = y_true - y_pred
@@ -83,7 +72,7 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
 
 
 def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
-    """Returns both, of one shape or `y_true` with a last axis of size 1."""
+    """Returns both, with the same shape, or a last axis of size 1 in `y_true`."""
     y_pred = predictions(y_pred)
     y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
@@ -92,9 +81,9 @@ def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
     is_one = len(y_true.shape) > 0 and y_true.shape[-1] == 1
     like = y_pred[..., :1] if is_one and len(shapes[1]) > 0 else y_pred
     message = (
-        "`y_true` must have the shape of `y_pred`, of rank 2 or more, up to a last "
-        f"axis that lacks or is of size 1. Received: y_true.shape={shapes[0]}, "
-        f"y_pred.shape={shapes[1]}"
+        "If `tau` is a sequence, `y_pred` must have shape `(batch, ..., quantiles)`, "
+        "and `y_true` the same shape, or without the last axis, or with size 1 there. "
+        f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
     )
     if len(shapes[1]) < 2:
         raise ValueError(message)
@@ -104,17 +93,42 @@ def _aligned_with_quantiles(y_true, y_pred) -> tuple[Any, Any]:
 
 @register
 class PinballLoss(FunctionLoss):
-    r"""The absolute error, weighed by its sign, which makes predictions quantiles.
+    r"""Pinball (quantile) loss: asymmetric absolute error for quantile regression.
 
-    Class form of `pinball_loss`, which has the formula.
+    Use it for quantile regression and prediction intervals. With `tau=[0.05, 0.95]`,
+    two outputs bound an interval that should hold 90 % of the targets. Nothing keeps
+    several quantiles in order, so they may cross. Keras has no equivalent; with
+    `tau=0.5`, the loss is half of `keras.losses.MeanAbsoluteError`.
+
+    $$ L = \frac1n \sum_{i=1}^n \max(\tau_i e_i, (\tau_i - 1)\, e_i), \quad
+        e = y - \hat y $$
+
+    $y_i$ is a target, $\hat y_i$ its prediction, and $n$ the number of values on the
+    last axis. The prediction that minimizes the mean loss is exceeded by the fraction
+    $1 - \tau$ of the targets. With $\tau = 0.5$ it is the median. Where the error is 0,
+    the gradient is 0.
+
+    A sequence for `tau` predicts several quantiles of the same value at once: each
+    value on the last axis of `y_pred` is compared with the same $y$.
+
+    Returns one loss per sample, in the unit of $y$, of shape `(...)`, which `reduction`
+    averages. If `tau` is a number, predictions of shape `(batch,)` have one loss each.
+    Time and memory grow linearly with the number of predictions.
 
     Args:
-        tau: $\tau$, in [0, 1]: one number, or one for each value of the last axis
-            of predictions, which are then quantiles of the same value.
-        **kwargs: Options of every loss: see `LossOptions`.
+        tau: $\tau$, in [0, 1]: one number, or a sequence with one for each value on the
+            last axis of `y_pred`.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of the shape of `y_pred`. If `tau` is a
+            sequence, the last axis may be missing or have size 1.
+        y_pred: Predictions $\hat y$, of shape `(..., values)`.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or, in a call, if shapes do
+            not match or the number of quantiles is wrong.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.PinballLoss(tau=0.75)

@@ -1,4 +1,4 @@
-"""Regression losses, quadratic for small errors and linear for large ones."""
+"""Robust regression losses: quadratic for small errors, linear for large ones."""
 
 from typing import Unpack
 
@@ -18,32 +18,27 @@ __all__ = ["Huber", "PseudoHuber", "SmoothL1", "huber", "pseudo_huber", "smooth_
 
 @register
 def huber(y_true, y_pred, delta: Number = 1.0):
-    r"""Half the squared error up to `delta`, and linear from there.
+    r"""Huber loss: quadratic for small errors, linear for large ones.
 
-    $$ L = \frac1n \sum_{i=1}^n q_i \left( e_i - \tfrac12 q_i \right), \quad
-        q_i = \max(-\delta, \min(e_i, \delta)), \quad e = y - \hat y $$
-
-    Equals `keras.losses.huber`, and `torch.nn.functional.huber_loss` of each sample.
+    Function form of `Huber`, which has the formula.
 
     Args:
-        y_true: Values $y$, any real numbers, of shape `(..., values)`.
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
         y_pred: Predictions $\hat y$, of the same shape.
-        delta: $\delta$, error from which the loss is linear, in (0, inf), in the
-            unit of $y$.
+        delta: $\delta$, in (0, inf), in the unit of $y$: the error from which the loss
+            is linear.
 
     Returns:
-        The loss in the unit of $y$, squared, of shape `(...)`, in `float32` or
-        wider. Predictions of rank 1 are a batch: one loss for each.
+        One loss per sample, in the squared unit of $y$, of shape `(...)`, in `float32`
+        or wider. Predictions of shape `(batch,)` have one loss each.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.huber([0.0, 0.0, 0.0], [0.5, 1.0, 3.0])
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.125 0.5   2.5  ]
-
-    Reference: Huber, 1964. https://doi.org/10.1214/aoms/1177703732
     """
     y_true, y_pred = aligned(y_true, y_pred)
     error = y_true - y_pred
@@ -53,17 +48,45 @@ def huber(y_true, y_pred, delta: Number = 1.0):
 
 @register
 class Huber(FunctionLoss):
-    r"""Half the squared error up to `delta`, and linear from there.
+    r"""Huber loss: quadratic for small errors, linear for large ones.
 
-    Class form of `huber`, which has the formula.
+    Use it for robust regression, where outliers would dominate a squared error. Choose
+    `delta` above the usual errors and below the outliers. If no error exceeds it, the
+    loss is half the squared error. `keras.losses.Huber` has the same formula, but
+    broadcasts shapes that do not match and weights samples wrongly if predictions have
+    shape `(batch,)`.
+
+    $$ L = \frac1n \sum_{i=1}^n q_i \left( e_i - \tfrac12 q_i \right), \quad
+        q_i = \max(-\delta, \min(e_i, \delta)), \quad e = y - \hat y $$
+
+    $y_i$ is a target, $\hat y_i$ its prediction, and $n$ the number of values on the
+    last axis. $q_i$ is the error, limited to $[-\delta, \delta]$.
+
+    The differences from `keras.losses.Huber` are these. Targets of shape `(n, 1)` with
+    predictions of shape `(n, 4)` raise an error instead of being broadcast. Predictions
+    of shape `(batch,)` have one loss each, so that `sample_weight` and `reduction`
+    apply to each of them; Keras averages them first. The loss is computed in `float32`
+    or wider even if `dtype` is a 16-bit type. It can be added to other losses:
+    `Huber() + 0.5 * GIoULoss()`.
+
+    The loss of each sample equals `torch.nn.functional.huber_loss`.
+
+    Returns one loss per sample, in the squared unit of $y$, of shape `(...)`, which
+    `reduction` averages. Time and memory grow linearly with the number of predictions.
 
     Args:
-        delta: $\delta$, error from which the loss is linear, in (0, inf), in the
-            unit of what is predicted.
-        **kwargs: Options of every loss: see `LossOptions`.
+        delta: $\delta$, in (0, inf), in the unit of $y$: the error from which the loss
+            is linear.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.Huber(delta=2.0)
@@ -83,57 +106,72 @@ class Huber(FunctionLoss):
 
 @register
 def smooth_l1(y_true, y_pred, beta: Number = 1.0):
-    r"""The absolute error, rounded off where it is less than `beta`.
+    r"""Smooth L1 loss: absolute error that is quadratic near 0.
 
-    $$ L = \frac1n \sum_{i=1}^n \frac{q_i}{\beta}
-        \left( e_i - \tfrac12 q_i \right), \quad
-        q_i = \max(-\beta, \min(e_i, \beta)), \quad e = y - \hat y $$
-
-    It is `huber` divided by its `delta`, so its slope is at most 1 whatever
-    `beta`. With `beta` 0 it is the absolute error. Equals
-    `torch.nn.functional.smooth_l1_loss` of each sample.
+    Function form of `SmoothL1`, which has the formula.
 
     Args:
-        y_true: Values $y$, any real numbers, of shape `(..., values)`.
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
         y_pred: Predictions $\hat y$, of the same shape.
-        beta: $\beta$, error from which the loss is linear, in [0, inf), in the
-            unit of $y$.
+        beta: $\beta$, in [0, inf), in the unit of $y$: the error from which the loss is
+            linear. 0 gives the absolute error.
 
     Returns:
-        The loss in the unit of $y$, of shape `(...)`, in `float32` or wider.
-        Predictions of rank 1 are a batch: one loss for each.
+        One loss per sample, in the unit of $y$, of shape `(...)`, in `float32` or
+        wider. Predictions of shape `(batch,)` have one loss each.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.smooth_l1([0.0, 0.0], [0.25, 3.0], beta=0.5)
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.0625 2.75  ]
-
-    Reference: Girshick, 2015. https://arxiv.org/abs/1504.08083
     """
     y_true, y_pred = aligned(y_true, y_pred)
     error = y_true - y_pred
     if beta == 0:
-        return mean(error * ops.sign(error))  # not abs: in JAX, its slope at 0 is 1
+        return mean(error * ops.sign(error))  # abs has gradient 1 at 0 in JAX
     q = _within(error, beta)
     return mean(q / beta * (error - q / 2))
 
 
 @register
 class SmoothL1(FunctionLoss):
-    r"""The absolute error, rounded off where it is less than `beta`.
+    r"""Smooth L1 loss: absolute error that is quadratic near 0.
 
-    Class form of `smooth_l1`, which has the formula.
+    Use it for robust regression with outliers, for example for the bounding box
+    coordinates of an object detector (Girshick, 2015). Its derivative with respect to
+    an error is at most 1 in absolute value, whatever `beta` is. Small errors therefore
+    weigh less when `beta` is large; with `Huber` they do not. `keras.losses.Huber` with
+    `delta=beta` is `beta` times this loss.
+
+    $$ L = \frac1n \sum_{i=1}^n \frac{q_i}{\beta}
+        \left( e_i - \tfrac12 q_i \right), \quad
+        q_i = \max(-\beta, \min(e_i, \beta)), \quad e = y - \hat y $$
+
+    $y_i$ is a target, $\hat y_i$ its prediction, and $n$ the number of values on the
+    last axis. $q_i$ is the error, limited to $[-\beta, \beta]$. The loss is `Huber`
+    with $\delta = \beta$, divided by $\beta$. With $\beta = 0$ it is the absolute
+    error. The loss of each sample equals `torch.nn.functional.smooth_l1_loss`.
+
+    Returns one loss per sample, in the unit of $y$, of shape `(...)`, which `reduction`
+    averages. Predictions of shape `(batch,)` have one loss each. Time and memory grow
+    linearly with the number of predictions.
 
     Args:
-        beta: $\beta$, error from which the loss is linear, in [0, inf), in the
-            unit of what is predicted; 0 gives the absolute error.
-        **kwargs: Options of every loss: see `LossOptions`.
+        beta: $\beta$, in [0, inf), in the unit of $y$: the error from which the loss is
+            linear. 0 gives the absolute error.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.SmoothL1(beta=2.0)
@@ -153,41 +191,35 @@ class SmoothL1(FunctionLoss):
 
 @register
 def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
-    r"""Nearly `huber`, and smooth.
+    r"""Pseudo-Huber loss: smooth approximation of the Huber loss.
 
-    $$ L = \frac1n \sum_{i=1}^n \delta^2 \left( \sqrt{1 + (e_i / \delta)^2} - 1
-        \right), \quad e = y - \hat y $$
-
-    For small errors it is half their square, for large ones
-    $\delta\, (|e| - \delta)$. It is computed in a form that neither cancels for
-    the former nor overflows for the latter.
+    Function form of `PseudoHuber`, which has the formula.
 
     Args:
-        y_true: Values $y$, any real numbers, of shape `(..., values)`.
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
         y_pred: Predictions $\hat y$, of the same shape.
-        delta: $\delta$, error around which the loss becomes linear, in (0, inf),
-            in the unit of $y$.
+        delta: $\delta$, in (0, inf), in the unit of $y$: the error around which the
+            loss becomes linear.
 
     Returns:
-        The loss in the unit of $y$, squared, of shape `(...)`, in `float32` or
-        wider. Predictions of rank 1 are a batch: one loss for each.
+        One loss per sample, in the squared unit of $y$, of shape `(...)`, in `float32`
+        or wider. Predictions of shape `(batch,)` have one loss each.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.pseudo_huber([0.0, 0.0], [0.75, 1e9])
         >>> print(keras.ops.convert_to_numpy(loss))
         [2.5e-01 1.0e+09]
-
-    Reference: Charbonnier et al., 1997. https://doi.org/10.1109/83.551699
     """
     y_true, y_pred = aligned(y_true, y_pred)
     error = y_true - y_pred
     size = ops.abs(error)
     delta_ = ops.convert_to_tensor(delta, error.dtype)
-    # delta error**2 / (hypot(error, delta) + delta), divided by the larger of the two.
-    # Small errors keep their sign: the second derivative of their size is lost at 0.
+    # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
+    # denominator divided by the larger of abs(error) and delta. Small errors keep their
+    # sign, since abs would lose the second derivative at 0.
     is_large = size > delta_
     larger = ops.where(is_large, size, delta_)
     ratio = ops.where(is_large, delta_, error) / larger
@@ -200,17 +232,38 @@ def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
 
 @register
 class PseudoHuber(FunctionLoss):
-    r"""Nearly `Huber`, and smooth.
+    r"""Pseudo-Huber loss: smooth approximation of the Huber loss.
 
-    Class form of `pseudo_huber`, which has the formula.
+    Use it for robust regression with outliers when the loss should have continuous
+    derivatives of every order. The second derivative of `Huber` jumps at `delta`, but
+    `Huber` is exactly linear for large errors. `keras.losses.LogCosh` is as smooth, but
+    has no `delta`.
+
+    $$ L = \frac1n \sum_{i=1}^n \delta^2 \left( \sqrt{1 + (e_i / \delta)^2} - 1
+        \right), \quad e = y - \hat y $$
+
+    $y_i$ is a target, $\hat y_i$ its prediction, and $n$ the number of values on the
+    last axis. For small errors the loss approaches half their square, for large ones
+    $\delta\, (|e| - \delta)$. It is computed in a form that neither cancels for small
+    errors nor overflows for large ones.
+
+    Returns one loss per sample, in the squared unit of $y$, of shape `(...)`, which
+    `reduction` averages. Predictions of shape `(batch,)` have one loss each. Time and
+    memory grow linearly with the number of predictions.
 
     Args:
-        delta: $\delta$, error around which the loss becomes linear, in (0, inf),
-            in the unit of what is predicted.
-        **kwargs: Options of every loss: see `LossOptions`.
+        delta: $\delta$, in (0, inf), in the unit of $y$: the error around which the
+            loss becomes linear.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
 
     Raises:
-        ValueError: If an argument is outside its interval.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.PseudoHuber(delta=4.0)
@@ -229,10 +282,10 @@ class PseudoHuber(FunctionLoss):
 
 
 def _within(error, bound):
-    """The error, or the bound with its sign; NaN stays.
+    """Clips the error to [-bound, bound]; NaN stays NaN.
 
-    Not the smaller of the bound and the absolute error: at 0, that has a second
-    derivative of 0.
+    It does not use the absolute error, with which the loss would have a second
+    derivative of 0 at 0.
     """
     bound = ops.convert_to_tensor(bound, error.dtype)
     error = ops.where(error > bound, bound, error)

@@ -1,3 +1,3 @@
-"""Vision losses: of images, boxes and masks."""
+"""Vision losses."""
 
 from tfx_extras.losses.vision.iou import *

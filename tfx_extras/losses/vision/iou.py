@@ -1,4 +1,4 @@
-"""Losses of boxes, by how much of them overlaps."""
+"""Overlap losses of bounding boxes."""
 
 import math
 from typing import Any
@@ -24,7 +24,49 @@ MODES = ("iou", "giou", "diou", "ciou")
 
 @register
 def giou_loss(y_true, y_pred, mode: str = "giou"):
-    r"""How far boxes are from covering each other.
+    r"""GIoU loss: overlap loss of bounding boxes (IoU, GIoU, DIoU or CIoU).
+
+    Function form of `GIoULoss`, which has the formula.
+
+    Args:
+        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of two opposite
+            corners, `[y_min, x_min, y_max, x_max]` or `[x_min, y_min, x_max, y_max]`.
+        y_pred: Predicted boxes, of the same shape, in the same order.
+        mode: `"iou"`: intersection over union; `"giou"`: also moves boxes that do not
+            overlap; `"diou"`: also pulls the centers together; or `"ciou"`: also
+            compares aspect ratios.
+
+    Returns:
+        One loss per box, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`, and
+        [0, 3] for `"ciou"`, of shape `(batch, ...)`, in `float32` or wider.
+
+    Raises:
+        ValueError: If shapes differ, the last axis does not have size 4, or `mode` is
+            unknown.
+
+    Example:
+        >>> loss = tfx_extras.losses.giou_loss(
+        ...     [[0, 0, 2, 2], [0, 0, 1, 1]], [[0, 0, 2, 1], [0, 3, 1, 4]])
+        >>> print(keras.ops.convert_to_numpy(loss))
+        [0.5 1.5]
+    """
+    require_one_of("mode", mode, MODES)
+    y_true, y_pred = _boxes(y_true, y_pred)
+    loss = _loss(y_true, y_pred, mode)
+    # Comparisons of corners would drop NaN.
+    is_nan = ops.any(ops.isnan(y_true) | ops.isnan(y_pred), axis=-1)
+    return ops.where(is_nan, ops.full_like(loss, float("nan")), loss)
+
+
+@register
+class GIoULoss(FunctionLoss):
+    r"""GIoU loss: overlap loss of bounding boxes (IoU, GIoU, DIoU or CIoU).
+
+    Use it for bounding box regression in object detection, alone or added to a loss of
+    coordinates: `Huber() + 0.5 * GIoULoss()`. Avoid `mode="iou"` if boxes may start
+    without overlap, where its gradient is 0. Keras has no equivalent;
+    `keras.utils.bounding_boxes.compute_ciou` returns the CIoU itself: the loss of
+    `mode="ciou"` is 1 minus the CIoU.
 
     $$ \begin{aligned}
         L_\text{iou} &= 1 - I / U \\
@@ -36,66 +78,39 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
             \arctan \frac{\hat w}{\hat h} \right)^2
         \end{aligned} $$
 
-    Here $I$ and $U$ are the areas of the intersection and the union of both boxes,
-    $C$ is that of the smallest box around both, and $c$ its diagonal; $d$ is the
-    distance of the centres, and $w$ and $h$ are width and height. To the gradient,
-    $\alpha$ is a constant. A quotient of 0 by 0 is 0, which makes the loss of equal
-    boxes without area 1.
+    $I$ and $U$ are the areas of the intersection and the union of both boxes. $C$ is
+    the area of the smallest box that contains both, and $c$ is its diagonal. $d$ is the
+    distance of the centers, $w$ and $h$ are width and height of the true box, $\hat w$
+    and $\hat h$ are width and height of the predicted box. The gradient treats $\alpha$
+    as a constant. A quotient 0 / 0 counts as 0, so two equal boxes without area have
+    loss 1.
 
-    A box is any two opposite corners, as the papers have it for predictions.
-    TensorFlow Addons takes a box with its corners in another order for one without
-    area, of which the gradient is 0.
+    A box is given by any two opposite corners, as the papers allow for predictions.
+    TensorFlow Addons treats a box whose corners come in another order as a box without
+    area, which has gradient 0.
 
-    The gradient of `"iou"` is 0 for boxes that do not meet. So is, in all modes,
-    that of a single point in the middle of a box.
+    The gradient of `"iou"` is 0 for boxes that do not overlap. In every mode, the
+    gradient is 0 for a box that is a single point in the middle of the other box.
+
+    Returns one loss per box, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`,
+    and [0, 3] for `"ciou"`, of shape `(batch, ...)`, which `reduction` averages. Time
+    and memory grow linearly with the number of boxes.
 
     Args:
-        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of a corner and
-            those of the one opposite, `[y_min, x_min, y_max, x_max]` or
-            `[x_min, y_min, x_max, y_max]`.
+        mode: `"iou"`: intersection over union; `"giou"`: also moves boxes that do not
+            overlap; `"diou"`: also pulls the centers together; or `"ciou"`: also
+            compares aspect ratios.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Boxes, of shape `(batch, ..., 4)`: the coordinates of two opposite
+            corners, `[y_min, x_min, y_max, x_max]` or `[x_min, y_min, x_max, y_max]`.
         y_pred: Predicted boxes, of the same shape, in the same order.
-        mode: `"iou"`, `"giou"`, `"diou"` or `"ciou"`.
-
-    Returns:
-        The loss, in [0, 1] for `"iou"`, [0, 2] for `"giou"` and `"diou"`, and
-        [0, 3] for `"ciou"`, of shape `(batch, ...)`, in `float32` or wider.
 
     Raises:
-        ValueError: If `y_true` and `y_pred` differ in shape, or their last axis has
-            not size 4, or `mode` is unknown.
-
-    Example:
-        >>> loss = tfx_extras.losses.giou_loss(
-        ...     [[0, 0, 2, 2], [0, 0, 1, 1]], [[0, 0, 2, 1], [0, 3, 1, 4]])
-        >>> print(keras.ops.convert_to_numpy(loss))
-        [0.5 1.5]
-
-    References:
-        Rezatofighi et al., 2019. https://arxiv.org/abs/1902.09630
-        Zheng et al., 2020. https://arxiv.org/abs/1911.08287
-    """
-    require_one_of("mode", mode, MODES)
-    y_true, y_pred = _boxes(y_true, y_pred)
-    loss = _loss(y_true, y_pred, mode)
-    # Comparisons of corners would lose it.
-    is_nan = ops.any(ops.isnan(y_true) | ops.isnan(y_pred), axis=-1)
-    return ops.where(is_nan, ops.full_like(loss, float("nan")), loss)
-
-
-@register
-class GIoULoss(FunctionLoss):
-    r"""How far boxes are from covering each other.
-
-    Class form of `giou_loss`, which has the formula, and says what boxes are.
-
-    Args:
-        mode: `"iou"`, intersection over union; `"giou"`, which also moves boxes that
-            do not meet; `"diou"`, which pulls at centres; or `"ciou"`, which
-            also compares shapes.
-        **kwargs: Options of every loss: see `LossOptions`.
-
-    Raises:
-        ValueError: If `mode` is unknown.
+        ValueError: If `mode` is unknown, or, in a call, if shapes differ or the last
+            axis does not have size 4.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> loss = tfx_extras.losses.GIoULoss(mode="diou")
@@ -117,14 +132,15 @@ class GIoULoss(FunctionLoss):
 
 def _loss(y_true, y_pred, mode):
     (true_low, true_high), (low, high) = _corners(y_true), _corners(y_pred)
-    # Lengths along both axes. None is a difference of others, so nothing cancels.
+    # Lengths along both axes. None is the difference of two others, so nothing cancels.
     overlap = _smaller(high, true_high) - _larger(low, true_low)
     shared = ops.where(overlap >= 0, overlap, ops.zeros_like(overlap))
     gap = shared - overlap
     only = _outside(low, high, true_low, true_high)
     only_true = _outside(true_low, true_high, low, high)
     whole = shared + only + only_true + gap
-    # No ratio of areas depends on the unit of an axis, so none is too large or small.
+    # Ratios of areas do not depend on the unit of an axis, so choose one in which areas
+    # neither overflow nor underflow.
     unit = _constant_unit(whole)
     i, j = _unstack(shared / unit)
     a, c = _unstack(only / unit)
@@ -152,12 +168,12 @@ def _loss(y_true, y_pred, mode):
 
 
 def _boxes(y_true, y_pred) -> tuple[Any, Any]:
-    """Returns both in `float32` or wider, of one shape `(batch, ..., 4)`."""
+    """Returns both in `float32` or wider, with the same shape `(batch, ..., 4)`."""
     y_pred = predictions(y_pred)
     y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     message = (
-        "`y_true` and `y_pred` must have one shape `(batch, ..., 4)`. "
+        "`y_true` and `y_pred` must have the same shape `(batch, ..., 4)`. "
         f"Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}"
     )
     if len(shapes[1]) < 2 or shapes[1][-1] not in (4, None):
@@ -170,31 +186,31 @@ def _boxes(y_true, y_pred) -> tuple[Any, Any]:
 def _corners(boxes) -> tuple[Any, Any]:
     """Returns the lower and the upper corner, of shape `(..., 2)`."""
     first, second = boxes[..., :2], boxes[..., 2:]
-    # Not min and max: of an empty side they would move both ends alike.
+    # Not min and max: for a side of length 0 they would give both ends equal gradients.
     is_upright = first <= second
     low = ops.where(is_upright, first, second)
     return low, ops.where(is_upright, second, first)
 
 
 def _outside(low, high, other_low, other_high):
-    """The length of an interval that another does not cover."""
+    """Returns the length of the part of an interval that another does not cover."""
     below = _smaller(high, other_low) - low
     above = high - _larger(low, other_high)
     return ops.relu(below) + ops.relu(above)
 
 
 def _smaller(a, b):
-    """The smaller one. `ops.minimum` makes `float64` narrow, on PyTorch."""
+    """Returns the minimum. On PyTorch, `ops.minimum` casts `float64` to `float32`."""
     return ops.where(a < b, a, b)
 
 
 def _larger(a, b):
-    """The larger one. `ops.maximum` makes `float64` narrow, on PyTorch."""
+    """Returns the maximum. On PyTorch, `ops.maximum` casts `float64` to `float32`."""
     return ops.where(a > b, a, b)
 
 
 def _constant_unit(lengths):
-    """Returns what to divide by, for which 1 will do where there is no length."""
+    """Returns lengths to divide by, as constants for the gradient; 1 instead of 0."""
     return ops.stop_gradient(ops.where(lengths > 0, lengths, ops.ones_like(lengths)))
 
 
@@ -203,18 +219,18 @@ def _unstack(pairs):
 
 
 def _ratio(x, y, otherwise: float):
-    """The quotient, or `otherwise` where `y` is 0."""
+    """Returns `x / y`, or `otherwise` where `y` is 0."""
     is_zero = y == 0
     ratio = x / ops.where(is_zero, ops.ones_like(y), y)
     return ops.where(is_zero, ops.full_like(ratio, otherwise), ratio)
 
 
 def _angle(a, b):
-    """The angle between two vectors of lengths; 0 if one of them is a point."""
+    """Returns the angle between two vectors of side lengths; 0 if one is a point."""
     a, b = (x / _constant_unit(backend.largest(x, 0.0)) for x in (a, b))
     (x, y), (true_x, true_y) = _unstack(a), _unstack(b)
     sine, cosine = y * true_x - x * true_y, x * true_x + y * true_y
     is_point = (sine == 0) & (cosine == 0)
-    # A point has no angle, and none of its gradients would be finite.
+    # A point has no angle, and its gradient would not be finite.
     angle = backend.arctan2(sine, ops.where(is_point, ops.ones_like(cosine), cosine))
     return ops.where(is_point, ops.zeros_like(angle), angle)

@@ -1,4 +1,4 @@
-"""What the losses share: the reductions of Keras 2, and configurations as they were."""
+"""What the losses share: the reductions and configurations of Keras 2."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,11 @@ from tfx_extras.losses._base import mean
 
 
 class Loss(FunctionLoss):
-    """A loss whose configuration is that of TensorFlow Addons.
+    """A loss with the configuration that it has in TensorFlow Addons.
 
     Args:
         name: Name of the loss.
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`.
     """
 
     def __init__(self, name: str | None = None, reduction: str | None = "none"):
@@ -22,17 +22,17 @@ class Loss(FunctionLoss):
 
     def get_config(self):
         config = super().get_config()
-        del config["dtype"]  # Its constructors take none.
+        del config["dtype"]  # The constructors accept no `dtype`.
         return config
 
 
 def of_batch(values) -> Any:
-    """Returns the one number of a batch: the mean of those of its samples."""
+    """Returns the loss of a batch, which is the mean over its samples."""
     return mean(values)
 
 
 def of_pairs(distance_metric: str | Callable[[Any], Any]) -> Any:
-    """Returns a metric of one batch with itself as one of two batches."""
+    """Turns a metric that takes one batch into one that takes two."""
     if isinstance(distance_metric, str):
         return distance_metric
     return lambda x, y: distance_metric(x)

@@ -10,15 +10,16 @@ from tfx_extras.tfa.losses._base import Loss
 
 @register
 def contrastive_loss(y_true, y_pred, margin: Number = 1.0):
-    r"""`tfx_extras.losses.contrastive_loss` of distances.
+    r"""`tfx_extras.losses.contrastive_loss`, the contrastive loss, of distances.
 
     $$ L = y d^2 + (1 - y) \max(m - d, 0)^2 $$
 
-    Differs from TensorFlow Addons where `y_true` and `y_pred` differ in shape: only by
-    a last axis of size 1, never by broadcasting.
+    Differs from TensorFlow Addons: the shapes of `y_true` and `y_pred` may differ only
+    by a last axis of size 1. They are never broadcast.
 
     Args:
-        y_true: Labels $y$, 1 for similar pairs and 0 for others, of shape `(batch,)`.
+        y_true: Labels $y$, 1 for similar and 0 for dissimilar pairs, of shape
+            `(batch,)`.
         y_pred: Distances $d$, of shape `(batch,)`.
         margin: $m$, in [0, inf).
 
@@ -37,11 +38,11 @@ def contrastive_loss(y_true, y_pred, margin: Number = 1.0):
 
 @register
 class ContrastiveLoss(Loss):
-    """Class form of `contrastive_loss`, which has the formula.
+    """Contrastive loss: class form of `contrastive_loss`, which has the formula.
 
     Args:
         margin: $m$, in [0, inf).
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`.
         name: Name of the loss.
 
     Raises:

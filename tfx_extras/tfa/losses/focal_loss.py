@@ -25,14 +25,15 @@ def sigmoid_focal_crossentropy(
 
     Args:
         y_true: Labels $y$ in [0, 1], of shape `(..., classes)`.
-        y_pred: Probabilities $q$ or, with `from_logits`, any real numbers.
-        alpha: $\alpha$, weight of the label 1, in [0, 1]. `None` and 0 weigh all by 1.
-        gamma: $\gamma$, in [0, inf). `None` and 0 give cross-entropy.
+        y_pred: Probabilities $q$, or logits with `from_logits`.
+        alpha: $\alpha$, weight of the label 1, in [0, 1]. `None` and 0 mean no weights.
+        gamma: The focusing parameter $\gamma$, in [0, inf). `None` and 0 give
+            cross-entropy.
         from_logits: Whether `y_pred` holds logits.
 
     Returns:
-        The loss, of shape `(...)`. Predictions of rank 1 are a batch: one loss for
-        each.
+        The loss, of shape `(...)`. Predictions of rank 1 are taken as a batch, with one
+        loss for each.
 
     Raises:
         ValueError: If `y_true` and `y_pred` differ in shape.
@@ -54,15 +55,16 @@ def sigmoid_focal_crossentropy(
 
 @register
 class SigmoidFocalCrossEntropy(Loss):
-    r"""Class form of `sigmoid_focal_crossentropy`, in another order of arguments.
+    r"""Focal loss: class form of `sigmoid_focal_crossentropy`, which has the formula.
 
     Args:
-        from_logits: Whether predictions are logits, the more exact.
-        alpha: $\alpha$, weight of the label 1, in [0, 1]. `None` and 0 weigh all by 1.
-        gamma: $\gamma$, in [0, inf). `None` and 0 give cross-entropy.
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`. By default there
-            is none: one value per sample, whose sum TensorFlow descends, while JAX
-            and PyTorch cannot train with more than one number.
+        from_logits: Whether `y_pred` holds logits, which are numerically more accurate.
+        alpha: $\alpha$, weight of the label 1, in [0, 1]. `None` and 0 mean no weights.
+        gamma: The focusing parameter $\gamma$, in [0, inf). `None` and 0 give
+            cross-entropy.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`. By default,
+            there is no reduction. TensorFlow then minimizes the sum of the values of
+            all samples, but JAX and PyTorch cannot train with more than one number.
         name: Name of the loss.
 
     Raises:

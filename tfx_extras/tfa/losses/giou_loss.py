@@ -1,4 +1,4 @@
-"""The loss of boxes."""
+"""The loss of bounding boxes."""
 
 from keras import ops
 
@@ -14,24 +14,24 @@ MODES = ("giou", "iou")
 
 @register
 def giou_loss(y_true, y_pred, mode: str = "giou"):
-    r"""`tfx_extras.losses.giou_loss`.
+    r"""`tfx_extras.losses.giou_loss`, the generalized IoU loss of bounding boxes.
 
     $$ L_\text{iou} = 1 - I / U, \quad L_\text{giou} = L_\text{iou} + (C - U) / C $$
 
-    Differs from TensorFlow Addons: no axis is lost, be it of size 1, and inverted boxes
-    have a gradient.
+    Differs from TensorFlow Addons: axes of size 1 are kept, and inverted boxes have a
+    gradient.
 
     Args:
         y_true: Boxes `[y_min, x_min, y_max, x_max]`, of shape `(..., 4)`.
-        y_pred: Boxes, of the same shape or one that broadcasts with it: `(n, 1, 4)`
-            and `(1, m, 4)` compare each box with each.
+        y_pred: Boxes, of the same shape or one that broadcasts with it. Shapes
+            `(n, 1, 4)` and `(1, m, 4)` compare every pair of boxes.
         mode: `"giou"` or `"iou"`.
 
     Returns:
         The loss of each pair of boxes, of shape `(...)`.
 
     Raises:
-        ValueError: If the shapes are others, or `mode` is unknown.
+        ValueError: If a shape is wrong, or `mode` is unknown.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.giou_loss([[0, 0, 1, 2]], [[0, 0, 1, 1]])
@@ -59,11 +59,11 @@ def giou_loss(y_true, y_pred, mode: str = "giou"):
 
 @register
 class GIoULoss(Loss):
-    """Class form of `giou_loss`, which has the formula.
+    """GIoU loss: class form of `giou_loss`, which has the formula.
 
     Args:
         mode: `"giou"` or `"iou"`.
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`.
         name: Name of the loss.
 
     Raises:

@@ -19,19 +19,19 @@ def _weighted_kappa_loss(y_true, y_pred, num_classes, weightage, epsilon):
 
 @register
 class WeightedKappaLoss(Loss):
-    r"""`tfx_extras.losses.WeightedKappaLoss`, one number for a batch.
+    r"""`tfx_extras.losses.WeightedKappaLoss`, as one number per batch.
 
     $$ L = \log(N / D + \epsilon) $$
 
-    Without a reduction, `sample_weight` multiplies that number; the native class takes
-    the weights into its sums.
+    Without a reduction, `sample_weight` multiplies that number. The native class
+    applies the weights inside the sums $N$ and $D$.
 
     Args:
         num_classes: The number of classes, in [2, inf).
         weightage: `"quadratic"` or `"linear"`.
         name: Name of the loss.
-        epsilon: $\epsilon$, in [0, inf). For 0, it is `keras.config.epsilon()`.
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
+        epsilon: $\epsilon$, in [0, inf); 0 means `keras.config.epsilon()`.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`.
 
     Raises:
         ValueError: If an argument is outside its interval.

@@ -13,16 +13,16 @@ from tfx_extras.tfa.losses._base import of_batch
 
 @register
 def lifted_struct_loss(labels, embeddings, margin: Number = 1.0):
-    r"""`tfx_extras.losses.lifted_structured_loss`, one number for a batch.
+    r"""`tfx_extras.losses.lifted_structured_loss`, as one number per batch.
 
     $$ L = \frac1{2 |P|} \sum_{(i, j) \in P} \max(J_{ij}, 0)^2 $$
 
-    Differs from TensorFlow Addons for a batch without a positive pair, or of one class:
-    the loss is 0, not NaN.
+    Differs from TensorFlow Addons: a batch without a positive pair, or with a single
+    class, has loss 0 instead of NaN.
 
     Args:
         labels: Labels, of shape `(batch,)` or `(batch, 1)`.
-        embeddings: Of shape `(batch, features)`.
+        embeddings: Embeddings, of shape `(batch, features)`.
         margin: $m$, in [0, inf).
 
     Returns:
@@ -41,12 +41,13 @@ def lifted_struct_loss(labels, embeddings, margin: Number = 1.0):
 
 @register
 class LiftedStructLoss(Loss):
-    """Class form of `lifted_struct_loss`, which has the formula.
+    """Lifted structured loss: class form of `lifted_struct_loss`.
 
     Args:
         margin: $m$, in [0, inf).
         name: Name of the loss.
-        **kwargs: `reduction`, as in Keras, of what is one number without weights.
+        **kwargs: `reduction`, as in Keras. Without sample weights, it has no effect,
+            since the loss of a batch is one number.
 
     Raises:
         ValueError: If an argument is outside its interval.

@@ -1,4 +1,4 @@
-"""Distances of each of a batch from each."""
+"""Pairwise distances within a batch."""
 
 from keras import ops
 
@@ -9,7 +9,7 @@ __all__ = ["angular_distance", "pairwise_distance"]
 
 
 def pairwise_distance(feature, squared: bool = False):
-    r"""Returns the Euclidean distances of all rows from each other.
+    r"""Pairwise distance: the Euclidean distances between all samples of a batch.
 
     $$ d_{ij} = \lVert x_i - x_j \rVert $$
 
@@ -31,7 +31,7 @@ def pairwise_distance(feature, squared: bool = False):
 
 
 def angular_distance(feature):
-    r"""Returns 1 less the cosine of the angle between all rows.
+    r"""Angular distance: 1 minus the cosine similarity between all samples of a batch.
 
     $$ d_{ij} = \max \left(1 - \frac{x_i \cdot x_j}
         {\lVert x_i \rVert \lVert x_j \rVert}, 0 \right) $$
@@ -54,6 +54,6 @@ def angular_distance(feature):
 
 
 def _apart(distances):
-    """Distances, 0 on the diagonal, where rounding may have left something."""
+    """Distances with exact zeros on the diagonal, without rounding errors."""
     own = ops.eye(ops.shape(distances)[0], dtype="bool")
     return ops.where(own, ops.zeros_like(distances), distances)

@@ -9,12 +9,12 @@ from tfx_extras.tfa.losses._base import of_batch
 
 @register
 def npairs_loss(y_true, y_pred):
-    r"""`tfx_extras.losses.n_pairs_loss`, one number for a batch.
+    r"""`tfx_extras.losses.n_pairs_loss`, as one number per batch.
 
     $$ L = -\frac1B \sum_{i, j} t_{ij} \log \frac{e^{s_{ij}}}{\sum_k e^{s_{ik}}} $$
 
-    Differs from TensorFlow Addons: labels are compared as what they are, and may come
-    as a column.
+    Differs from TensorFlow Addons: labels are compared in their own dtype, and may have
+    shape `(batch, 1)`.
 
     Args:
         y_true: Labels, of shape `(batch,)` or `(batch, 1)`.
@@ -36,12 +36,12 @@ def npairs_loss(y_true, y_pred):
 
 @register
 def npairs_multilabel_loss(y_true, y_pred):
-    r"""`tfx_extras.losses.n_pairs_multilabel_loss`, one number for a batch.
+    r"""`tfx_extras.losses.n_pairs_multilabel_loss`, as one number per batch.
 
     $$ L = -\frac1{|A|} \sum_{i \in A} \sum_j t_{ij}
         \log \frac{e^{s_{ij}}}{\sum_k e^{s_{ik}}} $$
 
-    Differs from TensorFlow Addons for rows without a label: they cost 0, not NaN.
+    Differs from TensorFlow Addons: samples without a label have loss 0 instead of NaN.
 
     Args:
         y_true: Labels, 0 or 1 for each class, of shape `(batch, classes)`. On
@@ -64,7 +64,7 @@ def npairs_multilabel_loss(y_true, y_pred):
 
 
 class _Npairs(Loss):
-    """Its configurations have a reduction that no constructor takes."""
+    """Base of losses whose constructors accept no `reduction`."""
 
     def get_config(self):
         config = super().get_config()
@@ -78,13 +78,13 @@ class _Npairs(Loss):
 
 @register
 class NpairsLoss(_Npairs):
-    """Class form of `npairs_loss`, which has the formula.
+    """N-pairs loss: class form of `npairs_loss`, which has the formula.
 
     Args:
         name: Name of the loss.
 
     Raises:
-        ValueError: On a call, if the shapes are others.
+        ValueError: On a call, if a shape is wrong.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.NpairsLoss()
@@ -104,13 +104,13 @@ class NpairsLoss(_Npairs):
 
 @register
 class NpairsMultilabelLoss(_Npairs):
-    """Class form of `npairs_multilabel_loss`, which has the formula.
+    """Multi-label N-pairs loss: class form of `npairs_multilabel_loss`.
 
     Args:
         name: Name of the loss.
 
     Raises:
-        ValueError: On a call, if the shapes are others.
+        ValueError: On a call, if a shape is wrong.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.NpairsMultilabelLoss()

@@ -17,25 +17,26 @@ from tfx_extras.tfa.losses._base import Loss
 
 @register
 def pinball_loss(y_true, y_pred, tau: Any = 0.5):
-    r"""`tfx_extras.losses.pinball_loss`.
+    r"""`tfx_extras.losses.pinball_loss`, the pinball (quantile) loss.
 
     $$ L = \frac1n \sum_{i=1}^n \max(\tau_i e_i, (\tau_i - 1)\, e_i), \quad
         e = y - \hat y $$
 
-    Differs from TensorFlow Addons: $\tau$ keeps the precision of predictions, and
-    shapes differ by a last axis of size 1 alone, never by broadcasting.
+    Differs from TensorFlow Addons: $\tau$ has the precision of the predictions. The
+    shapes of `y_true` and `y_pred` may differ only by a last axis of size 1; they are
+    never broadcast.
 
     Args:
-        y_true: Values $y$, of the shape of `y_pred`.
+        y_true: Regression targets $y$, of the shape of `y_pred`.
         y_pred: Predictions $\hat y$, of shape `(batch, ..., values)`, or `(values,)`.
-        tau: $\tau$, in [0, 1]: a number, or one for each value of a sample, of shape
-            `(..., values)` or of its last axis.
+        tau: $\tau$, in [0, 1]: a number, or one number for each value of a sample, of
+            shape `(..., values)` or `(values,)`.
 
     Returns:
         The loss, of shape `(batch, ...)`; a scalar for `(values,)`.
 
     Raises:
-        ValueError: If the shapes are others.
+        ValueError: If a shape is wrong.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.pinball_loss([[0.0, 0.0]], [[2.0, -2.0]], 0.75)
@@ -51,7 +52,7 @@ def pinball_loss(y_true, y_pred, tau: Any = 0.5):
 
 
 def _of_samples(y_true, y_pred, tau):
-    """As `pinball_loss`, but predictions of rank 1 are a batch."""
+    """Like `pinball_loss`, but predictions of rank 1 are taken as a batch."""
     tau = _array(tau)
     if tau.ndim < 2:
         return losses.pinball_loss(y_true, y_pred, tau)
@@ -75,14 +76,15 @@ def _array(tau) -> np.ndarray:
 
 @register
 class PinballLoss(Loss):
-    r"""Class form of `pinball_loss`, which has the formula.
+    r"""Pinball loss: class form of `pinball_loss`, which has the formula.
 
-    Predictions of rank 1 are a batch, of which each sample has a weight.
+    Predictions of rank 1 are taken as a batch, so `sample_weight` has one weight for
+    each.
 
     Args:
-        tau: $\tau$, in [0, 1]: a number, or one for each value of a sample, of its
-            shape or that of its last axis.
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
+        tau: $\tau$, in [0, 1]: a number, or one number for each value of a sample, of
+            the shape of a sample or of its last axis.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`.
         name: Name of the loss.
 
     Raises:

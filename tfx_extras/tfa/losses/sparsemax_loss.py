@@ -8,19 +8,19 @@ from tfx_extras.tfa.losses._base import Loss
 
 @register
 def sparsemax_loss(logits, sparsemax, labels, name: str | None = None):
-    r"""`tfx_extras.losses.sparsemax_loss`.
+    r"""`tfx_extras.losses.sparsemax_loss`, the sparsemax loss of logits.
 
     $$ L = \sum_{j:\ p_j > 0} p_j \left( z_j - \frac{p_j}2 \right)
         + \sum_j q_j \left( \frac{q_j}2 - z_j \right) $$
 
-    Differs from TensorFlow Addons at large logits, where that gives NaN.
+    Differs from TensorFlow Addons: the loss of large logits is not NaN.
 
     Args:
         logits: $z$, of shape `(batch, classes)`.
-        sparsemax: $p$, the sparsemax of `logits`. It has its place in the order of
-            arguments, and is computed again, more exactly.
+        sparsemax: $p$, the sparsemax of `logits`. It is not used, but computed again
+            with higher precision.
         labels: $q$, of the shape of `logits`.
-        name: Has its place in the order of arguments.
+        name: Has no effect.
 
     Returns:
         The loss, of shape `(batch,)`.
@@ -41,7 +41,7 @@ def sparsemax_loss(logits, sparsemax, labels, name: str | None = None):
 
 
 def sparsemax_loss_from_logits(y_true, logits_pred):
-    """`sparsemax_loss` without the sparsemax.
+    """Sparsemax loss, without the `sparsemax` argument.
 
     Args:
         y_true: Labels, of the shape of `logits_pred`.
@@ -55,11 +55,11 @@ def sparsemax_loss_from_logits(y_true, logits_pred):
 
 @register
 class SparsemaxLoss(Loss):
-    """Class form of `sparsemax_loss`, which has the formula.
+    """Sparsemax loss: class form of `sparsemax_loss`, which has the formula.
 
     Args:
         from_logits: Must be `True`.
-        reduction: As in Keras; `"auto"` is `"sum_over_batch_size"`.
+        reduction: As in Keras; `"auto"` means `"sum_over_batch_size"`.
         name: Name of the loss.
 
     Raises:

@@ -20,27 +20,27 @@ Distance = str | Callable[..., Any]
 def triplet_semihard_loss(
     y_true, y_pred, margin: Number = 1.0, distance_metric: Distance = "L2"
 ):
-    r"""`tfx_extras.losses.triplet_semi_hard_loss`, one number for a batch.
+    r"""`tfx_extras.losses.triplet_semi_hard_loss`, as one number per batch.
 
     $$ L = \frac1{|P|} \sum_{(a, p) \in P} \max(m + d_{ap} - d_{an}, 0) $$
 
-    Differs from TensorFlow Addons for a batch without a positive pair, or of one class:
-    the loss is 0, not NaN or a number made up. Memory grows as the square of the batch,
-    not as its cube.
+    Differs from TensorFlow Addons: a batch without a positive pair, or with a single
+    class, has loss 0 instead of NaN or an arbitrary number. Memory grows with the
+    square of the batch size, not with its cube.
 
     Args:
         y_true: Labels, of shape `(batch,)` or `(batch, 1)`.
         y_pred: Embeddings, of shape `(batch, features)`.
         margin: $m$, in [0, inf).
         distance_metric: $d$: `"L2"`, `"squared-L2"`, `"angular"`, or a function that
-            takes embeddings and returns their distances from each other, `(batch,
-            batch)`.
+            takes embeddings and returns their pairwise distances, of shape
+            `(batch, batch)`.
 
     Returns:
         A scalar.
 
     Raises:
-        ValueError: If the shapes are others, or the metric is unknown.
+        ValueError: If a shape is wrong, or the metric is unknown.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.triplet_semihard_loss(
@@ -62,25 +62,25 @@ def triplet_hard_loss(
     soft: bool = False,
     distance_metric: Distance = "L2",
 ):
-    r"""`tfx_extras.losses.triplet_hard_loss`, one number for a batch.
+    r"""`tfx_extras.losses.triplet_hard_loss`, as one number per batch.
 
     $$ L = \frac1{|A|} \sum_{a \in A} h(\max_p d_{ap} - \min_n d_{an}) $$
 
-    Differs from TensorFlow Addons for anchors without a positive or a negative, which
-    do not count, and for a soft margin of far points, which does not overflow.
+    Differs from TensorFlow Addons: anchors without a positive or a negative do not
+    count, and a soft margin does not overflow for large distances.
 
     Args:
         y_true: Labels, of shape `(batch,)` or `(batch, 1)`.
         y_pred: Embeddings, of shape `(batch, features)`.
-        margin: $m$, in [0, inf). Without meaning for `soft`.
-        soft: Whether the margin is soft.
+        margin: $m$, in [0, inf). It has no effect with `soft`.
+        soft: Whether to use a soft margin.
         distance_metric: As for `triplet_semihard_loss`.
 
     Returns:
         A scalar.
 
     Raises:
-        ValueError: If the shapes are others, or the metric is unknown.
+        ValueError: If a shape is wrong, or the metric is unknown.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.triplet_hard_loss(
@@ -96,17 +96,19 @@ def triplet_hard_loss(
 
 @register
 class TripletSemiHardLoss(Loss):
-    """Class form of `triplet_semihard_loss`, which has the formula.
+    """Semi-hard triplet loss: class form of `triplet_semihard_loss`.
 
     Args:
         margin: $m$, in [0, inf).
-        distance_metric: As for the function; a function must be registered.
+        distance_metric: As for the function form. A function must be registered by
+            `keras.saving.register_keras_serializable`.
         name: Name of the loss.
-        **kwargs: `reduction`, as in Keras, of what is one number without weights.
+        **kwargs: `reduction`, as in Keras. Without sample weights, it has no effect,
+            since the loss of a batch is one number.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a function is not
-            registered.
+        ValueError: If an argument is outside its interval, or `distance_metric` is a
+            function that is not registered.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.TripletSemiHardLoss()
@@ -133,18 +135,20 @@ class TripletSemiHardLoss(Loss):
 
 @register
 class TripletHardLoss(Loss):
-    """Class form of `triplet_hard_loss`, which has the formula.
+    """Batch-hard triplet loss: class form of `triplet_hard_loss`.
 
     Args:
-        margin: $m$, in [0, inf). Without meaning for `soft`.
-        soft: Whether the margin is soft.
-        distance_metric: As for the function; a function must be registered.
+        margin: $m$, in [0, inf). It has no effect with `soft`.
+        soft: Whether to use a soft margin.
+        distance_metric: As for the function form. A function must be registered by
+            `keras.saving.register_keras_serializable`.
         name: Name of the loss.
-        **kwargs: `reduction`, as in Keras, of what is one number without weights.
+        **kwargs: `reduction`, as in Keras. Without sample weights, it has no effect,
+            since the loss of a batch is one number.
 
     Raises:
-        ValueError: If an argument is outside its interval, or a function is not
-            registered.
+        ValueError: If an argument is outside its interval, or `distance_metric` is a
+            function that is not registered.
 
     Example:
         >>> loss = tfx_extras.tfa.losses.TripletHardLoss(margin=0.5)

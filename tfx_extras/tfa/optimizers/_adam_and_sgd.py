@@ -1,7 +1,7 @@
-"""Adam and SGD of Keras, with hyperparameters as those of Keras 2.
+"""Adam and SGD of Keras, with the hyperparameters of Keras 2.
 
-Keras 3 rounds the powers of betas to `float32` and not the betas themselves, which
-makes a difference of 7e-6 in `float64`. Keras 2 rounds all of them.
+Keras 2 rounds the betas and their powers to `float32`. Keras 3 rounds only the powers,
+which makes a difference of 7e-6 in `float64`.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ class SGD(keras.optimizers.SGD):
         if self.built:
             return
         super().build(variables)
-        # A function may return 0 now, and another number later.
+        # A function may return 0 now and another number later.
         if is_function(vars(self)["momentum"]) and not self.momentums:
             self.momentums = self.add_optimizer_variables(variables, "momentum")
 

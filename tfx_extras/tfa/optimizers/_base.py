@@ -1,4 +1,4 @@
-"""What the optimizers share: how Keras 2 called, configured and fed an optimizer."""
+"""What the optimizers share: the calls, configurations and gradients of Keras 2."""
 
 import warnings
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ from tfx_extras.tfa.optimizers.utils import is_found
 
 
 class Callers(keras.optimizers.Optimizer):
-    """What optimizers of Keras 2 have, and those of Keras 3 do not."""
+    """Methods that optimizers have in Keras 2 but not in Keras 3."""
 
     __repr__ = shown
 
     def __init__(self, *args: Any, **kwargs: Any):
-        # Not as attributes of their own, which would become state that is saved.
+        # In one namespace, since attributes would become part of the saved state.
         self.__dict__["_noted"] = SimpleNamespace(
             slots={},
             rows={},
@@ -52,7 +52,7 @@ class Callers(keras.optimizers.Optimizer):
         super().__init__(*args, **kwargs)
 
     def build(self, variables):
-        # With none, as Keras does when it loads `.h5` files, is not yet.
+        # Keras builds without variables when it loads `.h5` files, which is too early.
         if self.built or not variables:
             return
         super().build(variables)
@@ -63,8 +63,8 @@ class Callers(keras.optimizers.Optimizer):
             self._noted.saved = {}
 
     def index_of(self, variable) -> int | None:
-        """Returns the place of a variable among those of `build`, if it is there."""
-        try:  # by what it is: variables may share a path
+        """Returns the index of a variable among those of `build`, or `None`."""
+        try:  # not by path, which variables may share
             return self._get_variable_index(variable)
         except KeyError:
             return None
@@ -84,39 +84,39 @@ class Callers(keras.optimizers.Optimizer):
         return self.variables
 
     def minimize(self, loss, var_list, grad_loss=None, name=None, tape=None):
-        """Computes the gradients of a loss, and applies them; on TensorFlow.
+        """Computes the gradients of a loss and applies them. Only on TensorFlow.
 
         Args:
-            loss: A function without arguments, or with `tape` a tensor.
+            loss: A function without arguments, or a tensor if `tape` is given.
             var_list: Variables, or a function that returns them.
             grad_loss: Gradient with respect to the loss, 1 by default.
-            name: Without meaning: there is no graph to name a part of.
+            name: Has no effect, because there is no graph.
             tape: The `tf.GradientTape` on which the loss was computed.
         """
         pairs = backend.gradients_of(loss, var_list, grad_loss, tape)
         return self.apply_gradients(pairs, name)
 
     def apply_gradients(self, grads_and_vars, name=None):
-        """Applies gradients, given as pairs with their variables.
+        """Applies gradients that are given in pairs with their variables.
 
         Args:
             grads_and_vars: Pairs of a gradient and a variable.
-            name: Without meaning: there is no graph to name a part of.
+            name: Has no effect, because there is no graph.
         """
         return super().apply_gradients(grads_and_vars)
 
     def set_weights(self, weights):
-        """Takes the values of `variables`, or what Keras 2 saved of them."""
+        """Sets `variables` to values, as of Keras 3 or as Keras 2 saved them."""
         if not is_of_keras_2(weights):
             super().set_weights(weights)
         elif self.built:
             restore(self, slots_of(weights))
-        else:  # Until it is known of which variables they are.
+        else:  # Wait until `build` gives the variables.
             self._noted.saved = slots_of(weights)
 
 
 class Exclusions(list):
-    """Regular expressions of variables; a call adds to them, as in Keras 3."""
+    """A list of regular expressions; calling it adds to them, as in Keras 3."""
 
     def __init__(self, patterns: Sequence[str], add: Any):
         super().__init__(patterns)
@@ -127,21 +127,21 @@ class Exclusions(list):
 
 
 class Optimizer(Hypers, Callers):
-    """What comes before an optimizer of ours or of Keras, to make it one of Keras 2.
+    """Mixin that makes an optimizer of this package or of Keras behave as in Keras 2.
 
-    A sparse gradient, on TensorFlow and outside of `tf.distribute`, leaves alone the
-    rows that it does not name: of the weights, if `keeps_weights`, and of the slots
-    named in `kept_slots`, where `None` is all of them.
+    On TensorFlow and outside of `tf.distribute`, a sparse gradient does not change the
+    rows that do not occur in it. This holds for the weights if `keeps_weights`, and for
+    the slots named in `kept_slots`, where `None` means all.
     """
 
-    # What it notes of sparse gradients is of one call, not of those to come.
+    # The rows of sparse gradients are noted for one call only.
     has_fast_paths = False
     keeps_weights: bool = True
     kept_slots: Sequence[str] | None = None
     weight_decay: Any = Hyper("[0, inf)", is_live=True, is_fixed_at_0=True)
-    saved_paths: Any = None  # those of variables when it was saved
+    _saved_paths: Any = None  # the paths of variables when it was saved
     decides_when_built: bool = True  # which variables are excluded
-    # The names of arguments, where the native class has others.
+    # The names of arguments that the native class names differently.
     called: Mapping[str, str] = MappingProxyType(
         {"weight_decay_exclude": "exclude_from_weight_decay"}
     )
@@ -153,7 +153,7 @@ class Optimizer(Hypers, Callers):
             kwargs["learning_rate"] = _rate(kwargs["learning_rate"])
         super().__init__(**kwargs)
         self.time_decay = require("decay", decay, "[0, inf)")
-        # As in Keras 2.
+        # Sparse gradients as in Keras 2.
         if isinstance(self, keras.optimizers.Adam | keras.optimizers.Nadam):
             self.keeps_weights, self.kept_slots = False, ()
         if isinstance(self, keras.optimizers.RMSprop) and not self.momentum:
@@ -165,18 +165,19 @@ class Optimizer(Hypers, Callers):
         super().build(variables)
         self.add_hypers()
 
-    def now(self, learning_rate, dtype):
-        now = super().now(learning_rate, dtype)
+    def _now(self, learning_rate, dtype):
+        now = super()._now(learning_rate, dtype)
         if self.weight_decay is None:
             return now
         return now._replace(weight_decay=self.current("weight_decay", dtype))
 
     @property
     def exclude_from_weight_decay(self) -> Any:
-        """Regular expressions: a variable in whose `path` one is found does not decay.
+        """Regular expressions of variables that are excluded from weight decay.
 
-        It can be set, and called as in Keras 3, which adds variables or expressions. A
-        step that is compiled already does not see it.
+        They are matched against the `path` of a variable. The attribute can be set, or
+        called as in Keras 3 to add variables or expressions. A step that is already
+        compiled does not change.
         """
         return Exclusions(self.weight_decay_exclude, self._exclude)
 
@@ -187,7 +188,7 @@ class Optimizer(Hypers, Callers):
         )
 
     def new_patterns(self, name: str, patterns: list[str] | None) -> list[str]:
-        """Returns regular expressions to which an attribute is set."""
+        """Returns the regular expressions that an attribute is set to, or raises."""
         if self.built and self.decides_when_built:
             raise ValueError(
                 f"Attribute `{name}` must be set before the optimizer is built, which "
@@ -198,14 +199,14 @@ class Optimizer(Hypers, Callers):
     def _exclude(self, var_list, var_names) -> None:
         super().exclude_from_weight_decay(var_list, var_names)
 
-    def matches(self, argument: str) -> list[bool]:
-        """Returns for each variable whether its path is among those of `argument`.
+    def _matches(self, argument: str) -> list[bool]:
+        """Returns for each variable whether its path matches one of `argument`.
 
-        What is found nowhere is named, once, by the name that the user wrote.
+        A warning names expressions that match no variable, once per argument.
         """
         patterns, name = getattr(self, argument), self.called[argument]
-        own: Any = self.saved_paths
-        paths = getattr(self, "sibling_paths", ()) or own
+        own: Any = self._saved_paths
+        paths = getattr(self, "_sibling_paths", ()) or own
         lost = [p for p in patterns if not any(is_found([p], path) for path in paths)]
         if lost and name not in self._noted.warned:
             self._noted.warned.add(name)
@@ -217,11 +218,11 @@ class Optimizer(Hypers, Callers):
         return [is_found(patterns, path) for path in own]
 
     def _found_decays(self):
-        # What a function returns now, it may not later.
+        # A function may return 0 now and another number later.
         decays = super()._found_decays()
         if not is_function(vars(self)["weight_decay"]):
             return decays
-        return [not excluded for excluded in self.matches("weight_decay_exclude")]
+        return [not excluded for excluded in self._matches("weight_decay_exclude")]
 
     def save_own_variables(self, store):
         saved = {}
@@ -230,7 +231,7 @@ class Optimizer(Hypers, Callers):
             store[str(i)] = saved[str(i)]
 
     def load_own_variables(self, store):
-        # Those of hyperparameters are the last, and in the configuration.
+        # Variables of hyperparameters are last. The configuration has their values.
         given = {key: store[key] for key in store.keys()}  # noqa: SIM118
         if self.built and given:
             for variable in self._noted.hypers.values():
@@ -238,11 +239,11 @@ class Optimizer(Hypers, Callers):
         super().load_own_variables(given)
 
     def adjusted(self, learning_rate, step) -> Any:
-        """Returns the learning rate of an update, of which the attribute is the base.
+        """Returns the learning rate of a step, which is based on the attribute.
 
         Args:
             learning_rate: The attribute.
-            step: Number of updates so far, 0 before the first.
+            step: The number of steps made so far.
         """
         return learning_rate / (1 + self.time_decay * step)
 
@@ -262,7 +263,7 @@ class Optimizer(Hypers, Callers):
             if not self.built and grads:
                 self.build(trainable_variables)
         variables = trainable_variables or self._trainable_variables
-        if len(grads) == len(variables):  # else Keras says what is wrong
+        if len(grads) == len(variables):  # else Keras raises
             pairs = list(zip(grads, variables, strict=True))
             if not self.gradient_accumulation_steps:
                 self._noted.rows = {
@@ -270,14 +271,14 @@ class Optimizer(Hypers, Callers):
                     for g, v in pairs
                 }
             if not isinstance(self, OurOptimizer):
-                # Keras's do not sum the repeated rows of a sparse one.
+                # Keras's optimizers do not sum repeated rows of a sparse gradient.
                 grads = [
                     g if g is None else backend.dense(g, v.shape, wide(v.dtype))
                     for g, v in pairs
                 ]
         try:
             super().apply(grads, trainable_variables)
-        finally:  # They are of this call, and of a graph that is traced.
+        finally:  # The rows belong to this call, and perhaps to a traced graph.
             self._noted.rows = {}
 
     def update_step(self, gradient, variable, learning_rate):
@@ -292,12 +293,12 @@ class Optimizer(Hypers, Callers):
             self.assign(tensor, ops.where(rows, tensor, past))
 
     def slots_of(self, variable) -> dict[str, Any]:
-        """What is kept for a variable, by name."""
+        """The slots of a variable, by name."""
         index = self._get_variable_index(variable)
         return {name: slots[index] for name, slots in self._noted.slots.items()}
 
     def _kept(self, variable, index) -> list:
-        """The weights and slots of which only some rows move."""
+        """The weights and slots of which only some rows change."""
         slots, names = self.slots_of(variable), self.kept_slots
         kept = [slots[name] for name in (slots if names is None else names)]
         residual = residuals_of(self)[index]
@@ -306,7 +307,7 @@ class Optimizer(Hypers, Callers):
         return kept
 
     def get_config(self):
-        with warnings.catch_warnings():  # of a `lambda`, which is not saved
+        with warnings.catch_warnings():  # `saved_hypers` has its own for a `lambda`
             warnings.filterwarnings("ignore", ".*includes a `lambda`")
             config = self.saved_hypers(super().get_config())
         if is_function(self._learning_rate):
@@ -321,12 +322,12 @@ class Optimizer(Hypers, Callers):
             config = with_functions(cls, with_named_schedules(config))
         paths = required_paths(config.pop("paths", None))
         optimizer = super().from_config(config, custom_objects)
-        optimizer.saved_paths = paths
+        optimizer._saved_paths = paths
         return optimizer
 
 
 def _rate(learning_rate: Any) -> Any:
-    """Returns a learning rate as Keras 3 takes it."""
+    """Returns a learning rate in a form that Keras 3 accepts."""
     if isinstance(learning_rate, dict):
         return keras.optimizers.schedules.deserialize(learning_rate)
     learning_rate = as_argument(learning_rate)

@@ -1,4 +1,4 @@
-"""Hyperparameters as Keras 2 had them: numbers or functions, which can be set."""
+"""Hyperparameters as in Keras 2: numbers or functions, which can be set."""
 
 import warnings
 from collections.abc import Callable
@@ -21,15 +21,15 @@ OrFunction = Number | Callable[..., Any]
 class Hyper:
     """An attribute that is a number, a schedule or a function without arguments.
 
-    Reading it calls the function. What is `live` is kept in a variable of the
-    optimizer once that is built: a step that is compiled sees what it is set to. It is
-    no part of the state that is saved, but of the configuration.
+    Reading it calls the function. Once the optimizer is built, a live number is kept in
+    a variable of the optimizer, so that a compiled step sees new values. It is saved in
+    the configuration, not in the state.
 
     Args:
-        interval: Where its numbers must lie.
+        interval: The interval in which its numbers must lie.
         is_live: Whether formulas read it by `Hypers.current`.
-        is_fixed_at_0: Whether a number that is 0 when the optimizer is built has no
-            part in its steps.
+        is_fixed_at_0: Whether steps leave the hyperparameter out if it is 0 when the
+            optimizer is built.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Hyper:
         if optimizer is None:
             return self
         numbers = optimizer._noted.numbers
-        if self.name in numbers:  # what was set, not rounded to `float32`
+        if self.name in numbers:  # the number that was set, not rounded to `float32`
             return numbers[self.name]
         if self.name not in vars(optimizer):
             raise AttributeError(self.name)
@@ -67,9 +67,9 @@ class Hyper:
             optimizer._noted.numbers[self.name] = value
         elif self.is_live and getattr(optimizer, "built", False):
             raise ValueError(
-                f"Attribute `{self.name}` can only be set to another number once the "
-                "optimizer is built, if it was a number"
-                + (" and not 0" if self.is_fixed_at_0 else "")
+                f"Attribute `{self.name}` can only be set to a number once the "
+                "optimizer is built, and only if it was a number"
+                + (" other than 0" if self.is_fixed_at_0 else "")
                 + f" before. Received: {self.name}={value!r}"
             )
         else:
@@ -80,20 +80,20 @@ class Hyper:
 
 
 class Hypers:
-    """What an optimizer needs to have attributes that are `Hyper`."""
+    """Mixin for optimizers with attributes that are `Hyper`."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         kwargs = {name: as_argument(value) for name, value in kwargs.items()}
         own = kwargs.keys() & hypers_of(type(self)).keys()
         functions = {name: kwargs[name] for name in own if is_function(kwargs[name])}
-        for name, function in functions.items():  # whose value is checked as a number
+        for name, function in functions.items():  # `super` checks the value as a number
             kwargs[name] = number_now(function)
         super().__init__(*args, **kwargs)
         for name, function in functions.items():
             setattr(self, name, function)
 
     def add_hypers(self: Any) -> None:
-        """Makes variables of the numbers that are live."""
+        """Creates variables for the live numbers."""
         for name, hyper in hypers_of(type(self)).items():
             value = vars(self).get(name)
             is_number = isinstance(value, int | Number)
@@ -108,7 +108,7 @@ class Hypers:
 
     @property
     def has_functions(self) -> bool:
-        """Whether a step depends on what a function of the user returns."""
+        """Whether a step depends on a function of the user."""
         return any(is_function(vars(self).get(name)) for name in hypers_of(type(self)))
 
     def current(self: Any, name: str, dtype: str) -> Any:
@@ -123,7 +123,7 @@ class Hypers:
         return ops.cast(value, dtype)
 
     def saved_hypers(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Returns a configuration with what can be saved of functions.
+        """Returns a configuration in which functions are saved, if they can be.
 
         Args:
             config: A configuration that has only numbers.
@@ -144,26 +144,26 @@ def hypers_of(cls: type) -> dict[str, Hyper]:
 
 
 def is_function(value: Any) -> bool:
-    """Whether it is called without arguments, and no schedule."""
+    """Whether `value` is a function without arguments, not a schedule."""
     is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
     return callable(value) and not is_schedule
 
 
 def saved_hyper(name: str, value: Any, number: Any) -> Any:
-    """Returns a hyperparameter as it is in a configuration.
+    """Returns a hyperparameter in the form that a configuration holds.
 
     Args:
         name: Its name.
-        value: What was given for it.
+        value: The number, function or schedule that the user gave.
         number: Its value now.
     """
     if not callable(value):
         return number
     if is_function(value) and not _is_registered(value):
         warnings.warn(
-            f"`{name}` is a function, {value!r}, which is not registered by "
-            "`keras.saving.register_keras_serializable()`: in its place its value "
-            f"now is saved, {number}.",
+            f"`{name}` is a function, {value!r}, that is not registered by "
+            "`keras.saving.register_keras_serializable()`. Its current value is saved "
+            f"instead: {number}.",
             stacklevel=3,
         )
         return number
@@ -176,6 +176,6 @@ def _is_registered(function) -> bool:
 
 
 def with_functions(cls: type, config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a configuration in which registered functions are functions again."""
+    """Returns a configuration in which registered functions are loaded."""
     found = {name: loaded(config[name]) for name in config.keys() & hypers_of(cls)}
     return config | found

@@ -1,4 +1,4 @@
-"""Optimizers in the files of Keras 2: their configuration and their state."""
+"""Reads the configuration and the state of optimizers from files of Keras 2."""
 
 import warnings
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# The slots of ours and of Keras 3, and how those of Keras 2 were called.
+# The slots of this package and of Keras 3, with their names in Keras 2.
 SAVED_AS = {
     "momentum": ("m", "momentum"),
     "variance": ("v",),
@@ -26,7 +26,7 @@ SAVED_AS = {
 
 
 def with_named_schedules(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a configuration whose schedules have names, as Keras 3 wants them."""
+    """Returns a configuration whose schedules have names, as Keras 3 requires."""
     return {key: _with_name(value) for key, value in config.items()}
 
 
@@ -38,13 +38,13 @@ def _with_name(value):
 
 
 def is_of_keras_2(weights: Sequence[Any]) -> bool:
-    """Whether these are the data of a file that has the names of Keras 2."""
+    """Whether `weights` are from a file with the names of Keras 2."""
     names = [str(getattr(weight, "name", "")) for weight in weights]
     return bool(names) and all(name.endswith(":0") for name in names)
 
 
 def slots_of(weights: Sequence[Any]) -> dict[str, list[np.ndarray]]:
-    """Returns the data of each slot, by the name at the end of their own."""
+    """Returns the data of each slot, by the last part of their names."""
     slots = {}
     for weight in weights:
         name = weight.name.rsplit("/", 1)[-1].removesuffix(":0")
@@ -53,9 +53,9 @@ def slots_of(weights: Sequence[Any]) -> dict[str, list[np.ndarray]]:
 
 
 def restore(optimizer: Any, saved: dict[str, list[np.ndarray]]) -> None:
-    """Gives a built optimizer, and those inside of it, the state of a file.
+    """Restores a built optimizer and its inner optimizers from the state in a file.
 
-    Where that lacks something, a warning says so, and the optimizer begins anew.
+    If the file lacks something, a warning says so, and the state is reset.
 
     Args:
         optimizer: An optimizer.
@@ -65,8 +65,8 @@ def restore(optimizer: Any, saved: dict[str, list[np.ndarray]]) -> None:
     lacking = [v.name for v, value in pairs if np.shape(value) != tuple(v.shape)]
     if lacking:
         warnings.warn(
-            f"The state of optimizer '{optimizer.name}' is not restored, and begins "
-            f"anew: the file has nothing that fits {lacking}.",
+            f"The state of optimizer '{optimizer.name}' is not restored but reset, "
+            f"because the file has no values that fit {lacking}.",
             stacklevel=3,
         )
         return
@@ -81,7 +81,7 @@ def _chain(optimizer):
 
 
 def _pairs(optimizer, saved):
-    """Each variable of an optimizer, and what it should hold."""
+    """Each variable of an optimizer, with the value that it should have."""
     yield optimizer._iterations, saved["iter"][0]
     slots = {}
     for variable in optimizer._variables:
@@ -91,9 +91,9 @@ def _pairs(optimizer, saved):
     for name, variables in slots.items():
         values = next((saved[s] for s in SAVED_AS[name] if s in saved), [])
         if name == "momentum" and not values and getattr(optimizer, "beta_1", 1) == 0:
-            continue  # It was not kept.
+            continue  # Keras 2 did not keep it.
         sign = getattr(optimizer, "sign_in_keras_2", {}).get(name, 1)
         values = [sign * value for value in values]
-        # What is missing fits nothing.
+        # A missing value gets a shape that fits no variable.
         values += [np.ones((0, 0, 0))] * (len(variables) - len(values))
         yield from zip(variables, values, strict=True)

@@ -1,4 +1,4 @@
-"""The warm-up that some optimizers have of their own."""
+"""The warm-up that is built into some optimizers."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def warmed_up(
     warmup_proportion: float,
     min_lr: float,
 ) -> Any:
-    r"""Returns the learning rate of update $t$.
+    r"""Returns the learning rate of step $t$.
 
     $$ \eta_t = \begin{cases}
         \eta\, t / W & t \le W \\
@@ -21,8 +21,8 @@ def warmed_up(
 
     Args:
         learning_rate: $\eta$.
-        step: $t - 1$, the number of updates so far.
-        total_steps: $T$; 0 leaves the learning rate as it is.
+        step: $t - 1$, the number of steps made so far.
+        total_steps: $T$; 0 means no warm-up.
         warmup_proportion: $W / T$.
         min_lr: $\eta_T$.
     """

@@ -1,4 +1,4 @@
-"""What the wrappers share: how they were constructed and saved."""
+"""What the wrappers share: the constructor and the configuration of Keras 2."""
 
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +16,9 @@ CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 class Wrapper(Hypers, Callers, OptimizerWrapper):
-    """What comes before a wrapper of ours, to make it one of TensorFlow Addons."""
+    """Mixin that makes a wrapper of this package one of TensorFlow Addons."""
 
-    held_as = MappingProxyType({"optimizer": "inner_optimizer"})
+    _held_as = MappingProxyType({"optimizer": "inner_optimizer"})
 
     def __init__(self, optimizer: Any, *args: Any, **kwargs: Any):
         if not isinstance(optimizer, str | dict | keras.optimizers.Optimizer):
@@ -35,7 +35,7 @@ class Wrapper(Hypers, Callers, OptimizerWrapper):
             )
         clipping = {name: kwargs.pop(name, None) for name in CLIPPING}
         super().__init__(optimizer, *args, **kwargs)
-        if self.has_functions:  # which a compiled update would call once
+        if self.has_functions:  # a compiled step would call them once
             self.has_fast_paths = False
         for name, value in clipping.items():
             if value is not None:
@@ -54,20 +54,20 @@ class Wrapper(Hypers, Callers, OptimizerWrapper):
 
 
 def clip(optimizer: Any, name: str, value: float) -> None:
-    """Lets the innermost optimizer clip, which does that of itself."""
+    """Sets the clipping of the innermost optimizer, which applies it."""
     while isinstance(optimizer, OptimizerWrapper):
         optimizer = optimizer.inner_optimizer
     given = {n: getattr(optimizer, n) for n in CLIPPING if getattr(optimizer, n)}
     if given:
         raise ValueError(
-            f"Argument `{name}` is given to a wrapper, and {given} to its optimizer: "
-            f"only one can hold. Received: {name}={value}"
+            f"Argument `{name}` is given to a wrapper and {given} to its optimizer. "
+            f"Give only one of them. Received: {name}={value}"
         )
     setattr(optimizer, name, value)
 
 
 def loaded_optimizer(saved: dict[str, Any]) -> Any:
-    """Returns the optimizer that a configuration stands for, also one of Keras 2."""
+    """Returns the optimizer of a configuration, which may be one of Keras 2."""
     config = with_named_schedules(saved["config"])
     saved = saved | {"config": config}
     if "legacy" in (saved.get("module") or ""):

@@ -1,4 +1,4 @@
-"""What wrappers that average weights share."""
+"""What the wrappers that average weights share."""
 
 from typing import Any
 
@@ -11,16 +11,17 @@ from tfx_extras.tfa.optimizers._wrapper import Wrapper
 
 
 class AveragedOptimizerWrapper(Wrapper, AverageWrapper):
-    """A wrapper that keeps an average of the weights: `MovingAverage` and `SWA` are.
+    """Averaged optimizer wrapper: the base class of `MovingAverage` and `SWA`.
 
-    A subclass of your own writes `after` and `has_average`, as those of
-    `tfx_extras.optimizers` do, where TensorFlow Addons had `average_op`.
+    To write a subclass, define `after` and `has_average`, as the wrappers of
+    `tfx_extras.optimizers` do. In TensorFlow Addons, subclasses defined `average_op`.
 
     Args:
-        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+        optimizer: An optimizer, or the name of one in `keras.optimizers` or
             `tfx_extras.optimizers`.
         name: Name of the optimizer.
-        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, which are set on
+            `optimizer`.
     """
 
     @typechecked
@@ -33,17 +34,17 @@ class AveragedOptimizerWrapper(Wrapper, AverageWrapper):
         if hasattr(self, "average_op"):
             raise TypeError(
                 f"`{type(self).__name__}` has a method `average_op`, which is never "
-                "called here: write `after` and `has_average` in its place, as those "
-                "of `tfx_extras.optimizers.MovingAverage`."
+                "called. Define `after` and `has_average` instead, as in "
+                "`tfx_extras.optimizers.MovingAverage`."
             )
         super().__init__(optimizer, name=name, **kwargs)
 
     def assign_average_vars(self, var_list) -> None:
-        """Gives variables their average, for good.
+        """Replaces variables by their averages, permanently.
 
         Args:
-            var_list: The variables, such as `model.variables`. Those that are not
-                trained have no average, and stay as they are.
+            var_list: The variables, such as `model.variables`. Variables that are not
+                trained have no average and do not change.
 
         Raises:
             ValueError: If there is no average yet.

@@ -11,17 +11,17 @@ from tfx_extras.tfa.optimizers._base import Optimizer
 
 @register
 class COCOB(Optimizer, optimizers.COCOB):
-    r"""`tfx_extras.optimizers.COCOB`.
+    r"""`tfx_extras.optimizers.COCOB`, which needs no learning rate.
 
-    Differs from TensorFlow Addons: `learning_rate`, 1 by default, is a factor of the
-    steps that callbacks and schedules may set, and a sparse gradient is taken as the
-    dense one.
+    Differs from TensorFlow Addons: every step is multiplied by `learning_rate`, 1 by
+    default, which callbacks and schedules may set. Sparse gradients are made dense.
 
     Args:
-        alpha: $\alpha$, in [1, inf). The larger it is, the smaller are first steps.
-        use_locking: Without meaning since TensorFlow 2.
+        alpha: $\alpha$, in [1, inf). Larger values make the first steps smaller.
+        use_locking: Has no effect since TensorFlow 2.
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.

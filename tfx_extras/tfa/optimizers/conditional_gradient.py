@@ -16,23 +16,26 @@ NORMS = {"fro": "frobenius", "nuclear": "nuclear"}
 
 @register
 class ConditionalGradient(Optimizer, optimizers.ConditionalGradient):
-    r"""`tfx_extras.optimizers.ConditionalGradient`, whose learning rate is what stays.
+    r"""`tfx_extras.optimizers.ConditionalGradient`, with learning rate $1 - \eta$.
 
     $$ w_t = \eta\, w_{t-1} - (1 - \eta) \lambda\, d_t $$
 
-    The learning rate of the native class is $1 - \eta$. A sparse gradient moves the
-    rows that it names.
+    The learning rate of the native class is $1 - \eta$. With a sparse gradient, only
+    the rows that occur in it change.
 
     Differs from TensorFlow Addons: a schedule of the learning rate works, and
     `ord="nuclear"` takes tensors of any rank.
 
     Args:
-        learning_rate: $\eta$, in [0, 1]: a number, a schedule, or a callable.
-        lambda_: $\lambda$, in (0, inf), the radius of the ball of weights.
+        learning_rate: $\eta$, in [0, 1]: a number, a schedule, or a function without
+            arguments that returns it.
+        lambda_: $\lambda$, in (0, inf): the radius of the ball to which the weights are
+            constrained.
         epsilon: Added to the norm, in (0, inf).
         ord: `"fro"`, the Frobenius norm, or `"nuclear"`.
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
@@ -76,7 +79,7 @@ class ConditionalGradient(Optimizer, optimizers.ConditionalGradient):
         try:
             return super().update(gradient, variable, coefficients, slots)
         finally:
-            self.radius = None  # it may be a tensor of a graph
+            self.radius = None  # it may be a tensor of a traced graph
 
     def adjusted(self, learning_rate, step):
         return 1 - super().adjusted(learning_rate, step)

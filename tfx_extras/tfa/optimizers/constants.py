@@ -1,4 +1,4 @@
-"""The base of all optimizers."""
+"""The base class of all optimizers."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The cyclical learning rates."""
+"""Cyclical learning rates."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tfx_extras.tfa._register import register
 
 @register
 class CyclicalLearningRate(LearningRateSchedule):
-    r"""`tfx_extras.schedules.cyclical` with a function as its scale.
+    r"""`tfx_extras.schedules.cyclical`, with a scale function.
 
     $$
     \eta(t) = L + (H - L)\, \max(0, 1 - x)\, f
@@ -29,21 +29,21 @@ class CyclicalLearningRate(LearningRateSchedule):
     x = \left| \frac{t}{S} - 2 c + 1 \right|
     $$
 
-    The factor $f$ is the scale of the cycle $c$, or of the update $t$.
+    The factor $f$ is the value of `scale_fn` at the cycle $c$ or at the step $t$.
 
-    Differs from TensorFlow Addons in that rates may be whole numbers, the scale sees
-    floats also where steps are integers, an unknown mode is refused, and the name and
-    the function are saved.
+    Differs from TensorFlow Addons: learning rates may be integers, `scale_fn` gets
+    floats even if steps are integers, an unknown mode is an error, and the name and the
+    function are saved.
 
     Args:
-        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
-        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf).
-        scale_fn: A function of a tensor of floats. With a saved model it is loaded if
-            it is registered by `keras.saving.register_keras_serializable` or among
-            the `custom_objects`; a lambda, with `safe_mode=False` only.
+        initial_learning_rate: $L$, in [0, inf): a number, or a tensor that holds one.
+        maximal_learning_rate: $H$, in [0, inf): a number, or a tensor that holds one.
+        step_size: $S$, half the length of a cycle, in steps, in (0, inf).
+        scale_fn: A function of a tensor of floats. To load it with a saved model,
+            register it by `keras.saving.register_keras_serializable` or pass it in
+            `custom_objects`. A lambda needs `safe_mode=False`.
         scale_mode: `"cycle"` or `"iterations"`.
-        name: A name, which has no effect.
+        name: Has no effect.
 
     Raises:
         ValueError: If an argument is outside its interval, or the mode is unknown.
@@ -77,7 +77,7 @@ class CyclicalLearningRate(LearningRateSchedule):
             "maximal_learning_rate", maximal_learning_rate, "[0, inf)"
         )
         self.step_size = _number("step_size", step_size, "(0, inf)")
-        if not callable(scale_fn) and scale_fn not in SCALES:  # those of the others
+        if not callable(scale_fn) and scale_fn not in SCALES:  # of subclasses
             raise ValueError(
                 "Argument `scale_fn` must be a function. "
                 f"Received: scale_fn={scale_fn!r}"
@@ -104,7 +104,7 @@ class CyclicalLearningRate(LearningRateSchedule):
     @classmethod
     def from_config(cls, config):
         config = {name: loaded(value) for name, value in config.items()}
-        # In `.h5` files a function is its registered name alone.
+        # `.h5` files hold only the registered name of a function.
         if isinstance(config.get("scale_fn"), str):
             name = config["scale_fn"]
             config["scale_fn"] = keras.saving.get_registered_object(name) or name
@@ -113,14 +113,14 @@ class CyclicalLearningRate(LearningRateSchedule):
 
 @register
 class TriangularCyclicalLearningRate(CyclicalLearningRate):
-    r"""`CyclicalLearningRate` with $f = 1$.
+    """Triangular `CyclicalLearningRate`, with $f = 1$.
 
     Args:
-        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
-        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf).
-        scale_mode: `"cycle"` or `"iterations"`, which are the same here.
-        name: A name, which has no effect.
+        initial_learning_rate: $L$, in [0, inf): a number, or a tensor that holds one.
+        maximal_learning_rate: $H$, in [0, inf): a number, or a tensor that holds one.
+        step_size: $S$, half the length of a cycle, in steps, in (0, inf).
+        scale_mode: `"cycle"` or `"iterations"`, with the same result.
+        name: Has no effect.
 
     Raises:
         ValueError: If an argument is outside its interval, or the mode is unknown.
@@ -155,14 +155,15 @@ class TriangularCyclicalLearningRate(CyclicalLearningRate):
 
 @register
 class Triangular2CyclicalLearningRate(CyclicalLearningRate):
-    r"""`CyclicalLearningRate` with $f(a) = 2^{1 - a}$.
+    """Triangular2 `CyclicalLearningRate`, with $f(a) = 2^{1 - a}$.
 
     Args:
-        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
-        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf).
-        scale_mode: Whether $a$ is the `"cycle"` $c$, or of the `"iterations"` $t$.
-        name: A name, which has no effect.
+        initial_learning_rate: $L$, in [0, inf): a number, or a tensor that holds one.
+        maximal_learning_rate: $H$, in [0, inf): a number, or a tensor that holds one.
+        step_size: $S$, half the length of a cycle, in steps, in (0, inf).
+        scale_mode: Whether $a$ is the cycle $c$ (`"cycle"`) or the step $t$
+            (`"iterations"`).
+        name: Has no effect.
 
     Raises:
         ValueError: If an argument is outside its interval, or the mode is unknown.
@@ -197,15 +198,16 @@ class Triangular2CyclicalLearningRate(CyclicalLearningRate):
 
 @register
 class ExponentialCyclicalLearningRate(CyclicalLearningRate):
-    r"""`CyclicalLearningRate` with $f(a) = \gamma^a$.
+    r"""Exponential `CyclicalLearningRate`, with $f(a) = \gamma^a$.
 
     Args:
-        initial_learning_rate: $L$, a number or tensor of one in [0, inf).
-        maximal_learning_rate: $H$, a number or tensor of one in [0, inf).
-        step_size: $S$, half a cycle, in updates, in (0, inf).
-        scale_mode: Whether $a$ is the `"cycle"` $c$, or of the `"iterations"` $t$.
+        initial_learning_rate: $L$, in [0, inf): a number, or a tensor that holds one.
+        maximal_learning_rate: $H$, in [0, inf): a number, or a tensor that holds one.
+        step_size: $S$, half the length of a cycle, in steps, in (0, inf).
+        scale_mode: Whether $a$ is the cycle $c$ (`"cycle"`) or the step $t$
+            (`"iterations"`).
         gamma: $\gamma$, in (0, 1].
-        name: A name, which has no effect.
+        name: Has no effect.
 
     Raises:
         ValueError: If an argument is outside its interval, or the mode is unknown.
@@ -241,7 +243,7 @@ class ExponentialCyclicalLearningRate(CyclicalLearningRate):
 
 
 def _number(name: str, value: Any, interval: str) -> float:
-    """Returns a number or tensor of one as a `float`, if it lies in `interval`."""
+    """Returns a number, or that of a tensor, as a `float` if it lies in `interval`."""
     if callable(value) or isinstance(value, str):
         raise ValueError(
             f"Argument `{name}` must be a number. Received: {name}={value!r}"

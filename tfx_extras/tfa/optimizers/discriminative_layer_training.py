@@ -1,4 +1,4 @@
-"""Other optimizers for other layers."""
+"""Different optimizers for different layers."""
 
 import re
 import warnings
@@ -21,29 +21,30 @@ PAIRS, SPECS = "optimizers_and_layers", "optimizer_specs"
 
 @register
 class MultiOptimizer(Callers, optimizers.ParameterGroups):
-    """Trains each layer by the optimizer that it is paired with.
+    """Multi-optimizer: trains each layer with the optimizer that it is paired with.
 
-    `learning_rate` is that of the first optimizer; setting it scales those of all.
+    `learning_rate` is the learning rate of the first optimizer. Setting it scales the
+    learning rates of all optimizers. The native successor is
+    `tfx_extras.optimizers.ParameterGroups`, which finds variables by their paths.
 
-    Differs from TensorFlow Addons: variables are those of the layers, and not all of
-    the same name; one of two optimizers is an error, where both would move it; and one
-    without an optimizer, which stays as it is, is named in a warning. The state of all
-    optimizers is saved. `tfx_extras.optimizers.ParameterGroups` finds variables by
-    their paths.
+    Differs from TensorFlow Addons: an optimizer trains the variables of its layers, not
+    all variables of the same name. A variable with two optimizers is an error instead
+    of being updated by both. A variable without an optimizer does not change, and a
+    warning names it. The state of all optimizers is saved.
 
     Args:
         optimizers_and_layers: Pairs of an optimizer and a layer, a list of layers or a
             model. Layers may be built later.
-        optimizer_specs: In place of them, dictionaries with the key `"optimizer"` and
-            `"weights"`, variables, their paths or their places among all, as
-            configurations have them.
+        optimizer_specs: Instead of pairs, dictionaries with the keys `"optimizer"` and
+            `"weights"`, as in configurations. Weights are variables, their paths, or
+            their indices among all trainable variables.
         name: Name of the optimizer.
-        **kwargs: None: clipping belongs to the optimizers.
+        **kwargs: Not accepted. Set `clipnorm` and the like on the optimizers.
 
     Raises:
-        TypeError: If `optimizers_and_layers` has something else than such pairs.
-        ValueError: If both or none are given; or, when built, a variable has two
-            optimizers.
+        TypeError: If an entry of `optimizers_and_layers` is not such a pair.
+        ValueError: If both or none of the first two arguments are given. When it is
+            built, if a variable has two optimizers.
 
     Example:
         >>> model = keras.Sequential([
@@ -65,12 +66,12 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
         **kwargs: Any,
     ):
         if kwargs:
-            raise TypeError(f"Clipping belongs to the optimizers. Received: {kwargs}")
+            raise TypeError(f"Set clipping on the optimizers. Received: {kwargs}")
         given = [optimizers_and_layers, optimizer_specs]
         if sum(x is not None for x in given) != 1:
             raise ValueError(
-                "One of the arguments `optimizers_and_layers` and `optimizer_specs` "
-                f"must be given. Received: {given}"
+                "Exactly one of the arguments `optimizers_and_layers` and "
+                f"`optimizer_specs` must be given. Received: {given}"
             )
         if optimizer_specs is None:
             pairs = [
@@ -81,20 +82,20 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
             pairs = [(spec["optimizer"], spec["weights"]) for spec in optimizer_specs]
         argument = PAIRS if optimizer_specs is None else SPECS
         pairs = [(named(o, argument), of) for o, of in pairs]
-        # Of what, is known when it is built: layers may be built later.
+        # The variables are known only in `build`, since layers may be built later.
         rules = {
             str(number): {"optimizer": optimizer, "variables": []}
             for number, (optimizer, _) in enumerate(pairs)
         }
         super().__init__(pairs[0][0], rules, name)
-        # A function: layers that were an attribute would be saved once more.
+        # A function, because layers in an attribute would be saved a second time.
         self._pairs = lambda: [(optimizer, _items(of)) for optimizer, of in pairs]
 
     @property
     def optimizer_specs(self) -> list[dict[str, Any]]:
-        """Dictionaries of an optimizer and the paths of its variables.
+        """Dictionaries with an optimizer and the paths of its variables.
 
-        Where variables share a path, they are known by their places among all.
+        If variables share a path, their indices are given instead.
         """
         known = self._trainable_variables
         is_ambiguous = len({path_of(v) for v in known}) < len(known)
@@ -111,7 +112,7 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
             for optimizer, items in self._pairs()
         ]
 
-    def build_inner(self, variables):
+    def _build_inner(self, variables):
         paths = [path_of(variable) for variable in variables]
         found = [
             self._optimizers_of(place, variable, path)
@@ -126,22 +127,22 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
         self._idle = frozenset(i for i, of_one in enumerate(found) if not of_one)
         if self._idle:
             warnings.warn(
-                "MultiOptimizer has no optimizer for these variables, which stay as "
-                f"they are: {[paths[i] for i in sorted(self._idle)]}",
+                "MultiOptimizer has no optimizer for these variables, so they will "
+                f"not be trained: {[paths[i] for i in sorted(self._idle)]}",
                 stacklevel=2,
             )
         groups = {}
         for number, optimizer in enumerate(self._all()):
-            of_none = [self.inner_optimizer]  # which is given no gradient of theirs
+            of_none = [self.inner_optimizer]  # it gets no gradients of idle variables
             pairs = zip(variables, found, strict=True)
             own = [v for v, of_one in pairs if (of_one or of_none) == [optimizer]]
             if own:
                 groups[str(number)] = {"optimizer": optimizer, "variables": own}
         self._rules = Rules(groups)
-        super().build_inner(variables)
+        super()._build_inner(variables)
 
     def _optimizers_of(self, place, variable, path) -> list:
-        """The optimizers of a variable, each once."""
+        """The optimizers of a variable, without duplicates."""
 
         def chosen(is_same):
             pairs = [(o, any(map(is_same, items))) for o, items in self._pairs()]
@@ -152,21 +153,21 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
                 return item == (place if isinstance(item, int) else path)
             return self._var_key(item) == self._var_key(variable)
 
-        def is_part(item):  # a model that is loaded may add its own name, or not
+        def is_part(item):  # a loaded model may add its own name to paths, or not
             return isinstance(item, str) and (
                 path.endswith(f"/{item}") or item.endswith(f"/{path}")
             )
 
         return chosen(is_it) or chosen(is_part)
 
-    def apply_inner(self, grads, variables):
+    def _apply_inner(self, grads, variables):
         pairs = [
             (g, v)
             for g, v in zip(grads, variables, strict=True)
             if self._get_variable_index(v) not in self._idle
         ]
         if pairs:
-            super().apply_inner(*map(list, zip(*pairs, strict=True)))
+            super()._apply_inner(*map(list, zip(*pairs, strict=True)))
 
     def get_config(self):
         specs = [
@@ -186,7 +187,7 @@ class MultiOptimizer(Callers, optimizers.ParameterGroups):
 
 
 def _required_pairs(pairs: Any) -> list:
-    """Returns pairs of an optimizer and layers, or raises if they are none."""
+    """Returns `pairs` if each is an optimizer and layers, else raises."""
     if not pairs:
         raise ValueError(f"Argument `{PAIRS}` must not be empty. Received: {PAIRS}=[]")
     for i, pair in enumerate(pairs):
@@ -198,12 +199,12 @@ def _required_pairs(pairs: Any) -> list:
                 f"Received: {PAIRS}[{i}]={pair!r}"
             )
         for item in keras.tree.flatten([pair[1]]):
-            # A variable is taken too.
+            # Variables are accepted too.
             if not (isinstance(item, keras.layers.Layer) or hasattr(item, "shape")):
                 raise TypeError(
                     f"Argument `{PAIRS}` must pair each optimizer with a layer, a list "
-                    "of layers or a model: `model.get_layer(name)` finds one by its "
-                    f"name, and `model.layers[i]` by its place. "
+                    "of layers or a model. Get a layer by `model.get_layer(name)` or "
+                    f"`model.layers[i]`. "
                     f"Received: {PAIRS}[{i}][1]={pair[1]!r}"
                 )
     return pairs
@@ -219,7 +220,7 @@ def _require_specs(specs: list) -> None:
 
 
 def _items(of: Any) -> list:
-    """The variables of layers, or the variables, paths or places given for them."""
+    """The variables of layers, or the variables, paths or indices given instead."""
     items = []
     for item in keras.tree.flatten(of):
         if isinstance(item, str):

@@ -13,7 +13,7 @@ from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 
 class _OldName(Optimizer):
-    """Takes the weight decay by the name that it had before."""
+    """Accepts the weight decay by its old name."""
 
     def __init__(self, weight_decay_rate: Any = None, **kwargs: Any):
         if weight_decay_rate is not None:
@@ -23,25 +23,30 @@ class _OldName(Optimizer):
 
 @register
 class LAMB(_OldName, optimizers.LAMB):
-    r"""`tfx_extras.optimizers.LAMB`, by the names that TensorFlow Addons has.
+    r"""`tfx_extras.optimizers.LAMB`, with the argument names of TensorFlow Addons.
 
-    A sparse gradient moves the whole variable, as the dense one does.
+    A sparse gradient changes the whole variable, as the dense one does.
 
-    Differs from TensorFlow Addons: expressions are searched in the `path` of a
-    variable, and an empty list for `exclude_from_layer_adaptation` excludes nothing.
+    Differs from TensorFlow Addons: regular expressions are matched against the `path`
+    of a variable, and an empty list for `exclude_from_layer_adaptation` excludes
+    nothing.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
-        beta_1: Decay of the momentum, in [0, 1).
-        beta_2: Decay of the variance, in [0, 1).
-        epsilon: Added to the root of the variance, in [0, inf).
-        weight_decay: In [0, inf), or a schedule; inside of the trust ratio.
-        exclude_from_weight_decay: Regular expressions. A variable in whose `path` one
-            of them is found does not decay.
-        exclude_from_layer_adaptation: Such expressions, of variables with a trust
-            ratio of 1; `None` is those of `exclude_from_weight_decay`.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: Decay rate of the first moment, in [0, 1).
+        beta_2: Decay rate of the second moment, in [0, 1).
+        epsilon: Added to the root of the second moment, in [0, inf).
+        weight_decay: In [0, inf), or a schedule. It is part of the step that the trust
+            ratio scales.
+        exclude_from_weight_decay: Regular expressions. Variables whose `path` matches
+            one of them are excluded from weight decay.
+        exclude_from_layer_adaptation: Regular expressions. Variables whose `path`
+            matches one of them have a trust ratio of 1; `None` means those of
+            `exclude_from_weight_decay`.
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
@@ -94,7 +99,7 @@ class LAMB(_OldName, optimizers.LAMB):
             name=name,
             **kwargs,
         )
-        if unadapted == exclude_from_weight_decay:  # one list, of which one warning
+        if unadapted == exclude_from_weight_decay:  # one list, so one warning
             self.called = dict.fromkeys(self.called, "exclude_from_weight_decay")
 
     @property

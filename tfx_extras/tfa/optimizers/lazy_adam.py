@@ -13,19 +13,22 @@ from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 @register
 class LazyAdam(Optimizer, optimizers.LazyAdam):
-    r"""Adam, which of a sparse gradient moves only the rows that it names.
+    r"""Lazy Adam: Adam that updates only the rows that occur in a sparse gradient.
 
-    A sparse gradient moves the rows that it names, of weights and slots. Differs from
-    TensorFlow Addons in that `amsgrad` holds for them too.
+    With a sparse gradient, only the rows that occur in it change, in the weights and in
+    the moments. The native successor is `tfx_extras.optimizers.LazyAdam`. Differs from
+    TensorFlow Addons: `amsgrad` also applies to sparse gradients.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
-        beta_1: Decay of the momentum, in [0, 1).
-        beta_2: Decay of the variance, in [0, 1).
-        epsilon: Added to the root of the variance, in (0, inf).
-        amsgrad: Whether the denominator may only grow.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: Decay rate of the first moment, in [0, 1).
+        beta_2: Decay rate of the second moment, in [0, 1).
+        epsilon: Added to the root of the second moment, in (0, inf).
+        amsgrad: Whether to use AMSGrad, in which the denominator never decreases.
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
@@ -40,7 +43,7 @@ class LazyAdam(Optimizer, optimizers.LazyAdam):
     Reference: Kingma and Ba, 2014. https://arxiv.org/abs/1412.6980
     """
 
-    keeps_weights = False  # The native class sees to it.
+    keeps_weights = False  # The native class does it.
     kept_slots = ()
     beta_1: Any = Hyper("[0, 1)")
     beta_2: Any = Hyper("[0, 1)")

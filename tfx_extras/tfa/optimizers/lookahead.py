@@ -13,18 +13,19 @@ from tfx_extras.tfa.optimizers._wrapper import Wrapper
 
 @register
 class Lookahead(Wrapper, optimizers.Lookahead):
-    r"""`tfx_extras.optimizers.Lookahead`.
+    r"""`tfx_extras.optimizers.Lookahead`, around another optimizer.
 
-    Differs from TensorFlow Addons: the clipping of the optimizer within holds, and
-    sparse gradients work with every optimizer.
+    Differs from TensorFlow Addons: the inner optimizer clips gradients as configured,
+    and sparse gradients work with every optimizer.
 
     Args:
-        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+        optimizer: An optimizer, or the name of one in `keras.optimizers` or
             `tfx_extras.optimizers`.
-        sync_period: $k$, in updates, a whole number in [1, inf).
+        sync_period: $k$, in steps, a whole number in [1, inf).
         slow_step_size: $\alpha$, in [0, 1].
         name: Name of the optimizer.
-        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, which are set on
+            `optimizer`.
 
     Raises:
         ValueError: If an argument is outside its interval.

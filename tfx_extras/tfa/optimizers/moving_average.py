@@ -16,21 +16,22 @@ from tfx_extras.tfa.optimizers.average_wrapper import AveragedOptimizerWrapper
 
 @register
 class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
-    r"""`tfx_extras.optimizers.MovingAverage`, by the names that TensorFlow Addons has.
+    """`tfx_extras.optimizers.MovingAverage` (EMA), with the names of TensorFlow Addons.
 
-    Differs from TensorFlow Addons: `swap_weights` loses no digits, and needs no scope
-    of a strategy; the clipping of the optimizer within holds.
+    Differs from TensorFlow Addons: `swap_weights` is exact and needs no strategy scope,
+    and the inner optimizer clips gradients as configured.
 
     Args:
-        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+        optimizer: An optimizer, or the name of one in `keras.optimizers` or
             `tfx_extras.optimizers`.
-        average_decay: In [0, 1).
-        num_updates: $n$, a whole number in [0, inf), which makes the decay at most
-            $(1 + n) / (10 + n)$. What a variable holds is read here, once.
-        start_step: The number of updates before which the average is the weights.
-        dynamic_decay: Whether the decay grows to `average_decay`.
+        average_decay: The decay rate of the average, in [0, 1).
+        num_updates: $n$, a whole number in [0, inf), which limits the decay rate to
+            $(1 + n) / (10 + n)$. A variable is read once, in the constructor.
+        start_step: The number of steps during which the average equals the weights.
+        dynamic_decay: Whether the decay rate grows gradually to `average_decay`.
         name: Name of the optimizer.
-        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, which are set on
+            `optimizer`.
 
     Raises:
         ValueError: If an argument is outside its interval.
@@ -78,7 +79,7 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
 
     @property
     def decay(self) -> float:
-        """The decay that updates have."""
+        """The decay rate that steps use."""
         decay, n = self.average_decay, self.num_updates
         return decay if n is None else min(decay, (1 + n) / (10 + n))
 
@@ -88,19 +89,19 @@ class MovingAverage(AveragedOptimizerWrapper, optimizers.MovingAverage):
 
     @property
     def has_shadow_copy(self) -> bool:
-        """Whether `swap_weights` has what it needs: since the optimizer was built."""
+        """Whether `swap_weights` can be called, which needs a built optimizer."""
         return self.built
 
     def shadow_copy(self, model_weights) -> None:
-        """Builds the optimizer, of which the averages are a part.
+        """Builds the optimizer, including the averages.
 
         Args:
-            model_weights: The variables that it trains.
+            model_weights: The variables of the model.
         """
         self.build([variable for variable in model_weights if variable.trainable])
 
     def swap_weights(self) -> None:
-        """Exchanges weights and averages; call it again before training goes on."""
+        """Swaps weights and averages. Call it again before training continues."""
         self.swap()
 
     def get_config(self):

@@ -14,23 +14,25 @@ from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 @register
 class NovoGrad(Optimizer, optimizers.NovoGrad):
-    r"""`tfx_extras.optimizers.NovoGrad`, with the learning rate inside of the momentum.
+    r"""`tfx_extras.optimizers.NovoGrad`, with the learning rate inside the momentum.
 
     $$ m_t = \beta_1 m_{t-1} + \eta\, \hat g_t, \quad w_t = w_{t-1} - m_t $$
 
-    While the learning rate $\eta$ falls, steps are so those of the rate that was; the
-    native class has the paper's.
+    If the learning rate $\eta$ decays, the momentum therefore still contains earlier,
+    larger learning rates. The native class follows the paper by default.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
-        beta_1: Decay of the momentum, in [0, 1).
-        beta_2: Decay of the squared norm, in [0, 1).
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: Decay rate of the momentum, in [0, 1).
+        beta_2: Decay rate of the second moment (the squared gradient norm), in [0, 1).
         epsilon: Added to the norm, in (0, inf).
-        weight_decay: In [0, inf), or a schedule; it enters the momentum.
-        grad_averaging: Whether the momentum is an average, not a sum.
-        amsgrad: Whether the denominator may only grow.
+        weight_decay: In [0, inf), or a schedule. It is part of the momentum.
+        grad_averaging: Whether the momentum is an average instead of a sum.
+        amsgrad: Whether to use AMSGrad, in which the denominator never decreases.
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.

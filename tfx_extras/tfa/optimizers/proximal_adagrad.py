@@ -11,17 +11,20 @@ from tfx_extras.tfa.optimizers._base import Optimizer
 
 @register
 class ProximalAdagrad(Optimizer, optimizers.ProximalAdagrad):
-    r"""`tfx_extras.optimizers.ProximalAdagrad`.
+    r"""`tfx_extras.optimizers.ProximalAdagrad`, Adagrad with L1 and L2 regularization.
 
-    A sparse gradient moves the rows that it names, of weights and slots.
+    With a sparse gradient, only the rows that occur in it change, in the weights and in
+    the accumulator.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
-        initial_accumulator_value: The accumulator at first, in (0, inf).
-        l1_regularization_strength: $l_1$, in [0, inf). It makes weights exactly 0.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        initial_accumulator_value: The initial value of the accumulator, in (0, inf).
+        l1_regularization_strength: $l_1$, in [0, inf). It makes some weights exactly 0.
         l2_regularization_strength: $l_2$, in [0, inf).
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.

@@ -15,30 +15,32 @@ from tfx_extras.tfa.optimizers._warmup import warmed_up
 
 @register
 class RectifiedAdam(Optimizer, optimizers.RAdam):
-    r"""`tfx_extras.optimizers.RAdam`, with a warm-up of its own.
+    r"""`tfx_extras.optimizers.RAdam` (rectified Adam), with a built-in warm-up.
 
     $$ \eta_t = \eta\, t / W \text{ for } t \le W, \text{ then linear from } \eta
         \text{ to } \eta_T \text{ for } t = T $$
 
-    Here $T$ is `total_steps`, $W$ is $T$ times `warmup_proportion`, and $\eta_T$
-    `min_lr`. `tfx_extras.schedules` has more of the kind.
+    $T$ is `total_steps`, $W$ is $T$ times `warmup_proportion`, and $\eta_T$ is
+    `min_lr`. For other warm-ups, see `tfx_extras.schedules`.
 
-    A sparse gradient moves the rows of the weights that it names; the momentum and
-    the variance of all rows decay.
+    With a sparse gradient, only the rows that occur in it change in the weights. Both
+    moments of all rows decay.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
-        beta_1: Decay of the momentum, in [0, 1).
-        beta_2: Decay of the variance, in [0, 1).
-        epsilon: Added to the root of the variance, in (0, inf).
-        weight_decay: In [0, inf), or a schedule; times the learning rate.
-        amsgrad: Whether the denominator may only grow.
-        sma_threshold: Least $\rho_t$ for which steps are rectified, in [4, inf).
-        total_steps: $T$, a whole number; 0 for no warm-up.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: Decay rate of the first moment, in [0, 1).
+        beta_2: Decay rate of the second moment, in [0, 1).
+        epsilon: Added to the root of the second moment, in (0, inf).
+        weight_decay: In [0, inf), or a schedule. It is multiplied by the learning rate.
+        amsgrad: Whether to use AMSGrad, in which the denominator never decreases.
+        sma_threshold: The minimum $\rho_t$ for which steps are rectified, in [4, inf).
+        total_steps: $T$, the number of steps, a whole number; 0 means no warm-up.
         warmup_proportion: $W / T$, in [0, 1].
         min_lr: $\eta_T$, in [0, inf).
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.

@@ -12,19 +12,21 @@ from tfx_extras.tfa.optimizers.average_wrapper import AveragedOptimizerWrapper
 
 @register
 class SWA(AveragedOptimizerWrapper, optimizers.SWA):
-    """`tfx_extras.optimizers.SWA`, which counts updates from 0.
+    """`tfx_extras.optimizers.SWA` (stochastic weight averaging), counting steps from 0.
 
-    Differs from TensorFlow Addons: `assign_average_vars` before the first snapshot is
-    an error, and does not set weights to 0; `float64` works.
+    Differs from TensorFlow Addons: calling `assign_average_vars` before the first
+    snapshot is an error instead of setting the weights to 0, and `float64` works.
 
     Args:
-        optimizer: An optimizer, or the name of one of `keras.optimizers` or
+        optimizer: An optimizer, or the name of one in `keras.optimizers` or
             `tfx_extras.optimizers`.
-        start_averaging: The update, counted from 0, after which the first snapshot is
-            taken: a whole number in [0, inf). 0 takes the weights after the first.
-        average_period: The number of updates between two: a whole number in [1, inf).
+        start_averaging: The step, counted from 0, after which the first snapshot is
+            taken, a whole number in [0, inf). 0 takes the weights after the first step.
+        average_period: The number of steps between two snapshots, a whole number in [1,
+            inf).
         name: Name of the optimizer.
-        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, of `optimizer`.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, which are set on
+            `optimizer`.
 
     Raises:
         ValueError: If an argument is outside its interval.
@@ -35,7 +37,7 @@ class SWA(AveragedOptimizerWrapper, optimizers.SWA):
         ...     keras.optimizers.SGD(0.1), average_period=1)
         >>> for _ in range(2):
         ...     optimizer.apply([2 * w], [w])
-        >>> optimizer.assign_average_vars([w])  # that of 0.8 and 0.64
+        >>> optimizer.assign_average_vars([w])  # the mean of 0.8 and 0.64
         >>> print(w.numpy().round(4))
         [ 0.72 -1.44]
 

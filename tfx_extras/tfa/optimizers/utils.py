@@ -1,4 +1,4 @@
-"""Averaged weights and their statistics, and the names of variables."""
+"""Statistics for averaged weights, and names of variables."""
 
 import inspect
 import re
@@ -12,16 +12,17 @@ from tfx_extras.optimizers._paths import path_of
 
 
 def fit_bn(model: keras.Model, *args: Any, **kwargs: Any) -> None:
-    """Replaces the statistics of batch normalization by those of data.
+    """Recomputes the statistics of batch normalization from data.
 
-    It is `tfx_extras.optimizers.update_batch_norm`: exact means over the data, where
-    those of TensorFlow Addons moved from 0 and 1 towards them.
+    It calls `tfx_extras.optimizers.update_batch_norm`, the native successor. Differs
+    from TensorFlow Addons: the statistics are exact means over the data, not moving
+    averages that start at 0 and 1.
 
     Args:
         model: A built model.
         *args: As for `model.fit`.
-        **kwargs: As for `model.fit`. `y`, `epochs`, `verbose` and the like, which
-            have no part in the statistics, may be given.
+        **kwargs: As for `model.fit`. Arguments that do not affect the statistics, such
+            as `y`, `epochs` and `verbose`, are accepted.
 
     Raises:
         ValueError: If there is no data.
@@ -38,14 +39,14 @@ def get_variable_name(variable) -> str:
 
 
 def is_variable_matched_by_regexes(variable, regexes: list[str]) -> bool:
-    """Whether one of the regular expressions is found in the path of a variable."""
+    """Whether one of the regular expressions matches the path of a variable."""
     return is_found(regexes or (), path_of(variable))
 
 
 def is_found(regexes: Iterable[str], path: str) -> bool:
-    """Whether one of the regular expressions is found in a path.
+    """Whether one of the regular expressions matches a path.
 
-    In Keras 2 the name of a variable ended in `:0`, and so may an expression.
+    In Keras 2, the name of a variable ended in `:0`, so an expression may too.
     """
     path = re.sub(r":\d+$", "", path)
     return any(re.search(r, path) or re.search(r, f"{path}:0") for r in regexes)

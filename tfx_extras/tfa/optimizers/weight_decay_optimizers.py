@@ -1,4 +1,4 @@
-"""Decoupled weight decay, before the step of any optimizer."""
+"""Decoupled weight decay before the step of any optimizer."""
 
 import inspect
 import re
@@ -28,20 +28,22 @@ from tfx_extras.tfa.optimizers.utils import is_found
 
 
 class DecoupledWeightDecayExtension(Optimizer):
-    r"""What comes before an optimizer, to let weights decay before each of its steps.
+    r"""Decoupled weight decay extension: decays the weights before each optimizer step.
 
     $$ w \leftarrow w - \lambda w $$
 
-    The learning rate has no part in it. Where it follows a schedule, let $\lambda$
-    follow one too.
+    Inherit from it and from an optimizer, in this order. The decay is not multiplied by
+    the learning rate. If the learning rate follows a schedule, pass a schedule as
+    `weight_decay` too. The native successor is the argument `weight_decay` of each
+    optimizer in `keras.optimizers`, which is multiplied by the learning rate.
 
-    A sparse gradient lets the rows decay that it names.
+    With a sparse gradient, only the rows that occur in it decay.
 
     Args:
-        weight_decay: $\lambda$, in [0, inf), a schedule, or a callable without
-            arguments.
-        exclude_from_weight_decay: Regular expressions. A variable in whose `path` one
-            of them is found does not decay.
+        weight_decay: $\lambda$, in [0, inf): a number, a schedule, or a function
+            without arguments that returns it.
+        exclude_from_weight_decay: Regular expressions. Variables whose `path` matches
+            one of them are excluded from weight decay.
         **kwargs: Arguments of the optimizer, `lr` and `decay`.
 
     Raises:
@@ -63,9 +65,9 @@ class DecoupledWeightDecayExtension(Optimizer):
 
     weight_decay: Any = Hyper("[0, inf)", is_live=True)
     decides_when_built = False
-    takes_rows = True  # of a sparse gradient: only these decay
-    decays_itself = True  # also by what `ParameterGroups` has for a variable
-    own_rates: Any = None
+    takes_rows = True  # only the rows of a sparse gradient decay
+    decays_itself = True  # and applies the decay that `ParameterGroups` sets
+    _own_rates: Any = None
 
     @typechecked
     def __init__(
@@ -84,17 +86,19 @@ class DecoupledWeightDecayExtension(Optimizer):
     def build(self, variables):
         if self.built or not variables:
             return
-        self.saved_paths = tuple(paths_of(variables, self.saved_paths))
+        self._saved_paths = tuple(paths_of(variables, self._saved_paths))
         super().build(variables)
-        self.matches("weight_decay_exclude")  # which says what is lost
+        # Warns of expressions that match no variable.
+        self._matches("weight_decay_exclude")
 
     def apply_gradients(self, grads_and_vars, name=None, decay_var_list=None):
-        """Applies gradients, given as pairs with their variables.
+        """Applies gradients that are given in pairs with their variables.
 
         Args:
             grads_and_vars: Pairs of a gradient and a variable.
-            name: Without meaning: there is no graph to name a part of.
-            decay_var_list: The variables that decay; `None`: all but those excluded.
+            name: Has no effect, because there is no graph.
+            decay_var_list: The variables that decay; `None` means all that are not
+                excluded.
         """
         self._noted.decaying = (
             decay_var_list if decay_var_list is None else list(decay_var_list)
@@ -114,14 +118,15 @@ class DecoupledWeightDecayExtension(Optimizer):
         decay_var_list=None,
         tape=None,
     ):
-        """Computes the gradients of a loss, and applies them; on TensorFlow.
+        """Computes the gradients of a loss and applies them. Only on TensorFlow.
 
         Args:
-            loss: A function without arguments, or with `tape` a tensor.
+            loss: A function without arguments, or a tensor if `tape` is given.
             var_list: Variables, or a function that returns them.
             grad_loss: Gradient with respect to the loss, 1 by default.
-            name: Without meaning: there is no graph to name a part of.
-            decay_var_list: The variables that decay; `None`: all but those excluded.
+            name: Has no effect, because there is no graph.
+            decay_var_list: The variables that decay; `None` means all that are not
+                excluded.
             tape: The `tf.GradientTape` on which the loss was computed.
         """
         pairs = backend.gradients_of(loss, var_list, grad_loss, tape)
@@ -139,21 +144,21 @@ class DecoupledWeightDecayExtension(Optimizer):
             store(decayed, variable, residual)
         super().update_step(gradient, variable, learning_rate)
 
-    def now(self, learning_rate, dtype):
-        # A formula of ours has a decay of its own.
-        return super().now(learning_rate, dtype)._replace(weight_decay=0.0)
+    def _now(self, learning_rate, dtype):
+        # Formulas of this package would apply the decay again.
+        return super()._now(learning_rate, dtype)._replace(weight_decay=0.0)
 
-    def now_of(self, now, index, dtype):
-        return super().now_of(now, index, dtype)._replace(weight_decay=0.0)
+    def _now_of(self, now, index, dtype):
+        return super()._now_of(now, index, dtype)._replace(weight_decay=0.0)
 
     def _decay_of(self, index, dtype) -> Any:
-        own = self.own_rates[index].weight_decay if self.own_rates else AS_IT_IS
+        own = self._own_rates[index].weight_decay if self._own_rates else AS_IT_IS
         if own is AS_IT_IS:
             return self.current("weight_decay", dtype)
         return ops.cast(own(self.iterations) if callable(own) else own or 0.0, dtype)
 
     def _apply_weight_decay(self, variables):
-        pass  # Keras's own is times the learning rate
+        pass  # Keras multiplies it by the learning rate
 
     def _decays_now(self, index) -> bool:
         chosen = self._noted.decaying
@@ -161,7 +166,7 @@ class DecoupledWeightDecayExtension(Optimizer):
             return index in map(self.index_of, chosen)
         if index in map(self.index_of, self._noted.excluded):
             return False
-        return not is_found(self.weight_decay_exclude, self.saved_paths[index])
+        return not is_found(self.weight_decay_exclude, self._saved_paths[index])
 
     def _exclude(self, var_list, var_names):
         self._noted.excluded += var_list or ()
@@ -171,29 +176,31 @@ class DecoupledWeightDecayExtension(Optimizer):
         ]
 
     def get_config(self):
-        # A variable is known by what it is, and to what is loaded by its path.
+        # Variables are excluded by identity. A loaded optimizer knows only their paths.
         paths = [f"^{re.escape(path_of(v))}$" for v in self._noted.excluded]
         excluded = [*self.weight_decay_exclude, *paths]
         config = super().get_config() | {"exclude_from_weight_decay": excluded}
-        if self.built and excluded:  # what they match, when paths are others
-            config["paths"] = list(self.saved_paths)
+        if self.built and excluded:  # expressions match these, even if paths change
+            config["paths"] = list(self._saved_paths)
         return config
 
 
 def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
-    """Returns a class of an optimizer whose weights decay before each step.
+    """Extends an optimizer class with decoupled weight decay before each step.
 
-    Its constructor takes the weight decay, and then what that of `base_optimizer`
-    takes. Register it to save it with a model.
+    The constructor of the new class takes `weight_decay` first, and then the arguments
+    of `base_optimizer`. To save the class with a model, register it. The native
+    successor is the argument `weight_decay` of each optimizer in `keras.optimizers`,
+    which is multiplied by the learning rate.
 
     Args:
-        base_optimizer: A class of an optimizer, of Keras or any other.
+        base_optimizer: An optimizer class, of Keras or any other.
 
     Returns:
-        A class that is a `DecoupledWeightDecayExtension` and a `base_optimizer`.
+        A subclass of `DecoupledWeightDecayExtension` and `base_optimizer`.
 
     Raises:
-        ValueError: If `base_optimizer` is no class of an optimizer.
+        ValueError: If `base_optimizer` is not an optimizer class.
 
     Example:
         >>> tfa = tfx_extras.tfa
@@ -208,7 +215,7 @@ def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
         and issubclass(base_optimizer, keras.optimizers.Optimizer)
     ):
         raise ValueError(
-            "Argument `base_optimizer` must be a class of an optimizer. "
+            "Argument `base_optimizer` must be an optimizer class. "
             f"Received: base_optimizer={base_optimizer}"
         )
     names = list(inspect.signature(base_optimizer).parameters)
@@ -217,7 +224,7 @@ def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
     base: Any = own.get(base_optimizer, base_optimizer)
 
     class OptimizerWithDecoupledWeightDecay(DecoupledWeightDecayExtension, base):
-        """An optimizer whose weights decay before each step."""
+        """An optimizer with decoupled weight decay before each step."""
 
         def __init__(self, weight_decay: Any, *args: Any, **kwargs: Any):
             named = zip(names[: len(args)], args, strict=True)
@@ -228,21 +235,24 @@ def extend_with_decoupled_weight_decay(base_optimizer: type) -> type:
 
 @register
 class SGDW(DecoupledWeightDecayExtension, SGD):
-    r"""`keras.optimizers.SGD`, whose weights decay before each step.
+    r"""SGDW: `keras.optimizers.SGD` with decoupled weight decay before each step.
 
     $$ w \leftarrow w - \lambda w $$
 
-    The learning rate has no part in the decay. A sparse gradient moves the rows of
-    weights and momentum that it names, and lets these weights decay.
+    The decay is the first argument. Unlike the `weight_decay` of
+    `keras.optimizers.SGD`, the native successor, it is not multiplied by the learning
+    rate. With a sparse gradient, only the rows that occur in it change or decay, in the
+    weights and in the momentum.
 
     Args:
-        weight_decay: $\lambda$, in [0, inf), a schedule, or a callable without
-            arguments.
-        learning_rate: A number, a schedule, or a callable without arguments.
-        momentum: In [0, 1].
-        nesterov: Whether to take the gradient ahead.
+        weight_decay: $\lambda$, in [0, inf): a number, a schedule, or a function
+            without arguments that returns it.
+        learning_rate: In [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        momentum: The momentum, in [0, 1].
+        nesterov: Whether to use Nesterov momentum.
         name: Name of the optimizer.
-        **kwargs: `exclude_from_weight_decay`, `lr`, `decay`, and options of every
+        **kwargs: `exclude_from_weight_decay`, `lr`, `decay` and the options of every
             optimizer of Keras.
 
     Raises:
@@ -279,24 +289,25 @@ class SGDW(DecoupledWeightDecayExtension, SGD):
 
 @register
 class AdamW(DecoupledWeightDecayExtension, Adam):
-    r"""`keras.optimizers.Adam`, whose weights decay before each step.
+    r"""AdamW: `keras.optimizers.Adam` with decoupled weight decay before each step.
 
     $$ w \leftarrow w - \lambda w $$
 
-    The learning rate has no part in the decay, as it has in
-    `keras.optimizers.AdamW`; and the decay is the first argument. A sparse gradient
-    lets the rows decay that it names, and moves all.
+    The decay is the first argument. Unlike in `keras.optimizers.AdamW`, the native
+    successor, it is not multiplied by the learning rate. With a sparse gradient, all
+    rows change, but only the rows that occur in it decay.
 
     Args:
-        weight_decay: $\lambda$, in [0, inf), a schedule, or a callable without
-            arguments.
-        learning_rate: A number, a schedule, or a callable without arguments.
-        beta_1: Decay of the momentum, in [0, 1).
-        beta_2: Decay of the variance, in [0, 1).
-        epsilon: Added to the root of the variance.
-        amsgrad: Whether the denominator may only grow.
+        weight_decay: $\lambda$, in [0, inf): a number, a schedule, or a function
+            without arguments that returns it.
+        learning_rate: In [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: Decay rate of the first moment, in [0, 1).
+        beta_2: Decay rate of the second moment, in [0, 1).
+        epsilon: Added to the root of the second moment.
+        amsgrad: Whether to use AMSGrad, in which the denominator never decreases.
         name: Name of the optimizer.
-        **kwargs: `exclude_from_weight_decay`, `lr`, `decay`, and options of every
+        **kwargs: `exclude_from_weight_decay`, `lr`, `decay` and the options of every
             optimizer of Keras.
 
     Raises:

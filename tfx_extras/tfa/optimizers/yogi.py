@@ -13,22 +13,24 @@ from tfx_extras.tfa.optimizers._hyper import OrFunction
 
 @register
 class Yogi(Optimizer, optimizers.Yogi):
-    r"""`tfx_extras.optimizers.Yogi`, whose betas have no underscore.
+    r"""`tfx_extras.optimizers.Yogi`, with betas named without an underscore.
 
-    A sparse gradient moves the rows that it names, of weights and variance; the
-    momentum of all rows decays.
+    With a sparse gradient, only the rows that occur in it change, in the weights and in
+    the second moment. The first moment of all rows decays.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable.
-        beta1: Decay of the momentum, in [0, 1).
-        beta2: Decay of the variance, in [0, 1).
-        epsilon: Added to the root of the variance, in (0, inf).
-        l1_regularization_strength: $l_1$, in [0, inf). It makes weights exactly 0.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta1: Decay rate of the first moment, in [0, 1).
+        beta2: Decay rate of the second moment, in [0, 1).
+        epsilon: Added to the root of the second moment, in (0, inf).
+        l1_regularization_strength: $l_1$, in [0, inf). It makes some weights exactly 0.
         l2_regularization_strength: $l_2$, in [0, inf).
-        initial_accumulator_value: The variance at first, in [0, inf).
+        initial_accumulator_value: The initial value of the second moment, in [0, inf).
         activation: `"sign"` or `"tanh"`.
         name: Name of the optimizer.
-        **kwargs: `lr`, `decay`, and options of every optimizer.
+        **kwargs: `lr`, `decay` and the options of every optimizer: see
+            `tfx_extras.optimizers.OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
