@@ -82,6 +82,8 @@ def page(entry: Entry) -> str:
     up = "../" * (entry.page.count("/") + 1)
     other = CLASSES.get(entry.thing) or FUNCTIONS.get(entry.function)
     parts = [f"# {entry.name}", described(entry), options(entry)]
+    if entry.thing in CLASSES:  # reached from its class, and left out of the contents
+        parts.insert(0, "---\norphan: true\n---")
     for name in [entry.name, *([other.name] if other else [])]:
         figure = f"{entry.package}/{name}"
         if figure in figures.ALTS:
@@ -94,8 +96,7 @@ def page(entry: Entry) -> str:
     if other:
         form = "Class" if entry.thing in CLASSES else "Function"
         links.append(f"{form} form: [`{other.name}`]({up}api/{other.page}.md)")
-    there = COUNTERPARTS.get(CLASSES.get(entry.thing, entry))
-    there = COUNTERPARTS.get(entry, there)
+    there = COUNTERPARTS.get(entry, COUNTERPARTS.get(other))
     if there:
         links.append(
             f"TensorFlow Addons: [`{there.package}.{there.name}`]({up}api/"
@@ -208,13 +209,7 @@ def table(package: str, of: list[Entry]) -> str:
             links = " \\\n    ".join(f"[`{e.name}`]({e.page}.md)" for e in both)
             lines += [f"* - {links}", f"  - {entry.sentence}"]
         lines += ["```", ""]
-    places = purposes.ordered(package)
-
-    def place(entry):
-        cls = CLASSES.get(entry.thing)
-        return bool(cls), places[(cls or entry).name]
-
-    pages = "\n".join(e.page for e in sorted(of, key=place))
+    pages = "\n".join(by_name[name].page for name in purposes.ordered(package))
     lines += [f"```{{toctree}}\n:hidden:\n\n{pages}\n```"]
     return "\n".join(lines) + "\n"
 
