@@ -1,4 +1,4 @@
-# Everything from a fresh clone: needs Python 3.11 or newer, and make.
+# Every task from a fresh clone. Needs Python 3.11 or newer, and make.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,8 +14,8 @@ DEVICES ?=
 QUICK ?=
 
 BIN := $(VENV)/bin
-# What is used is compiled when it is, of the backends the smaller part, and kept:
-# without that each process would compile it anew.
+# Python compiles each file when it is first imported, and keeps the result: most files of
+# the backends are never imported. Without the cache, each process would compile again.
 export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
@@ -25,13 +25,15 @@ help:
 	@echo "make demo            train on handwritten digits, save, reload, draw"
 	@echo "make demo DATA=FILE  the same on your images: a .npz file with x and y"
 	@echo "make test            all tests, on TensorFlow, JAX and PyTorch"
-	@echo "make test-quick      in 2 minutes: the tests that are not slow, on PyTorch"
-	@echo "make docs            the site, in docs/_build/html"
-	@echo "make test-docs       opens each of its pages in Chromium, which must be there"
-	@echo "make lint            ruff, pyright, and which file may import which"
-	@echo "make bench           time and memory beside other packages, on one page"
-	@echo "make bench QUICK=1   the same in small, to see it work"
-	@echo "make gpu             on a GPU, in five minutes: what is right, and how fast"
+	@echo "make test-quick      the tests that are not slow, on PyTorch: 2 minutes"
+	@echo "make docs            build the site in docs/_build/html"
+	@echo "make test-docs       open each page of the site in an installed Chromium"
+	@echo "make lint            ruff, pyright and the rules for imports"
+	@echo "make bench           compare time and memory with other packages, on one page"
+	@echo "make bench QUICK=1   a small version of it, to see that it works"
+	@echo "make gpu             test correctness and speed on a GPU: 5 minutes"
+	@echo "make constraints     update the versions in constraints.txt"
+	@echo "make clean           remove .venv and the results of the demo"
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/digits.py $(DATA)
@@ -63,19 +65,19 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# What to leave out: PARTS="optimizers fit", BACKENDS=jax, DEVICES=cpu, TFA= for no
-# TensorFlow Addons.
+# Select parts of it with PARTS="optimizers fit", BACKENDS=jax or DEVICES=cpu. TFA= leaves
+# out TensorFlow Addons.
 bench: $(VENV)/.test $(if $(TFA),$(TFA)/.tfa)
 	$(BIN)/python benchmarks $(PARTS) $(if $(QUICK),--quick) --backends $(BACKENDS) \
 	    $(if $(TFA),--tfa $(TFA)/bin/python) $(if $(DEVICES),--devices $(DEVICES))
 
-# With the Python that is there, whose backends are those that are measured: nothing is
-# installed. WHEELS is a folder of what it lacks, RESULTS that of the page and the logs.
+# Installs nothing and tests the backends that PYTHON has. WHEELS is a folder of wheels of
+# the packages that it lacks. The page and the logs are written to the folder RESULTS.
 gpu:
 	$(PYTHON) benchmarks/gpu.py --backends $(BACKENDS) $(if $(QUICK),--quick) \
 	    $(if $(WHEELS),--wheels $(WHEELS)) $(if $(RESULTS),--results $(RESULTS))
 
-# TensorFlow Addons ended with TensorFlow 2.15 and Python 3.11.
+# TensorFlow Addons needs TensorFlow 2.15 and Python 3.11 or older.
 $(TFA)/.tfa:
 	$(PYTHON_TFA) -m venv $(TFA)
 	$(TFA)/bin/python -m pip install --quiet \
@@ -91,7 +93,7 @@ $(VENV)/.%: $(VENV)/.pip
 	$(INSTALL) --editable . --group $*
 	touch $@
 
-# Exact versions of what `make test` installs, for everyone to get the same.
+# Exact versions of all packages for the tests, so that everyone installs the same ones.
 constraints: $(VENV)/.test $(VENV)/.lint $(VENV)/.docs
 	$(BIN)/python -m pip freeze --exclude-editable \
 	    | sed -n 's/^\([^ ]*==[^+]*\).*/\1/p' > constraints.txt

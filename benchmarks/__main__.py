@@ -1,16 +1,16 @@
-"""Everything that is measured, on one page for each device.
+"""Runs all benchmarks and writes one page per device.
 
     make bench [PARTS="optimizers losses"] [BACKENDS=jax] [QUICK=1] [DEVICES="cpu 0"]
 
-or, with environments of your own:
+or, in your own environments:
 
     python benchmarks [PART ...] [--tfa .venv-tfa/bin/python] [--quick]
 
-Runs the scripts beside this one, each of which prints tables in Markdown, and writes
-them to `benchmarks/results/DEVICE.md`, with the picture `DEVICE.svg`. Of a page that is
-there already, it replaces the parts that run, and leaves the others. A device is the
-CPU, or a GPU by its number; by default the CPU, and one GPU of each kind. `--quick`
-makes everything small, to see that it works, and writes to `build/bench`.
+Runs the other scripts in this folder, which print tables in Markdown, and writes their
+output to `benchmarks/results/DEVICE.md`, with the figure `DEVICE.svg`. If the page
+exists, only the parts that run are replaced. A device is `cpu` or the number of a GPU;
+the default is the CPU and one GPU of each model. `--quick` runs a small version of
+everything, to see that it works, and writes to `build/bench`.
 """
 
 import argparse
@@ -29,20 +29,20 @@ from _timing import progress
 FOLDER = Path(__file__).parent
 HEAD = """# Benchmarks: {device}
 
-Written by `make bench`, of which `benchmarks/` is the whole. Times are medians. What is
-compared takes turns, on one machine. A ratio is the time, or memory, of the other one
-divided by ours: above 1, ours is faster, or needs less.
+Written by `make bench`, whose code is in `benchmarks/`. Times are medians. The
+contenders of a comparison take turns on the same machine. A ratio is the time or memory
+of the other contender divided by ours: above 1, ours is faster or needs less memory.
 """
 
 
 class Part(NamedTuple):
-    """A script, and with what it runs."""
+    """A script and its arguments."""
 
     title: str
     script: str
     full: str = ""
     quick: str = ""
-    takes: tuple[str, ...] = ()  # options of this script that it knows too
+    takes: tuple[str, ...] = ()  # options of this script to pass on
     on_gpu: bool = False
 
 
@@ -93,12 +93,12 @@ PARTS = {
 
 
 def slug(name):
-    """The name of a page: `cpu`, or that of the GPU."""
+    """The file name of a page: `cpu`, or the name of the GPU."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def replaced(page, part, text):
-    """A page with the text of a part, in the order of `PARTS`, after any other."""
+    """Replaces a part of a page; parts are in the order of `PARTS`, after others."""
     head, *old = re.split(r"^(?=## )", page, flags=re.MULTILINE)
     sections = {section[3:].split("\n", 1)[0]: section for section in old}
     title = PARTS[part].title if part in PARTS else part
@@ -112,7 +112,7 @@ def replaced(page, part, text):
 
 
 def run(part, number, path, options):
-    """Runs a part on a device, and writes it to a page; returns whether it worked."""
+    """Runs a part on a device and writes it to a page. Returns whether it worked."""
     _, script, full, quick, takes, _ = PARTS[part]
     given = {
         "tfa": [options.tfa] if options.tfa else [],
@@ -145,14 +145,18 @@ def run(part, number, path, options):
 def main():
     there = [name for name, part in PARTS.items() if (FOLDER / part.script).exists()]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(there)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="small, to see it work")
-    parser.add_argument("--tfa", help="the Python of TensorFlow Addons")
+    parser.add_argument(
+        "parts", nargs="*", help=f"some of {', '.join(there)}; default: all"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a small version, to see that it works"
+    )
+    parser.add_argument("--tfa", help="Python of an environment with TensorFlow Addons")
     parser.add_argument("--backends", nargs="*", default=["tensorflow", "jax", "torch"])
     kinds = {name: str(i) for i, name in reversed(list(enumerate(gpus())))}
     devices = ["cpu", *sorted(kinds.values(), key=int)]
     parser.add_argument("--devices", nargs="*", default=devices)
-    parser.add_argument("--results", type=Path, help="the folder of the pages")
+    parser.add_argument("--results", type=Path, help="folder for the pages")
     options = parser.parse_args()
     for name in options.parts:
         if name not in there:

@@ -1,4 +1,4 @@
-"""One measurement of `chunked_crossentropy.py`: one way, forward and backward."""
+"""One measurement for `chunked_crossentropy.py`, forward and backward."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ LOSSES = {
 
 
 def stepper(loss, framework, mode):
-    """A function to the mean loss and two gradients, and what makes its tensors."""
+    """A function to the mean loss and both gradients, and one that makes tensors."""
     if framework == "torch":
         import torch
 
@@ -64,14 +64,14 @@ def inputs(rows, features, classes):
 
 
 def rise_of_memory(framework, function):
-    """What a function returns, and how many megabytes the peak of memory rises in it.
+    """The result of a function, and by how many megabytes it raises the memory peak.
 
-    That of the GPU, if there is one. On JAX, whose peak cannot begin anew, the function
-    must take more than what has run before.
+    Measures the memory of the GPU, if there is one. JAX cannot reset its peak, so the
+    function must need more memory than everything that ran before it.
     """
     if not sees_gpu():
         before = megabytes("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         result = function()
         return result, megabytes("VmHWM") - before
     if framework == "torch":
@@ -103,19 +103,20 @@ def measure(contender, framework, mode, seconds, *sizes):
         contender: One of `LOSSES`.
         framework: `"tensorflow"`, `"jax"` or `"torch"`.
         mode: `"eager"`, `"graph"`, `"XLA"` or `"jit"`.
-        seconds: How long steps are timed, but for 3.
-        *sizes: Rows, features, classes.
+        seconds: How long to time steps; at least 3 steps are timed.
+        *sizes: Numbers of samples, features and classes.
     """
     step, tensor = stepper(LOSSES[contender], framework, mode)
 
     def run(given):
         mean, gradients = step(*given)
         for gradient in gradients:
-            ops.convert_to_numpy(gradient[0, 0])  # waits until it is computed
+            ops.convert_to_numpy(gradient[0, 0])  # waits for the result
         return float(mean)
 
-    # Of few rows and classes, so that what is loaded by the first call is not counted,
-    # and little is left that the next ones could take. Compiling for the sizes is.
+    # A first call with few samples and classes loads libraries, which then do not
+    # count, and leaves little free memory for later calls to reuse. Compilation for
+    # the sizes to be measured does count.
     run([tensor(x) for x in inputs(16, sizes[1], 64)])
     given = [tensor(x) for x in inputs(*sizes)]
     means, rise = rise_of_memory(framework, lambda: [run(given), run(given)])

@@ -1,6 +1,6 @@
-"""A plugin of pytest: writes what becomes of each test at once, for `gpu.py`.
+"""A pytest plugin for `gpu.py`: writes the outcome of each test at once.
 
-So that it is known also of tests that are stopped in the middle.
+So the outcomes survive if the run is stopped.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what runs on the CPU where it runs on another device too."""
+    """Deselects tests on the CPU if they also run on another device."""
     devices = {device_of(item.nodeid) for item in items}
     if devices - {"cpu", None}:
         left_out = [item for item in items if device_of(item.nodeid) == "cpu"]

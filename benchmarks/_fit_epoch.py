@@ -40,7 +40,7 @@ def convolutional():
 
 
 def make(package, name, model):
-    """An epoch of a model in batches of 32, trained by an optimizer of a package."""
+    """An epoch of a model in batches of 32, with an optimizer of a package."""
     import keras
 
     if package == "keras":

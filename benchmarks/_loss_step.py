@@ -1,6 +1,6 @@
-"""One measurement of `losses.py`: the loss of one package, forward and backward.
+"""One measurement for `losses.py`: the loss of one package, forward and backward.
 
-It runs in the environment of that package, which need not have ours.
+It runs in the environment of that package, which may lack tfx_extras.
 """
 
 import json
@@ -16,7 +16,7 @@ from _timing import timed
 
 
 class Case(NamedTuple):
-    """What a loss of ours is given, and which packages have it too."""
+    """The inputs of one of our losses, and the other packages that have it."""
 
     labels: str
     beside: tuple[str, ...]
@@ -61,7 +61,7 @@ def of_tfa(name):
         "n_pairs_loss": lambda y, x: losses.npairs_loss(
             y[::2], tf.matmul(x[::2], x[1::2], transpose_b=True)
         ),
-        # The sum over the classes, where ours is the mean.
+        # TensorFlow Addons sums over the classes; ours is the mean.
         "sigmoid_focal_crossentropy": lambda y, x: (
             losses.sigmoid_focal_crossentropy(y, x, from_logits=True) / x.shape[-1]
         ),
@@ -77,12 +77,12 @@ def of_pml(name):
     from pytorch_metric_learning import reducers
 
     distance = distances.LpDistance(normalize_embeddings=False)
-    # By default, some leave out of their mean what has no loss.
+    # By default, some of these losses average over nonzero values only.
     options = {"reducer": reducers.MeanReducer()}
     triplet = losses.TripletMarginLoss(margin=1, distance=distance, **options)
     loss, miner = {
-        # It has no miner of the one nearest semi-hard negative of each positive pair:
-        # this one takes all of them, a different loss.
+        # There is no miner for the closest semi-hard negative of each positive pair.
+        # This one uses all semi-hard negatives, which is a different loss.
         "triplet_semi_hard_loss": (
             triplet,
             miners.TripletMarginMiner(1, "semihard", distance=distance),
@@ -134,7 +134,7 @@ PACKAGES = {"tfx": of_tfx, "tfa": of_tfa, "pml": of_pml, "smoothed": of_smoothed
 
 
 def inputs(package, name, batch, width):
-    """Labels and predictions, in NumPy."""
+    """Labels and predictions, as NumPy arrays."""
     random = np.random.default_rng(0)
     if package == "smoothed":
         predictions = random.standard_normal((batch, width), "float32")
@@ -151,7 +151,7 @@ def inputs(package, name, batch, width):
 
 
 def stepper(package, name, framework, mode):
-    """A function to the mean loss and its gradient, and what makes its tensors."""
+    """A function to the mean loss and its gradient, and one that makes tensors."""
     loss = PACKAGES[package](name)
     if framework == "torch":
         import torch
@@ -181,9 +181,9 @@ def stepper(package, name, framework, mode):
 
 
 def megabytes(key):
-    """What Linux says of the memory of this process: `VmRSS`, or its peak `VmHWM`.
+    """The memory of this process according to Linux: `VmRSS`, or its peak `VmHWM`.
 
-    Not `ru_maxrss`, in which a process begins with the peak of the one it comes from.
+    `ru_maxrss` is of no use: a process inherits the peak of its parent.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     (line,) = (line for line in lines if line.startswith(f"{key}:"))
@@ -195,25 +195,25 @@ def measure(package, name, batch, width, framework, mode, memory):
 
     Args:
         package: One of `PACKAGES`.
-        name: The loss, in its words.
+        name: The loss, by its name in that package.
         batch: Number of samples.
         width: Number of values, or classes, of each sample.
         framework: `"tensorflow"` or `"torch"`.
         mode: `"eager"`, `"graph"` or `"XLA"`.
-        memory: Gigabytes, at most.
+        memory: Maximum number of gigabytes.
     """
     step, tensor = stepper(package, name, framework, mode)
-    # Of 16 samples, so that what is loaded by the first call is not counted.
+    # A first call with 16 samples loads libraries, which then do not count.
     step(*map(tensor, inputs(package, name, 16, width)))
     y, x = map(tensor, inputs(package, name, batch, width))
     limit = memory * 2**30
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = megabytes("VmRSS")
 
     def run():
         mean, gradient = step(y, x)
-        float(gradient[0, 0])  # waits until it is computed
+        float(gradient[0, 0])  # waits for the result
         return float(mean)
 
     mean = run()

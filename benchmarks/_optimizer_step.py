@@ -1,7 +1,7 @@
 """Steps of the optimizers of one environment, for `optimizers.py` and `growth.py`.
 
-The backend is that of Keras, from `KERAS_BACKEND`. It needs nothing but the package
-that it is asked for: it also runs where TensorFlow Addons is.
+`KERAS_BACKEND` sets the backend. The script needs only the package that it measures, so
+it also runs in the environment of TensorFlow Addons.
 """
 
 import functools
@@ -13,15 +13,15 @@ from _report import cores
 from _server import sees_gpu
 from _server import serve
 
-WIDTH, TOKENS, VOCABULARY = 512, 512, 32_000  # of the transformer
+WIDTH, TOKENS, VOCABULARY = 512, 512, 32_000  # sizes of the transformer
 
 
 def shapes(problem):
     """Shapes of the variables of a problem, such as `"matrices:300"`.
 
     Args:
-        problem: What there is, and how many: weights of one vector, matrices of
-            64 x 64, or layers of a transformer.
+        problem: A kind and a number: the size of one vector, the number of matrices of
+            64 x 64, or the number of layers of a transformer.
     """
     kind, count = problem.split(":")
     count = int(count)
@@ -43,7 +43,7 @@ def size_of(problem):
 
 @functools.lru_cache(maxsize=1)
 def arrays(problem):
-    """Weights, and gradients whose columns are of magnitudes from 1e-4 to 1."""
+    """Weights, and gradients whose columns have magnitudes from 1e-4 to 1."""
     random = np.random.default_rng(0)
     weights, gradients = [], []
     for shape in shapes(problem):
@@ -55,7 +55,7 @@ def arrays(problem):
 
 
 def of_keras(optimizer, mode, weights, gradients):
-    """The step, and how many bytes the slots have."""
+    """The step, and the size of the optimizer state in bytes."""
     import keras
     from keras import ops
 
@@ -105,13 +105,13 @@ def of_tensorflow(apply, gradients, mode):
 def of_jax(apply, state, gradients, values):
     import jax
 
-    # Memory of old weights and slots is that of the new ones. They are returned in the
-    # order in which they are given, as when Keras trains: else JAX copies them.
+    # The new weights and state reuse the memory of the old ones. They are returned in
+    # the order of the arguments, as Keras does; in another order, JAX copies them.
     update = jax.jit(
         lambda values, state, gradients: apply(state, gradients, values),
         donate_argnums=(0, 1),
     )
-    # Some states share memory, which can be given away only once.
+    # Some parts of the state share memory, which can be donated only once.
     now = jax.tree.map(jax.numpy.copy, (values, state))
 
     def step():
@@ -153,7 +153,7 @@ def of_torch_optim(name, weights, gradients):
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    name, *ways = name.split()  # such as "Adam fused"
+    name, *ways = name.split()  # "Adam fused", for example
     parameters = [torch.tensor(w, device=device, requires_grad=True) for w in weights]
     for parameter, g in zip(parameters, gradients, strict=True):
         parameter.grad = torch.tensor(g, device=device)
@@ -162,7 +162,7 @@ def of_torch_optim(name, weights, gradients):
 
 
 def of_copy(size):
-    """Copies an array of twice the weights: it touches as much as Adam."""
+    """Copies an array twice as large as the weights: as much memory traffic as Adam."""
     source = np.ones(2 * size, "float32")
     if not sees_gpu():
         target, threads = np.zeros_like(source), cores()
@@ -194,9 +194,10 @@ def of_copy(size):
 
 
 def make(package, name, mode, problem):
-    """A step of an optimizer, and the bytes that it must move.
+    """A step of an optimizer, and the number of bytes that it must move.
 
-    Each is of `float32`: the gradient is read, weights and slots are read and written.
+    All arrays are `float32`. The step reads gradients, and reads and writes weights and
+    state.
     """
     if package == "copy":
         size = size_of(problem)
@@ -215,7 +216,7 @@ def make(package, name, mode, problem):
     optimizer = getattr(optimizers, name)()
     if package == "plain":
         if not optimizer.has_fast_paths:
-            raise ValueError("there is nothing to switch off")
+            raise ValueError("this optimizer has no fast paths to turn off")
         optimizer.has_fast_paths = False
     step, slots = of_keras(optimizer, mode, *given)
     return step, {"bytes": 3 * 4 * size_of(problem) + 2 * slots}

@@ -1,4 +1,4 @@
-"""The picture: how many times as fast as Keras's Adam each optimizer is."""
+"""The figure: how many times as fast as Keras's Adam each optimizer is."""
 
 import sys
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from _report import versions
 
 
 class Bar(NamedTuple):
-    """One ratio, and where it stands."""
+    """One ratio, and its place in the figure."""
 
     column: str
     group: str
@@ -24,8 +24,8 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
     """Draws bars by column and group, on a logarithmic axis.
 
     Args:
-        bars: What to draw.
-        number: What they were measured on: `"cpu"`, or the number of a GPU.
+        bars: The ratios to draw.
+        number: The device of the measurements: `"cpu"`, or the number of a GPU.
         path: A file, .svg or .png.
     """
     import matplotlib
@@ -33,7 +33,7 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    matplotlib.rcParams["svg.hashsalt"] = "benchmarks"  # the same file each time
+    matplotlib.rcParams["svg.hashsalt"] = "benchmarks"  # makes the file reproducible
     groups = unique(bar.group for bar in bars)
     names = unique(bar.label for bar in bars)
     place, headings = {}, []
@@ -57,7 +57,7 @@ def draw(bars: list[Bar], number: str, path: str) -> None:
                 draw_bar(axis, bar, place[bar.group, bar.label], groups)
         axis.set_xscale("log")
         axis.axvline(1, color="black", linewidth=0.8)
-        axis.use_sticky_edges = False  # bars end in numbers, which need room
+        axis.use_sticky_edges = False  # makes room for the numbers at the bars
         axis.margins(x=0.25, y=0.01)
         axis.xaxis.set_major_formatter("{x:g}")
         axis.xaxis.set_minor_formatter("")

@@ -1,4 +1,4 @@
-"""What is printed: tables in Markdown, and what they were measured on."""
+"""Prints tables in Markdown, and the device and versions of the measurements."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -26,7 +26,7 @@ def processor() -> str:
 
 
 def gpus() -> list[str]:
-    """The names of the GPUs, by their number."""
+    """The names of the GPUs, in the order of their numbers."""
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
@@ -42,19 +42,19 @@ def device(number: str) -> str:
 
 
 def environment_of(number: str) -> dict[str, str]:
-    """What is set for processes that run on a device and see no other."""
+    """Environment variables for a process that sees only this device."""
     if number == "cpu":
         return {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     return {
         "CUDA_VISIBLE_DEVICES": number,
-        # Not all of its memory at once: another process needs some too.
+        # Do not preallocate all memory: another process needs some too.
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
 
 
 def versions(python: str, *packages: str) -> str:
-    """The versions of Python, and of those packages that it has."""
+    """The versions of a Python and of the given packages that it has."""
     code = (
         "from importlib.metadata import version; import platform, sys, importlib.util;"
         "print('Python', platform.python_version(), end='')\n"
@@ -68,7 +68,7 @@ def versions(python: str, *packages: str) -> str:
 
 
 def print_about(number: str = "cpu", tfa: str | None = None) -> None:
-    """Prints what everything runs on."""
+    """Prints the device and the versions of all packages."""
     packages = ["tfx-extras", "keras", "tensorflow", "jax", "optax", "torch"]
     print(f"{device(number)}  \n{versions(sys.executable, *packages)}  ")
     if tfa:
@@ -81,7 +81,7 @@ def print_row(*values) -> None:
 
 
 def print_head(title: str, *columns: str, left: int = 1) -> None:
-    """Prints a title and the head of a table, whose first columns are words."""
+    """Prints a title and the head of a table. The first `left` columns hold words."""
     print(f"\n{title}\n")
     print_row(*columns)
     print_row(*["---"] * left, *["--:"] * (len(columns) - left))

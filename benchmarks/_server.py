@@ -1,8 +1,8 @@
-"""Contenders in processes of their own, which run when they are asked to.
+"""Runs contenders in separate processes, on request.
 
-A backend is chosen once for a process, and TensorFlow Addons has an environment of its
-own. So what is compared may live in several processes, which wait for requests in lines
-of JSON, and the one who asks lets them take turns.
+A process can have only one backend, and TensorFlow Addons needs its own environment. So
+the contenders of a comparison may be in several processes. These wait for requests in
+lines of JSON, and the process that sends the requests lets them take turns.
 """
 
 import contextlib
@@ -38,15 +38,15 @@ def sees_gpu() -> bool:
 
 
 def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
-    """Answers the requests of `Process`, until there are no more.
+    """Answers the requests of `Process` until its input ends.
 
     Args:
-        make: Takes what `Process.make` was given, and returns a step and what to
-            say of it. The step makes all that is left to make, and waits for its
-            result.
+        make: Takes the arguments of `Process.make`, and returns a step and a
+            dictionary of facts about it. The step compiles when it is first called,
+            and waits for its result.
     """
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # the output of libraries must not mix with the answers
     steps = {}
 
     def made(contender, **arguments):
@@ -74,9 +74,9 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
 
 
 class Process:
-    """A process that runs a script which calls `serve`, to be used with `with`.
+    """A process that runs a script which calls `serve`. Use it in a `with` statement.
 
-    With `BENCH_VERBOSE` in the environment, it shows what libraries say.
+    If `BENCH_VERBOSE` is set in the environment, the messages of libraries are shown.
     """
 
     def __init__(self, script: str, python: str = sys.executable, **environment: str):
@@ -111,20 +111,20 @@ class Process:
         return answer
 
     def sees_gpu(self) -> bool | None:
-        """Whether its backend computes on a GPU; `None` if it has died."""
+        """Whether its backend computes on a GPU; `None` if the process has died."""
         return self._ask("sees_gpu")
 
     def make(self, contender: str, **arguments) -> dict | None:
-        """Makes a contender; returns what is known of it, `None` if it failed.
+        """Makes a contender. Returns facts about it, or `None` if it failed.
 
-        `"first"` is the seconds of its first step, in which much is compiled.
+        `"first"` is the time of its first step in seconds, which includes compilation.
         """
         return self._ask("make", contender=contender, **arguments)
 
     def turn(self, contender: str, seconds: float) -> Callable[[], float | None]:
-        """A function that lets it run for some seconds, and returns those of a step."""
+        """A function that runs the contender and returns the seconds of one step."""
         return lambda: self._ask("time", contender=contender, seconds=seconds)
 
     def drop(self, contender: str) -> None:
-        """Gives back the memory of a contender."""
+        """Frees the memory of a contender."""
         self._ask("drop", contender=contender)

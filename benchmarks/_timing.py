@@ -1,4 +1,4 @@
-"""How everything here is timed: contenders take turns, and medians are compared."""
+"""Timing for all benchmarks: contenders take turns, and medians are compared."""
 
 import statistics
 import sys
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def timed(step: Callable[[], object]) -> Callable[[], float]:
-    """A turn: it makes one step, which waits for its result, and returns seconds."""
+    """A turn: makes one step, which waits for its result, and returns its seconds."""
 
     def turn():
         start = time.perf_counter()
@@ -19,7 +19,7 @@ def timed(step: Callable[[], object]) -> Callable[[], float]:
 
 
 def repeated(step: Callable[[], object], seconds: float) -> float:
-    """Seconds of a step: the mean of as many as take `seconds`, at least one."""
+    """Mean seconds of a step: repeats it for `seconds`, at least once."""
     start, steps, passed = time.perf_counter(), 0, 0.0
     while steps == 0 or passed < seconds:
         step()
@@ -34,11 +34,11 @@ def in_turns(
     seconds: float = float("inf"),
     least: int = 3,
 ) -> list[list | None]:
-    """What each turn returned in each round; `None` for one that is not there.
+    """The results of each turn in all rounds; `None` for a missing turn.
 
-    Every second round goes backwards, so that none always follows the same one. After
-    `seconds`, no round begins but the `least` first. A turn that returns `None` has
-    failed, and has no more.
+    Every second round runs backwards, so that no turn always follows the same one.
+    After `seconds`, no further round begins, but `least` rounds always run. A turn that
+    returns `None` has failed and is not called again.
     """
     results = [None if turn is None else [] for turn in turns]
     start = time.perf_counter()
@@ -53,7 +53,7 @@ def in_turns(
 
 
 def median(results: list | None):
-    """The median of numbers, or of each column of rows of numbers."""
+    """The median of numbers, or of each column if the results are rows of numbers."""
     if not results:
         return None
     if isinstance(results[0], list | tuple):
@@ -66,10 +66,10 @@ def milliseconds(seconds: float | None) -> str:
 
 
 def ratio(theirs: float | None, ours: float | None) -> str:
-    """How many times as much theirs is: above 1, ours is the better one."""
+    """Theirs divided by ours: above 1, ours is better."""
     return "-" if None in (theirs, ours) else f"{theirs / ours:.2g}"
 
 
 def progress(*words) -> None:
-    """Says where a long run is, beside what it prints."""
+    """Prints the progress of a long run to standard error."""
     print(*words, file=sys.stderr, flush=True)

@@ -1,10 +1,10 @@
-"""What becomes of small updates when weights are kept in bfloat16.
+"""Compares ways to store small updates of bfloat16 weights.
 
-Trains the same network on handwritten digits in float32 and in pure bfloat16,
-where the update is stored in one of four ways, and prints for each the test
-accuracy, the distance of the learned probabilities from those of float32, the
-error of a weight after 2,000 small updates, relative to how far it moved, and the
-bytes kept per weight beside the weight itself and the slots.
+Trains the same network on handwritten digits in float32 and in pure bfloat16, with four
+ways to store the updated weight. Prints for each way the test accuracy, the distance of
+the predicted probabilities from the probabilities of float32, the error of a weight
+after 2,000 small updates relative to the distance that it moved, and the bytes per
+weight in addition to the weight and the optimizer state.
 
     python benchmarks/bfloat16.py
 """
@@ -41,7 +41,7 @@ def rounded(base):
 
 
 def stochastic(base):
-    """Stores one of the two nearest weights, at random, right on average."""
+    """Stochastic rounding: stores one of the two nearest weights, unbiased."""
 
     class Stochastic(base):
         def build(self, variables):
@@ -54,7 +54,7 @@ def stochastic(base):
             super().update_step(gradient, variable, learning_rate)
             residual = self._residuals[self._get_variable_index(variable)]
             exact = ops.cast(variable, "float32") + ops.cast(residual, "float32")
-            # The low half of the bits is what bfloat16 cuts off.
+            # bfloat16 cuts off the lower half of the bits.
             toss = keras.random.randint(exact.shape, 0, 2**16, seed=self.seed)
             bits = jax.lax.bitcast_convert_type(exact, "int32") + toss
             high = jax.lax.bitcast_convert_type(bits & -(2**16), "float32")
@@ -65,7 +65,7 @@ def stochastic(base):
 
 
 def wide_residual(base):
-    """Keeps what rounding takes in float32 instead of bfloat16."""
+    """Stores the rounding error in float32 instead of bfloat16."""
 
     class WideResidual(base):
         def build(self, variables):
@@ -99,7 +99,7 @@ def train(make, dtype, seed):
 
 
 def drift(make, dtype):
-    """Error of 1,000 weights after 2,000 updates, in units of how far they moved."""
+    """Error of 1,000 weights after 2,000 updates, relative to the distance moved."""
     start = np.linspace(1, 2, 1000, dtype="float32")
     start = np.asarray(ops.cast(ops.cast(start, "bfloat16"), "float32"))
     gradients = 1 + np.random.default_rng(0).normal(size=(2000, 1000))
@@ -119,7 +119,7 @@ def drift(make, dtype):
 
 
 def exact(make):
-    """The optimizer itself, whatever was changed about how it stores weights."""
+    """The original optimizer, without changes to how it stores weights."""
     return next(c for c in make.__mro__ if c in (AdaBelief, RAdam))
 
 

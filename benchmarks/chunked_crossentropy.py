@@ -1,14 +1,15 @@
-"""Time and memory of the chunked cross-entropy, beside a layer with Keras's loss.
+"""Time and memory of the chunked cross-entropy, compared with Keras's layer and loss.
 
     python benchmarks/chunked_crossentropy.py
 
-Prints one table in Markdown: forward and backward, with the gradients of the hidden
-states and of the kernel, by `chunked_linear_crossentropy`, and by `hidden @ kernel` and
-`keras.losses.SparseCategoricalCrossentropy(from_logits=True)`.
+Prints one table in Markdown. It compares `chunked_linear_crossentropy` with `hidden @
+kernel` and `keras.losses.SparseCategoricalCrossentropy(from_logits=True)`, for the
+forward and backward pass with the gradients of the hidden states and the kernel.
 
-Every measurement is a process of its own: the median time of its steps, after one to
-warm up, and how far the peak of its memory rose above what it held before the first,
-with its inputs. Processes take turns, and what they say is the median again.
+Each measurement runs in its own process. It takes the median time of the steps after
+one warm-up step, and the rise of the memory peak above the memory before the first
+step, which includes the inputs. Processes take turns, and the table has the median over
+processes.
 """
 
 import argparse
@@ -58,9 +59,9 @@ def main():
     parser.add_argument("--ways", nargs="*", default=WAYS)
     sizes = (4096, 512, 32_000)
     parser.add_argument("--sizes", nargs=3, type=int, default=sizes)
-    parser.add_argument("--device", default="cpu", help="or the number of a GPU")
+    parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="of a process")
+    parser.add_argument("--seconds", type=float, default=4, help="per process")
     options = parser.parse_args()
 
     print_about(options.device)

@@ -1,12 +1,12 @@
-"""Time of a step on two replicas, beside that of Keras's Adam.
+"""Time of a step on two replicas, compared with Keras's Adam.
 
     python benchmarks/distributed.py [--rows 200000] [--width 32] [--ids 256]
 
-Prints two tables in Markdown: median milliseconds of a step under `MirroredStrategy` on
-two CPUs, and how many times longer Adam takes, for an embedding and for 20 small
-variables; for the latter also the number of operations in the graph of a step. What is
-compared takes turns. Each of the two ways in which replicas meet has a process of its
-own. Needs TensorFlow.
+Prints two tables in Markdown, for an embedding and for 20 small variables: the median
+milliseconds of a step under `MirroredStrategy` on two CPUs, and how many times longer
+Adam takes. For the small variables, the table also has the number of operations in the
+graph of a step. The optimizers take turns. Each of the two ways to reduce over replicas
+runs in its own process. Needs TensorFlow.
 """
 
 import argparse
@@ -47,13 +47,13 @@ def strategy_of(way):
 
 
 def stepper(strategy, make, shapes, loss):
-    """A function of no argument that makes one update, and the size of its graph.
+    """A function without arguments that makes one step, and the size of its graph.
 
     Args:
-        strategy: Where to train.
-        make: What makes an optimizer.
-        shapes: Those of the variables.
-        loss: Function of the variables, on one replica.
+        strategy: The distribution strategy.
+        make: A function that makes an optimizer.
+        shapes: The shapes of the variables.
+        loss: A function of the variables, on one replica.
     """
     with strategy.scope():
         variables = [keras.Variable(np.ones(s), dtype="float32") for s in shapes]
@@ -131,8 +131,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in [("rows", 200_000), ("width", 32), ("ids", 256)]:
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--count", type=int, default=20, help="of small variables")
+    parser.add_argument(
+        "--count", type=int, default=20, help="number of small variables"
+    )
     parser.add_argument("--turns", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.05, help="of a turn")
-    parser.add_argument("--way", choices=WAYS, help="only this one")
+    parser.add_argument("--seconds", type=float, default=0.05, help="per turn")
+    parser.add_argument("--way", choices=WAYS, help="run only this one")
     main(parser.parse_args())

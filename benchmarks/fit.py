@@ -1,10 +1,10 @@
-"""Time of an epoch of `fit`, with our optimizers and with Keras's Adam.
+"""Time of an epoch of `fit` with our optimizers, compared with Keras's Adam.
 
     python benchmarks/fit.py
 
-Prints a table in Markdown: the median milliseconds of an epoch on each backend, of two
-dense layers on handwritten digits and of a convolutional network on noise; and how many
-times longer it takes with Adam. Epochs take turns, after two to warm up.
+Prints a table in Markdown: the median milliseconds of an epoch on each backend, for two
+dense layers on handwritten digits and for a convolutional network on noise, and how
+many times longer an epoch takes with Adam. Epochs take turns, after two warm-up epochs.
 """
 
 import argparse
@@ -24,12 +24,16 @@ from _timing import ratio
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", help="or the number of a GPU")
+    parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU")
     parser.add_argument("--backends", nargs="*", default=["tensorflow", "jax", "torch"])
     parser.add_argument("--models", nargs="*", default=list(MODELS))
     parser.add_argument("--optimizers", nargs="*", default=["AdaBelief", "LAMB"])
-    parser.add_argument("--rounds", type=int, default=9, help="epochs, at most")
-    parser.add_argument("--seconds", type=float, default=8, help="but for 3 epochs")
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="maximum number of epochs"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=8, help="limit, after at least 3 epochs"
+    )
     options = parser.parse_args()
     print_about(options.device)
     columns = ("backend", "model", "optimizer", "ours, ms", "Keras's Adam, ms", "ratio")

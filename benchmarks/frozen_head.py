@@ -1,10 +1,11 @@
-"""Time of `ChunkedLinearCrossentropy` with a frozen kernel, beside a trained one.
+"""Time of `ChunkedLinearCrossentropy` with a frozen kernel and with a trained one.
 
     KERAS_BACKEND=torch python benchmarks/frozen_head.py [--sizes ROWS FEATURES CLASSES]
 
-Prints a table in Markdown: the median milliseconds of forward and backward, with the
-gradients of the hidden states and of what is trained. Both take turns, in one process.
-The ratio is the time with a trained kernel divided by that with a frozen one.
+Prints a table in Markdown: the median milliseconds of the forward and backward pass,
+with the gradients of the hidden states and of the trained weights. Both layers take
+turns in one process. The ratio is the time with a trained kernel divided by the time
+with a frozen kernel.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def layer(kernel, is_frozen):
 
 
 def stepper(head, mode, hidden, labels):
-    """A function of no argument that waits for all gradients that are asked for."""
+    """A function without arguments that computes and waits for all gradients."""
     weights = head.trainable_variables
     if BACKEND == "torch":
         hidden = ops.convert_to_tensor(hidden).requires_grad_()

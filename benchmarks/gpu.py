@@ -1,14 +1,14 @@
-"""Whether results are right on a GPU, and how fast they are there, in five minutes.
+"""Tests correctness and speed on a GPU, in five minutes.
 
     make gpu [PYTHON=python3] [WHEELS=wheels] [RESULTS=folder] [QUICK=1]
 
-It is for a machine that is there for minutes, and where nothing can be downloaded. It
-needs JAX, PyTorch or TensorFlow, and takes those that are there; other packages may
-stand in a folder of wheels, which it unpacks and installs nowhere. First the tests that
-compare every object with its reference in `float64` run on all backends at a time, with
-a process for each core; then what is timed, one after the other. Each has a limit of
-time. Last it prints a short table, and writes `DEVICE.md` and the logs of the tests to
-`benchmarks/results`, or without a GPU to `build/gpu`.
+For a machine that you have for a few minutes, without a network. The script needs JAX,
+PyTorch or TensorFlow, and tests those that are installed. Other packages may be in a
+folder of wheels, which are unpacked but not installed. First, the tests that compare
+every object with its reference in `float64` run on all backends at once, with one
+process per core. Then the benchmarks run, one after the other. Both have a time limit.
+At the end, the script prints a short table, and writes `DEVICE.md` and the logs of the
+tests to `benchmarks/results`, or to `build/gpu` if there is no GPU.
 """
 
 import argparse
@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 PAGE = runpy.run_path(str(FOLDER / "__main__.py"))
 BUILD = ROOT / "build" / "gpu"
-# The most telling first: what is at the end may be cut off.
+# The most important tests come first: the time limit may cut off the last ones.
 TESTS = [
     "tests/parity",
     "tests/contracts/test_backend.py",
@@ -58,12 +58,12 @@ PROBLEMS = ["vector:20000000", "matrices:300", "transformer:12"]
 TIMED = ["--rounds", "5", "--seconds", "0.3"]
 QUICK_TIMED = ["--optimizers", "AdaBelief", "--rounds", "3", "--seconds", "0"]
 MODES = {"tensorflow": "XLA", "jax": "jit", "torch": "eager"}
-LEAST = 8  # seconds, in which nothing is measured
-NAMED = 25  # tests that failed, in the table
+LEAST = 8  # seconds that a measurement needs at least
+NAMED = 25  # maximum number of failed tests in the table
 
 
 def unpacked(folder, target):
-    """Unpacks wheels of packages that this Python has not; returns where they are."""
+    """Unpacks the wheels of missing packages. Returns their folder."""
     target.mkdir(parents=True, exist_ok=True)
     for wheel in sorted(Path(folder).glob("*.whl")):
         name = wheel.name.split("-")[0]
@@ -76,7 +76,7 @@ def unpacked(folder, target):
 
 
 class Limit:
-    """How much of some seconds is left."""
+    """A time limit, and the seconds that are left."""
 
     def __init__(self, seconds):
         self._end = time.monotonic() + seconds
@@ -87,10 +87,10 @@ class Limit:
 
 
 def ended(process, seconds):
-    """Waits for a process, and ends it and its own after some seconds.
+    """Waits for a process, and stops it and its children after some seconds.
 
     Returns:
-        Whether it ended by itself.
+        Whether the process ended by itself.
     """
     try:
         process.wait(seconds)
@@ -106,7 +106,7 @@ def ended(process, seconds):
 
 
 def tested(backends, tests, environment, results, seconds):
-    """Runs the tests on all backends at a time; returns what became of them."""
+    """Runs the tests on all backends at once. Returns their outcomes."""
     limit, running = Limit(seconds), {}
     processes = max(cores() // len(backends), 1)
     for backend in backends:
@@ -117,7 +117,7 @@ def tested(backends, tests, environment, results, seconds):
         command = [sys.executable, "-m", "pytest", *tests, "-p", "_counting"]
         command += ["--numprocesses", str(processes), "--dist", "worksteal"]
         command += ["-q", "--tb=short", "-p", "no:cacheprovider", "--durations=20"]
-        # Other packages than ours are there, of other versions, and warn of themselves.
+        # The versions of other packages are unknown here: their warnings are no errors.
         command += ["-W", "default"]
         own = {"KERAS_BACKEND": backend, "COUNTED": str(counted)}
         own["FAILURES"] = str(failures)
@@ -147,7 +147,7 @@ def tested(backends, tests, environment, results, seconds):
 
 
 def printed(script, arguments, environment, seconds):
-    """What a script prints within some seconds; what it printed until then if not."""
+    """The output of a script, up to the time limit if it takes longer."""
     if seconds < LEAST:
         return ""
     command = [sys.executable, "-W", "ignore", str(FOLDER / script), *arguments]
@@ -163,7 +163,7 @@ def printed(script, arguments, environment, seconds):
 
 
 def tables(text):
-    """What is below each title, without what stands above the first one."""
+    """The sections of a text, without the text above the first title."""
     _, *sections = re.split(r"^(?=### )", text, flags=re.MULTILINE)
     return [section.strip() for section in sections if section.strip()]
 
@@ -177,7 +177,7 @@ def rows(table):
 
 
 def summary_of_tests(found):
-    """The short table: what is right."""
+    """The short table: results of the tests."""
     lines = ["| backend | passed | failed | skipped | all of them |"]
     lines += ["| --- | --: | --: | --: | --- |"]
     for backend, result in found.items():
@@ -231,12 +231,16 @@ def write(path, number, sections):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backends", nargs="*", default=list(MODES))
-    parser.add_argument("--wheels", help="a folder of wheels of what is missing")
-    parser.add_argument("--results", type=Path, help="the folder of the page and logs")
-    parser.add_argument("--seconds", type=float, default=300, help="of all, at most")
+    parser.add_argument("--wheels", help="folder of wheels of missing packages")
+    parser.add_argument("--results", type=Path, help="folder for the page and the logs")
+    parser.add_argument(
+        "--seconds", type=float, default=300, help="time limit for everything"
+    )
     parts = ["tests", "times"]
     parser.add_argument("--parts", nargs="*", choices=parts, default=parts)
-    parser.add_argument("--quick", action="store_true", help="small, to see it work")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small version, to see that it works"
+    )
     options = parser.parse_args()
     limit = Limit(options.seconds)
     number = "0" if gpus() else "cpu"
@@ -252,7 +256,7 @@ def main():
     os.environ.update(environment)
     backends = [b for b in options.backends if importlib.util.find_spec(b)]
     if not backends:
-        parser.error("there is no backend: JAX, PyTorch or TensorFlow")
+        parser.error("no backend is installed: JAX, PyTorch or TensorFlow")
     about = f"{device(number)}  \n{versions(sys.executable, 'keras', *backends)}"
     progress(about)
     tests, timed = (QUICK_TESTS, QUICK_TIMED) if options.quick else (TESTS, TIMED)

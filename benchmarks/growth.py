@@ -1,10 +1,10 @@
-"""How the time of a step grows with the number of variables, and with their size.
+"""How the time of a step grows with the number of variables and with their size.
 
     python benchmarks/growth.py
 
-Prints two tables in Markdown: milliseconds of AdaBelief and of Keras's Adam on each
-backend, for many matrices of 64 x 64, and for one vector. They are measured as in
-`optimizers.py`. How losses grow is in `losses.py`.
+Prints two tables in Markdown: the milliseconds of AdaBelief and of Keras's Adam on each
+backend, for many matrices of 64 x 64 and for one vector. The method is that of
+`optimizers.py`. `losses.py` measures how losses grow.
 """
 
 import argparse
@@ -29,7 +29,7 @@ TURN = 0.02  # seconds
 
 
 def measured(problems, backend, mode, options):
-    """By problem and contender, the median seconds of a step, `None` if it failed."""
+    """The median seconds of a step by problem and contender; `None` if it failed."""
     environment = environment_of(options.device) | {"KERAS_BACKEND": backend}
     medians = {}
     with Process("_optimizer_step.py", **environment) as process:
@@ -55,13 +55,15 @@ def measured(problems, backend, mode, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu", help="or the number of a GPU")
+    parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU")
     parser.add_argument("--backends", nargs="*", default=["tensorflow", "jax", "torch"])
     counts, sizes = [10, 100, 1000], [10**i for i in range(4, 9)]
     parser.add_argument("--counts", nargs="*", type=int, default=counts)
     parser.add_argument("--sizes", nargs="*", type=int, default=sizes)
-    parser.add_argument("--rounds", type=int, default=9, help="turns, at most")
-    parser.add_argument("--seconds", type=float, default=1, help="but for 3 turns")
+    parser.add_argument("--rounds", type=int, default=9, help="maximum number of turns")
+    parser.add_argument(
+        "--seconds", type=float, default=1, help="limit, after at least 3 turns"
+    )
     options = parser.parse_args()
     print_about(options.device)
     tables = {

@@ -1,4 +1,4 @@
-"""How long `import tfx_extras` takes once Keras is imported: the median of processes.
+"""Time of `import tfx_extras` after `import keras`: the median over processes.
 
     python benchmarks/import_time.py [--processes 11]
 
@@ -25,7 +25,7 @@ print(time.perf_counter() - start)
 
 
 def imported(backend):
-    """Seconds of the import in a process."""
+    """The seconds of the import in a new process."""
     environment = os.environ | {"KERAS_BACKEND": backend}
     command = [sys.executable, "-c", CODE]
     done = subprocess.run(

@@ -1,10 +1,10 @@
-"""Time of a step of LazyAdam on an embedding, beside that of Keras's Adam.
+"""Time of a step of LazyAdam on an embedding, compared with Keras's Adam.
 
     python benchmarks/lazy_adam.py [--rows 1000000] [--width 64] [--ids 4096]
 
-Prints a table in Markdown: the median milliseconds of each, which take turns, eager
-and in a graph, and how many times longer Adam takes. Needs TensorFlow. The first step
-of each copies the table once, and is left out, and so is the second.
+Prints a table in Markdown: the median milliseconds of both, eager and in a graph, and
+how many times longer Adam takes. The optimizers take turns. Two warm-up steps are left
+out; the first one copies the table. Needs TensorFlow.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import tfx_extras
 
 
 def stepper(optimizer, options, graph):
-    """A function of no argument that makes one update of a table."""
+    """A function without arguments that makes one step on a table."""
     rng = np.random.default_rng(0)
     table = keras.Variable(np.zeros((options.rows, options.width)), dtype="float32")
     optimizer.build([table])

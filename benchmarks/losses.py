@@ -1,18 +1,18 @@
-"""Time and memory of the losses, forward and backward, beside those of other packages.
+"""Time and memory of the losses, forward and backward, compared with other packages.
 
     python benchmarks/losses.py --tfa .venv-tfa/bin/python --pml .venv-pml/bin/python
 
-Prints tables in Markdown: our losses beside those of TensorFlow Addons, on TensorFlow,
-and of PyTorch Metric Learning, on PyTorch; how ours grow with the batch, and with the
-classes; and the cross-entropy of smoothed sparse labels beside Keras's of one-hot
-labels. Each package has an environment of its own, given by its Python: that of
-TensorFlow Addons is made by `make bench`; for the other, `pip install
-pytorch-metric-learning`.
+Prints tables in Markdown. They compare our losses with TensorFlow Addons on TensorFlow
+and with PyTorch Metric Learning on PyTorch, show how our losses grow with the batch
+size and with the number of classes, and compare the cross-entropy of smoothed integer
+labels with Keras's cross-entropy of smoothed one-hot labels. Each package has its own
+environment, given by its Python. `make bench` makes the environment of TensorFlow
+Addons; for the other one, use `pip install pytorch-metric-learning`.
 
-Every measurement is a process of its own: the median time of its runs, after one to
-warm up, and how far the peak of its memory rose above what it held before the first.
-Processes take turns, and what they say is the median again. One that needs more than
-`--memory` gigabytes is stopped.
+Each measurement runs in its own process. It takes the median time of the runs after one
+warm-up run, and the rise of the memory peak above the memory before the first run.
+Processes take turns, and the tables have the median over processes. A process that
+needs more than `--memory` gigabytes is stopped.
 """
 
 import argparse
@@ -35,9 +35,9 @@ from _timing import milliseconds
 from _timing import progress
 from _timing import ratio
 
-WIDTH = 64  # values of each sample
-CLASSES = 50_000  # of the smoothed cross-entropy
-BATCH = 64  # of the growth by classes
+WIDTH = 64  # values per sample
+CLASSES = 50_000  # for the smoothed cross-entropy
+BATCH = 64  # for the growth with the classes
 NAMES = {"sparse": "smoothed_sparse_categorical_crossentropy"}
 STEP = Path(__file__).with_name("_loss_step.py")
 
@@ -65,7 +65,7 @@ def measured(contender, memory):
 
 
 def compared(options, *contenders):
-    """The medians of the measurements of each one that is there, or `None`."""
+    """The medians of each contender; `None` for one that is missing or fails."""
     turns = [
         contender and partial(measured, contender, options.memory)
         for contender in contenders
@@ -82,14 +82,14 @@ def megabytes(result):
 
 
 def times(ours, theirs, i):
-    """How many times as much theirs is; below a megabyte, memory is not worth it."""
+    """Theirs divided by ours. Memory below one megabyte is not compared."""
     if not ours or not theirs or (i == 2 and min(ours[i], theirs[i]) < 1):
         return "-"
     return ratio(theirs[i], ours[i])
 
 
 def same(ours, theirs):
-    """Whether both computed one number."""
+    """Whether both computed the same value."""
     if not ours or not theirs:
         return "-"
     return "yes" if abs(ours[0] - theirs[0]) < 1e-4 * abs(theirs[0]) else "no"
@@ -130,13 +130,13 @@ def beside_others(options, known):
 
 
 def growth(options, title, of, cases):
-    """A table of ours: a row for each loss, a column for each size.
+    """Prints a table of our losses: one row per loss, one column per size.
 
     Args:
-        options: Of the command line.
-        title: Title of the table.
-        of: By size, the batch and the number of values.
-        cases: Packages of `_loss_step.py`, and losses in their words.
+        options: The options of the command line.
+        title: The title of the table.
+        of: The batch size and the number of values, by size.
+        cases: Packages of `_loss_step.py`, and the names of their losses.
     """
     print_head(title, "loss", *map("{:,}".format, of))
     for package, name in cases:
@@ -180,18 +180,26 @@ def smoothed(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tfa", help="the Python of TensorFlow Addons")
-    parser.add_argument("--pml", help="the Python of PyTorch Metric Learning")
+    parser.add_argument("--tfa", help="Python of an environment with TensorFlow Addons")
+    parser.add_argument(
+        "--pml", help="Python of an environment with PyTorch Metric Learning"
+    )
     parser.add_argument("--losses", nargs="*", default=list(LOSSES))
     parser.add_argument("--batches", nargs="*", type=int, default=[256, 512, 1024])
     sizes = [256, 512, 1024, 2048, 4096, 8192]
     parser.add_argument("--growth", nargs="*", type=int, default=sizes)
     classes = [1000, 10_000, 100_000]
     parser.add_argument("--classes", nargs="*", type=int, default=classes)
-    parser.add_argument("--backend", default="tensorflow", help="of the growth")
-    parser.add_argument("--smoothed", type=int, default=1024, help="a batch; 0: none")
+    parser.add_argument(
+        "--backend", default="tensorflow", help="backend of the growth tables"
+    )
+    parser.add_argument(
+        "--smoothed", type=int, default=1024, help="batch size; 0: no table"
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", type=int, default=12, help="gigabytes, at most")
+    parser.add_argument(
+        "--memory", type=int, default=12, help="maximum number of gigabytes"
+    )
     options = parser.parse_args()
 
     from tfx_extras import losses

@@ -1,17 +1,17 @@
-"""Time of a step of the optimizers, beside Keras's Adam and those of other packages.
+"""Time of an optimizer step, compared with Keras's Adam and with other packages.
 
     python benchmarks/optimizers.py [--tfa .venv-tfa/bin/python] [--picture FILE]
 
-Prints for each problem two tables in Markdown: our optimizers beside Keras's Adam, on
-each backend; and beside the same optimizer of Keras, Optax, PyTorch and TensorFlow
-Addons, which has an environment of its own, given by its Python. `--picture` draws the
-first of them.
+Prints two tables in Markdown for each problem. The first compares our optimizers with
+Keras's Adam on each backend. The second compares them with the same optimizer of Keras,
+Optax, PyTorch and TensorFlow Addons, which has its own environment, given by its
+Python. `--picture` draws the first table.
 
-Contenders take turns, in processes which wait while it is not theirs; a turn is as many
-steps as take 20 ms, at least one. What is printed is the median of turns, after two
-steps to warm up, of which the first, which compiles, has a column. The bound is the
-time in which as many bytes are copied as an optimizer must read and write: that of
-gradients once, that of weights and slots twice.
+Contenders take turns in processes that otherwise wait. In a turn, a contender repeats
+its step for 20 ms, at least once. The tables have the median over turns, after two
+warm-up steps; the first warm-up step, which compiles, has its own column. The bound is
+the time to copy as many bytes as an optimizer must read and write: gradients count
+once, weights and optimizer state twice.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from _timing import milliseconds
 from _timing import progress
 from _timing import ratio
 
-# The same optimizers of others. On dense gradients, LazyAdam is Adam.
+# The same optimizers in other packages. With dense gradients, LazyAdam is Adam.
 PEERS = {
     "AdaBelief": ("tfa:AdaBelief", "optax:adabelief"),
     "COCOB": ("tfa:COCOB", "optax:cocob"),
@@ -71,14 +71,14 @@ PROBLEMS = {
     "matrices": "matrices of 64 x 64",
     "transformer": "layers of a transformer",
 }
-NOTE = """The bound is the time in which as many bytes are copied, in the same run, as
-an optimizer must read and write, and what is reached is the bound divided by our time:
-for arrays that fit into caches it may be above 1. The first step compiles."""
+NOTE = """The bound is the time to copy, in the same run, as many bytes as an optimizer
+must read and write. "Reached" is the bound divided by our time; it may be above 1 for
+arrays that fit into caches. The first step includes compilation."""
 TURN = 0.02  # seconds
 
 
 class Row(NamedTuple):
-    """An optimizer of ours on a problem; times in seconds, `None` where it failed."""
+    """One of our optimizers on a problem. Times in seconds; `None` if it failed."""
 
     problem: str
     backend: str
@@ -115,7 +115,7 @@ def peers_of(name, backend, mode, options):
 
 
 def processes(stack, backend, options):
-    """Starts what is compared on a backend; by package, the process that has it."""
+    """Starts the processes for a backend. Returns them by package."""
     environment = environment_of(options.device) | {"KERAS_BACKEND": backend}
 
     def start(**arguments):
@@ -171,7 +171,7 @@ def measured(problem, backend, options):
 
 
 def made(found, contenders, about):
-    """Makes contenders, pairs of a package and a name; what is known of each."""
+    """Makes contenders, which are pairs (package, name). Returns facts about each."""
     return {
         (package, name): found[package].make(
             f"{package}:{name}", package=package, name=name, **about
@@ -181,7 +181,7 @@ def made(found, contenders, about):
 
 
 def compared(found, known, contenders, options):
-    """The median seconds of a step of each contender, `None` if it failed."""
+    """The median seconds of a step of each contender; `None` if it failed."""
     turns = [
         found[contender[0]].turn(":".join(contender), TURN)
         if known[contender]
@@ -192,7 +192,7 @@ def compared(found, known, contenders, options):
 
 
 def gathered(rows, problem, options):
-    """The rows of a problem, each when it is there, which then is in `rows` too."""
+    """Yields the rows of a problem as they are measured, and appends them to `rows`."""
     for backend in options.backends:
         for row in measured(problem, backend, options):
             rows.append(row)
@@ -233,17 +233,24 @@ def beside_peers(problem, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tfa", help="the Python of TensorFlow Addons")
-    parser.add_argument("--device", default="cpu", help="or the number of a GPU")
-    parser.add_argument("--picture", help="a file, .svg or .png")
+    parser.add_argument("--tfa", help="Python of an environment with TensorFlow Addons")
+    parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU")
+    parser.add_argument("--picture", help="figure to write, .svg or .png")
     parser.add_argument("--optimizers", nargs="*", default=list(PEERS))
     parser.add_argument("--backends", nargs="*", default=list(BACKENDS))
     default = ["vector:20000000", "matrices:300", "transformer:12"]
     parser.add_argument("--problems", nargs="*", default=default)
-    parser.add_argument("--rounds", type=int, default=15, help="turns, at most")
-    parser.add_argument("--seconds", type=float, default=1.5, help="but for 3 turns")
     parser.add_argument(
-        "--plain", nargs="*", default=[], help="of these, without fast paths too"
+        "--rounds", type=int, default=15, help="maximum number of turns"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1.5, help="limit, after at least 3 turns"
+    )
+    parser.add_argument(
+        "--plain",
+        nargs="*",
+        default=[],
+        help="optimizers to measure without fast paths too",
     )
     options = parser.parse_args()
     print_about(options.device, options.tfa)

@@ -1,11 +1,11 @@
-"""Time of a step of ParameterGroups, beside that of its inner optimizer alone.
+"""Time of a step of ParameterGroups, compared with its inner optimizer alone.
 
     KERAS_BACKEND=jax python benchmarks/parameter_groups.py
 
-Prints a table in Markdown: the median milliseconds of a step over 300 matrices, of the
-inner optimizer and of ParameterGroups around it, which take turns, and how many times
-longer the latter takes. The rules have multipliers and decays: half of the matrices
-learn at half of the rate, and a quarter does not decay.
+Prints a table in Markdown: the median milliseconds of a step over 300 matrices, with
+the inner optimizer alone and with ParameterGroups around it, and how many times longer
+ParameterGroups takes. Both take turns. The rules set multipliers and weight decays:
+half of the matrices have half the learning rate, and a quarter has no weight decay.
 """
 
 import argparse
@@ -42,7 +42,7 @@ OPTIMIZERS = {
 
 
 def stepper(optimizer, options):
-    """A function of no argument that makes one update, as the backend compiles it."""
+    """A function without arguments that makes one step, compiled where possible."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(options.count, 64, 64)).astype("float32")
     weights = [keras.Variable(v, name=f"w{i}") for i, v in enumerate(values)]

@@ -1,11 +1,11 @@
-"""Memory of a device where the kernel of a head is split over its classes.
+"""Memory per device if the kernel of a head is split over its classes.
 
     python benchmarks/split_head.py [--sizes ROWS FEATURES CLASSES] [--devices 8]
 
-Prints a table in Markdown: the temporary memory of each device for forward and
-backward, with the gradients of the hidden states and of the kernel, of
-`ChunkedLinearCrossentropy` and of Keras's `Dense` with its cross-entropy. It is what
-the compiled program says that it needs; nothing is computed. Needs JAX.
+Prints a table in Markdown: the temporary memory per device of
+`ChunkedLinearCrossentropy` and of Keras's `Dense` with its cross-entropy, for the
+forward and backward pass with the gradients of the hidden states and the kernel. The
+numbers are those that the compiled program reports; nothing is computed. Needs JAX.
 """
 
 import argparse

@@ -22,6 +22,8 @@ extensions = [
     "extensions.api",
     "extensions.figures",
     "extensions.gallery",
+    "extensions.purposes",
+    "extensions.site",
 ]
 exclude_patterns = ["_build", "extensions", "figures", "tests"]
 myst_enable_extensions = [
@@ -39,6 +41,8 @@ html_title = "tfx_extras"
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["playground.css", "site.css"]
+# The menu of a formula would load parts of MathJax that the site does not have.
+mathjax3_config = {"options": {"enableMenu": False}}
 html_copy_source = False
 html_show_sphinx = False
 copybutton_prompt_text = r">>> |\.\.\. "

@@ -1,7 +1,7 @@
-"""Reads handwritten digits: trains, saves, and trains on in a fresh process.
+"""Classifies handwritten digits: trains, saves, and resumes in a new process.
 
 python examples/digits.py               # the 1,797 digits of scikit-learn
-python examples/digits.py images.npz    # yours: arrays `x` (n, ...) and `y` (n,)
+python examples/digits.py images.npz    # your own: arrays `x` (n, ...) and `y` (n,)
 """
 
 import os
@@ -12,18 +12,18 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import images  # beside this file: reads the data and draws the pictures
+import images  # the file next to this one: reads the data, draws the figures
 import keras
 import numpy as np
 
 import tfx_extras
 
 OUT = Path("demo")
-EPOCHS = 15  # of each half: the model is saved in between
+EPOCHS = 15  # in each half of the training; the model is saved in between
 
 
 def build(shape, classes, updates):
-    # The rate climbs for a tenth of the updates, then follows a cosine down to zero.
+    # Linear warm-up over the first 10 % of the steps, then cosine decay to 0.
     schedule = tfx_extras.schedules.WarmupCosine(
         0.002, warmup_steps=updates // 10, decay_steps=updates * 9 // 10
     )
@@ -37,11 +37,12 @@ def build(shape, classes, updates):
         ]
     )
     model.compile(
-        # Weights decay, biases do not: they are told apart by their path.
+        # Weight decay applies to kernels but not to biases, matched by their path.
         optimizer=tfx_extras.optimizers.AdaBelief(
             schedule, weight_decay=0.01, weight_decay_exclude=["bias"]
         ),
-        # Labels stay integers. A tenth of their weight goes to all classes alike.
+        # Labels are integers. label_smoothing=0.1 spreads 10 % of the probability
+        # uniformly over all classes.
         loss=tfx_extras.losses.SmoothedSparseCategoricalCrossentropy(
             label_smoothing=0.1, from_logits=True
         ),
@@ -52,7 +53,8 @@ def build(shape, classes, updates):
 
 def train_half(model, data):
     x_train, x_test, y_train, y_test = data
-    # Shuffled once, by `images.read`: a fresh process is to see the same order.
+    # `images.read` has shuffled the data. Without further shuffling, the process that
+    # resumes sees the samples in the same order.
     options = {"validation_data": (x_test, y_test), "shuffle": False}
     return model.fit(x_train, y_train, epochs=EPOCHS, **options).history
 
@@ -72,13 +74,13 @@ def main(source):
     end = model.predict(x_test, verbose=0)
     np.savez(OUT / "predictions.npz", halfway=halfway, end=end)
 
-    print("\nA fresh process loads the model saved halfway:", flush=True)
+    print("\nA new process loads the model that was saved halfway:", flush=True)
     subprocess.run([sys.executable, __file__, source, "--resume"], check=True)
     losses = {name: first[name] + second[name] for name in ("loss", "val_loss")}
     pictures = images.draw(OUT, schedule, updates, losses, x_test, end, y_test)
     accuracy = model.evaluate(x_test, y_test, verbose=0)[1]
     print(f"\nTest accuracy: {accuracy:.4f}. Model: {OUT / 'digits.keras'}")
-    print("Pictures:", *pictures)
+    print("Figures:", *pictures)
 
 
 def resume(source):
@@ -86,11 +88,13 @@ def resume(source):
     model = keras.saving.load_model(OUT / "halfway.keras")
     expected = np.load(OUT / "predictions.npz")
     if not np.array_equal(model.predict(data[1], verbose=0), expected["halfway"]):
-        sys.exit("The loaded model predicts something else.")
-    print("its predictions are identical, bit for bit. It trains on:", flush=True)
+        sys.exit("The predictions of the loaded model differ.")
+    print(
+        "its predictions are identical, bit for bit. It continues training:", flush=True
+    )
     train_half(model, data)
     if not np.array_equal(model.predict(data[1], verbose=0), expected["end"]):
-        sys.exit("Trained on, it predicts something else.")
+        sys.exit("After the second half, its predictions differ.")
     print("It predicts as if it had never stopped, bit for bit.")
 
 

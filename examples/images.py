@@ -1,4 +1,4 @@
-"""Reads images and their classes for `digits.py`, and draws what came of them."""
+"""Reads images and their classes for `digits.py`, and draws the results."""
 
 import sys
 from pathlib import Path
@@ -12,12 +12,12 @@ import tfx_extras
 
 
 def read(source):
-    """Returns training images, test images, and the classes of both.
+    """Returns training images, test images, training classes and test classes.
 
     Args:
-        source: A `.npz` file with arrays `x` of shape `(n, ...)`, any numbers,
-            and `y` of shape `(n,)`, classes from 0; or `""` for scikit-learn's
-            digits.
+        source: A `.npz` file with the arrays `x`, numbers of shape `(n, ...)`, and
+            `y`, classes that count from 0, of shape `(n,)`; or `""` for the digits
+            of scikit-learn.
     """
     if source:
         x, y = read_file(Path(source))
@@ -36,7 +36,7 @@ def read_file(path):
         sys.exit(f"{path}: there is no such file.")
     except KeyError as error:
         sys.exit(f"{path}: must hold arrays `x` and `y`. {error}.")
-    except Exception as error:  # NumPy raises many kinds for what is not its own
+    except Exception as error:  # NumPy raises many types for a file of another format
         sys.exit(f"{path}: is not a .npz file of numeric arrays. {error}")
     if x.ndim < 2 or not np.issubdtype(x.dtype, np.number) or not np.isfinite(x).all():
         sys.exit(
@@ -52,15 +52,15 @@ def read_file(path):
     is_countable = len(y) >= 5 * len(counts) and y.min() >= 0
     if not is_countable or counts[counts > 0].min() < 2:
         sys.exit(
-            f"{path}: classes must count from 0, with 2 images or more of each that "
-            f"occurs and 5 or more on average. Received: {len(y)} images of classes "
+            f"{path}: classes must count from 0, with at least 2 images in each class "
+            f"that occurs, and 5 on average. Received: {len(y)} images of classes "
             f"{np.unique(y)[:10]}"
         )
     return x, y
 
 
 def draw(folder, schedule, updates, losses, images, logits, truth):
-    """Draws the learning rate, the losses and some predictions; returns the paths."""
+    """Draws the learning rate, the losses and some predictions. Returns the paths."""
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
     tfx_extras.schedules.plot(schedule, updates, axes)
     axes.set_title("WarmupCosine")
@@ -89,7 +89,7 @@ def draw(folder, schedule, updates, losses, images, logits, truth):
 
 
 def as_picture(shape):
-    """Rows and columns to show an image of any shape, with colors if it has them."""
+    """The shape to show an image in: (height, width) or (height, width, channels)."""
     if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4)):
         return shape
     size = int(np.prod(shape))

@@ -1,8 +1,8 @@
-"""Learns to write as in a text: trains, saves, reloads, and writes.
+"""A small language model: trains on a text, saves, reloads, and generates text.
 
-python examples/language_model.py               # what Python says about itself
-python examples/language_model.py TEXT.txt      # any other text
-python examples/language_model.py --epochs 20   # longer
+python examples/language_model.py               # on the help texts of Python
+python examples/language_model.py TEXT.txt      # on any other text
+python examples/language_model.py --epochs 20   # trains longer
 """
 
 import argparse
@@ -22,12 +22,12 @@ import numpy as np
 import tfx_extras
 
 OUT = Path("demo")
-CONTEXT = 24  # words that are read at a time
-UNKNOWN = 0  # the class of words too rare to be learned
+CONTEXT = 24  # words in one sample
+UNKNOWN = 0  # the class of words that are too rare to learn
 
 
 def numbered(text):
-    """The words as integers, and the list of those that come twice or more."""
+    """The words as integers, and the list of words that occur at least twice."""
     found = [word.group() for word in re.finditer(r"\w+|([^\w\s])\1*", text)]
     known = ["?", *sorted(word for word, n in Counter(found).items() if n > 1)]
     number = {word: i for i, word in enumerate(known)}
@@ -35,7 +35,10 @@ def numbered(text):
 
 
 def split(numbers):
-    """Rows of words and of those that follow them: to train with, and every tenth."""
+    """Training and test data: samples of words, and the words that follow them.
+
+    Every tenth sample is a test sample.
+    """
     count = (len(numbers) - 1) // CONTEXT
     rows, following = (
         numbers[i : i + count * CONTEXT].reshape(count, CONTEXT) for i in (0, 1)
@@ -53,27 +56,28 @@ def build(classes):
     head = tfx_extras.layers.ChunkedLinearCrossentropy(
         classes, ignore_class=UNKNOWN, name="head"
     )
-    # With labels, the layer adds its mean loss to those of the model: none is compiled.
+    # Called with labels, the layer adds its mean loss to the losses of the model, so
+    # `compile` needs no loss.
     model = keras.Model([tokens, labels], head(hidden, labels))
     model.compile(tfx_extras.optimizers.AdaBelief(5e-3))
     return model
 
 
 def writer(model):
-    """The model without labels: its layers, with logits at the end."""
+    """The same layers without labels: a model that returns logits."""
     logits = model.get_layer("head")(model.get_layer("hidden").output)
     return keras.Model(model.inputs[0], logits)
 
 
 def write(model, numbers, known, count, seed=0):
-    """Goes on from the first words, each drawn by its probability."""
+    """Continues the first words: draws each next word by its probability."""
     random = np.random.default_rng(seed)
     written = list(numbers[:CONTEXT])
     for _ in range(count):
         row = np.array([written[-CONTEXT:]], "int32")
         logits = keras.ops.convert_to_numpy(model(row))[0, -1].astype("float64")
         logits[UNKNOWN] = -np.inf
-        # The largest of these sums is each class as often as its probability says.
+        # Gumbel-max sampling: each class has the largest sum with its probability.
         written.append(int(np.argmax(logits / 0.7 + random.gumbel(size=len(known)))))
     return " ".join(known[i] for i in written)
 
@@ -86,13 +90,13 @@ def main():
     text = options.text.read_text() if options.text else "\n".join(topics.values())
     numbers, known = numbered(text)
     train, test = split(numbers)
-    print(f"{len(numbers)} words, {len(known)} different ones")
+    print(f"{len(numbers)} words, {len(known)} of them different")
 
     keras.utils.set_random_seed(0)
     model = build(len(known))
     model.fit(train, epochs=options.epochs, batch_size=64, verbose=2)
     perplexity = math.exp(model.evaluate(test, verbose=0))
-    print(f"Perplexity: {perplexity:.2f}, of words that it has not trained with")
+    print(f"Perplexity: {perplexity:.2f}, on words held out from training")
 
     OUT.mkdir(exist_ok=True)
     path = OUT / "language_model.keras"

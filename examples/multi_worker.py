@@ -1,10 +1,10 @@
-"""Trains on two workers, each a process, and goes on when one of them dies.
+"""Trains on two workers, each a process, and continues after one of them dies.
 
 python examples/multi_worker.py            # two workers on this computer
 python examples/multi_worker.py --kill 3   # one of them is killed in epoch 3
 
-It needs TensorFlow. On several computers, start `worker` on each, with a `TF_CONFIG`
-that names all of them, and a folder that all can read.
+Needs TensorFlow. With several computers, call `worker` on each of them, with a
+`TF_CONFIG` that lists all of them and a path in a folder that all of them can read.
 """
 
 import argparse
@@ -29,9 +29,9 @@ import tfx_extras
 
 OUT = Path("demo")
 WORKERS = 2
-BATCH = 32  # of all workers together
-STEPS = 8  # in an epoch
-# The longest that a worker waits for one that hangs; one that died it misses at once.
+BATCH = 32  # samples of all workers together
+STEPS = 8  # per epoch
+# How long a worker waits for one that hangs. It notices at once that one has died.
 SECONDS = 60.0
 
 
@@ -50,12 +50,13 @@ def build():
             keras.layers.Dense(4),
         ]
     )
-    # Clipped is what all workers sum, and all skip what is not finite on one.
+    # Clipping applies to the sum of the gradients of all workers. If a gradient is not
+    # finite on one worker, all workers skip the step.
     optimizer = tfx_extras.optimizers.AdaBelief(
         0.01, rectify=False, global_clipnorm=1.0, skip_nonfinite=True
     )
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer)  # to save both in one file
+    model.compile(optimizer)  # saves the optimizer with the model
     return model
 
 
@@ -63,7 +64,7 @@ def worker(path, epochs, kill):
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=SECONDS)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     rank = strategy.cluster_resolver.task_id
-    with strategy.scope():  # the same on all workers
+    with strategy.scope():  # all workers start with the same weights
         model = keras.saving.load_model(path) if path.exists() else build()
     optimizer, variables = model.optimizer, model.trainable_variables
     loss = tfx_extras.losses.SmoothedSparseCategoricalCrossentropy(
@@ -90,7 +91,7 @@ def worker(path, epochs, kill):
             values.append(step(tf.constant(x[own]), tf.constant(y[own])))
             if epoch == kill and rank == WORKERS - 1:
                 os.kill(os.getpid(), signal.SIGKILL)
-        if rank == 0:  # a file that is whole, or the one before
+        if rank == 0:  # replaced at once: the file is always complete
             model.save(path.with_name("part.keras"))
             os.replace(path.with_name("part.keras"), path)
             print(f"Epoch {epoch}: loss {np.mean(values):.6f}", flush=True)
@@ -101,7 +102,7 @@ def log(rank):
 
 
 def start(arguments):
-    """Starts all workers, which find each other by ports of this computer."""
+    """Starts all workers, which reach each other on ports of this computer."""
     sockets = [socket.socket() for _ in range(WORKERS)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -127,7 +128,7 @@ def wait(process):
 
 
 def supervise(epochs, kill):
-    """Starts the workers, and all of them again if one ends with an error."""
+    """Starts the workers, and restarts all of them if one ends with an error."""
     OUT.mkdir(exist_ok=True)
     for attempt in range(3):
         arguments = ["--epochs", str(epochs)]
@@ -149,14 +150,16 @@ def supervise(epochs, kill):
         seconds = time.perf_counter() - failed
         print(f"Workers ended with {codes}, the last {seconds:.0f} s after the first:")
         found = re.findall(r"^[\w.]*Error.*$", log(0).read_text(), re.MULTILINE)
-        print(*[line[:200] for line in found[-1:]], "All start again.", sep="\n")
-    raise SystemExit(f"Workers fail again and again: see {log(0)}")
+        print(
+            *[line[:200] for line in found[-1:]], "All workers start again.", sep="\n"
+        )
+    raise SystemExit(f"The workers failed three times: see {log(0)}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--kill", type=int, help="an epoch in which a worker is killed")
+    parser.add_argument("--kill", type=int, help="epoch in which one worker is killed")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     path = OUT / "multi_worker.keras"
@@ -168,7 +171,7 @@ def main():
     model = keras.saving.load_model(path)
     x, y = data()
     accuracy = np.mean(np.argmax(model.predict(x, verbose=0), axis=1) == y)
-    print(f"Accuracy: {accuracy:.3f}, in {path}")
+    print(f"Accuracy: {accuracy:.3f}. Model: {path}")
 
 
 if __name__ == "__main__":

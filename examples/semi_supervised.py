@@ -1,7 +1,7 @@
-"""Reads handwritten digits of which 50 have a label and 1,387 have none.
+"""Semi-supervised learning: classifies digits with 50 labels and 1,387 without.
 
-python examples/semi_supervised.py           # a few minutes, on five choices of the 50
-python examples/semi_supervised.py --fast    # a few updates, to see that it runs
+python examples/semi_supervised.py           # a few minutes, with 5 choices of the 50
+python examples/semi_supervised.py --fast    # a few steps, to see that it runs
 """
 
 import math
@@ -22,10 +22,11 @@ import tfx_extras
 FAST = "--fast" in sys.argv
 SEEDS = range(1 if FAST else 5)
 UPDATES = 10 if FAST else 600
-LABELS, LABELED, UNLABELED = 50, 32, 128  # in all; of each kind in a batch
+LABELS, LABELED, UNLABELED = 50, 32, 128  # in total; of each kind in a batch
 
-# How the second view is augmented, what rows without label learn from, and what they
-# weigh. In the pi-model both views are alike, and the weight rises from nearly 0.
+# For each method: the augmentation of the second view, the options of the loss, and the
+# weight of the unlabeled samples. In the pi-model, both views are augmented alike, and
+# the weight rises from nearly 0.
 RAMP = tfx_extras.schedules.Warmup(
     1.0, UPDATES // 2, mode="gaussian", start_factor=math.exp(-5)
 )
@@ -38,7 +39,7 @@ METHODS = {
 
 
 def read(seed):
-    """Returns the labelled digits, the others, and those of the test."""
+    """Returns the labeled digits, the unlabeled digits and the test digits."""
     x, y = load_digits(return_X_y=True)
     x = (x / 16).reshape(-1, 8, 8, 1).astype("float32")
     x, x_test, y, y_test = train_test_split(
@@ -51,7 +52,7 @@ def read(seed):
 
 
 def batches(x, y, others, seed):
-    """Yields some digits with their labels, and some with -1 for a label."""
+    """Yields batches of labeled digits and of unlabeled ones, whose label is -1."""
     rng = np.random.default_rng(seed)
     y_batch = np.full(LABELED + UNLABELED, -1)
     while True:
@@ -62,7 +63,7 @@ def batches(x, y, others, seed):
 
 
 def build(second_view):
-    """Returns a classifier, and a model that shows it one or two views of a digit."""
+    """Returns a classifier, and a model that applies it to one or two views."""
     classifier = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
@@ -93,7 +94,7 @@ def build(second_view):
 
 
 def accuracy(method, seed):
-    """Trains from the labels chosen by `seed`; returns the share that it reads."""
+    """Trains with the labels that `seed` chooses. Returns the test accuracy."""
     (x, y), others, (x_test, y_test) = read(seed)
     keras.utils.set_random_seed(seed)
     second_view, options, schedule = METHODS[method]

@@ -18,8 +18,8 @@ export function focal(logit, { gamma, alpha }) {
 }
 
 const CURVES = {
-  schedule: { formula: warmupCosine, from: 0, to: 1000, points: 501, x: "step" },
-  focal: { formula: focal, from: -4, to: 6, points: 201, x: "logit of a class that is there" },
+  schedule: { formula: warmupCosine, from: 0, to: 1000, points: 501, x: "step", y: "learning rate" },
+  focal: { formula: focal, from: -4, to: 6, points: 201, x: "logit of a positive class", y: "focal loss" },
 };
 const WIDTH = 640, HEIGHT = 300, LEFT = 62, BOTTOM = 40, TOP = 12, RIGHT = 14;
 
@@ -35,8 +35,13 @@ function ticks(low, high, count = 5) {
   return Array.from({ length: count }, (_, i) => low + ((high - low) * i) / (count - 1));
 }
 
-function svg(curve, found) {
-  const top = Math.max(...found.map(([, y]) => y), 1e-12);
+// The upper limit of an axis: the next of 1, 2, 2.5 and 5 times a power of ten.
+export function limit(highest) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(highest, 1e-12)));
+  return [1, 2, 2.5, 5, 10].map((m) => m * power).find((v) => v >= highest * (1 - 1e-9));
+}
+
+function svg(curve, found, top) {
   const across = (x) => LEFT + ((x - curve.from) / (curve.to - curve.from)) * (WIDTH - LEFT - RIGHT);
   const up = (y) => HEIGHT - BOTTOM - (y / top) * (HEIGHT - BOTTOM - TOP);
   const number = (v) => String(Number(v.toPrecision(3)));
@@ -48,26 +53,33 @@ function svg(curve, found) {
       `<text x="${across(x)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${number(x)}</text>`),
   ];
   const path = found.map(([x, y], i) => `${i ? "L" : "M"}${across(x).toFixed(2)},${up(y).toFixed(2)}`);
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">${lines.join("")}` +
+  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${curve.y} against ${curve.x}">${lines.join("")}` +
     `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${curve.x}</text>` +
-    `<path d="${path.join("")}"/></svg>`;
+    `<svg x="${LEFT}" y="0" width="${WIDTH - LEFT - RIGHT}" height="${HEIGHT - BOTTOM + 2}" ` +
+    `viewBox="${LEFT} 0 ${WIDTH - LEFT - RIGHT} ${HEIGHT - BOTTOM + 2}"><path d="${path.join("")}"/></svg></svg>`;
 }
 
 function start(place) {
   const curve = CURVES[place.dataset.curve];
   const sliders = [...place.querySelectorAll("input")];
-  const draw = () => {
+  let top = null;
+  const draw = (isScaled) => {
     const options = {};
     for (const slider of sliders) {
       options[slider.name] = Number(slider.value);
       slider.nextElementSibling.textContent = slider.value;
     }
     const found = values(curve, options);
-    place.querySelector("figure").innerHTML = svg(curve, found);
+    if (isScaled) top = limit(Math.max(...found.map(([, y]) => y)));
+    place.querySelector("figure").innerHTML = svg(curve, found, top);
     place.curve = found; // for the test, which compares it with Python
   };
-  for (const slider of sliders) slider.addEventListener("input", draw);
-  draw();
+  // The axes hold still while a slider moves, so that the curve is seen to move.
+  for (const slider of sliders) {
+    slider.addEventListener("input", () => draw(false));
+    slider.addEventListener("change", () => draw(true));
+  }
+  draw(true);
 }
 
 if (typeof document !== "undefined") {

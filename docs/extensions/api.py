@@ -6,7 +6,6 @@ Pages of functions have a folder of their own: some file systems take `Huber` an
 
 import importlib
 import inspect
-import pkgutil
 import posixpath
 import re
 from pathlib import Path
@@ -15,6 +14,9 @@ from typing import NamedTuple
 
 from extensions import costs
 from extensions import docstrings
+from extensions import figures
+from extensions import purposes
+from sphinx.errors import ExtensionError
 
 import tfx_extras
 
@@ -47,7 +49,7 @@ class Entry(NamedTuple):
         return getattr(self.thing, "function", None)
 
 
-# Of which all names are on one page.
+# Packages whose names share one page.
 COMPACT = ["tfa.losses", "tfa.optimizers"]
 # Public, but not for `import *`.
 LOOKUP = ["get", "list"]
@@ -75,38 +77,61 @@ def _counterparts():
 COUNTERPARTS = dict(_counterparts())
 
 
-def page(entry: Entry, figures: set[str]) -> str:
+def page(entry: Entry) -> str:
     """The page of a name, in Markdown."""
     up = "../" * (entry.page.count("/") + 1)
-    of_class, of_function = CLASSES.get(entry.thing), FUNCTIONS.get(entry.function)
-    other = of_class or of_function
-    parts = [f"# {entry.name}", described(entry)]
+    other = CLASSES.get(entry.thing) or FUNCTIONS.get(entry.function)
+    parts = [f"# {entry.name}", described(entry), options(entry)]
+    if entry.thing in CLASSES:  # reached from its class, and left out of the contents
+        parts.insert(0, "---\norphan: true\n---")
     for name in [entry.name, *([other.name] if other else [])]:
-        figure = f"{entry.package}/{name}.svg"
-        if figure in figures:
-            parts.append(f"![{entry.name}, drawn]({up}_figures/{figure})")
+        figure = f"{entry.package}/{name}"
+        if figure in figures.ALTS:
+            parts += ["## Picture", figures.markdown(figure, up)]
             break
-    if of_function:
-        parts += ["## Formula", _text(of_function, entry)]
-    cost = costs.sentence(entry.package, (of_function or entry).thing)
+    cost = costs.sentence(entry.package, entry.thing)
     if cost:
         parts += ["## Cost", cost]
+    links = []
     if other:
-        form = "Class" if of_class else "Function"
-        parts.append(f"{form} form: [`{other.name}`]({up}api/{other.page}.md).")
-    there = COUNTERPARTS.get(of_function or entry, COUNTERPARTS.get(entry))
+        form = "Class" if entry.thing in CLASSES else "Function"
+        links.append(f"{form} form: [`{other.name}`]({up}api/{other.page}.md)")
+    there = COUNTERPARTS.get(entry, COUNTERPARTS.get(other))
     if there:
-        parts.append(
-            f"In TensorFlow Addons: [`{there.package}.{there.name}`]({up}api/"
-            f"{there.page}.md), which says what differs."
+        links.append(
+            f"TensorFlow Addons: [`{there.package}.{there.name}`]({up}api/"
+            f"{there.page}.md), which says what differs"
         )
-    return "\n\n".join(parts) + "\n"
+    if links:
+        parts += ["## See also", "\n".join(f"- {link}" for link in links)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _text(entry: Entry, on: Entry) -> str:
-    """What a docstring says after its first line and before its sections."""
-    text = docstrings.description(inspect.getdoc(entry.thing))
-    return docstrings.linked(text.split("\n", 1)[-1].strip(), linker(on))
+OPTIONS = {
+    "losses": ("Options of every loss", "LossOptions"),
+    "optimizers": ("Options of every optimizer", "OptimizerOptions"),
+}
+
+
+def options(entry: Entry) -> str:
+    """The options that a class shares with all of its kind, folded."""
+    title, name = OPTIONS.get(entry.package, ("", ""))
+    thing = entry.thing
+    arguments = _arguments(thing)
+    is_wrapper = "inner_optimizer" in arguments
+    if not name or not (is_wrapper or "kwargs" in arguments):
+        return ""
+    if not (inspect.isclass(thing) or thing is tfx_extras.optimizers.Ranger):
+        return ""
+    of_all = next(e for e in ENTRIES if e[:2] == (entry.package, name))
+    link = linker(entry)
+    to = "the inner optimizer" if is_wrapper else f"`{entry.name}`"
+    texts = docstrings.entries(of_all.thing.__doc__)
+    return (
+        f":::{{dropdown}} {title}\n:class-container: options\n\n"
+        f"Keyword arguments of {to}: see {link(name)}.\n\n"
+        f"{docstrings.listed(texts, link)}\n:::"
+    )
 
 
 def linker(entry: Entry):
@@ -170,43 +195,35 @@ def _signature(thing, leave_out=0):
 
 
 def table(package: str, of: list[Entry]) -> str:
-    """The page of a package: its names, with a sentence each."""
+    """The page of a package: its names by purpose, with a sentence each."""
     module = importlib.import_module(f"tfx_extras.{package}")
     lines = [f"# {_title(module)}", ""]
-    rooms = _rooms(module, of)
-    for room, some in rooms:
-        if len(rooms) > 1:
-            lines += [f"## {_title(room) if room else 'General'}", ""]
-        classes = [e for e in some if inspect.isclass(e.thing)]
-        functions = [e for e in some if e not in classes]
-        for heading, entries in [("Classes", classes), ("Functions", functions)]:
-            if entries:
-                level = "###" if len(rooms) > 1 else "##"
-                lines += [
-                    f"{level} {heading}",
-                    "",
-                    "| Name | What it is |",
-                    "|---|---|",
-                ]
-                lines += [
-                    f"| [`{e.name}`]({e.page}.md) | {e.sentence} |" for e in entries
-                ]
-                lines += [""]
-    pages = "\n".join(e.page for e in of)
+    by_name = {e.name: e for e in of}
+    for purpose, names in purposes.PURPOSES[package].items():
+        lines += [f"## {purpose}", "", "```{list-table}", ":header-rows: 1"]
+        lines += [":class: stacked", "", "* - Name", "  - Description"]
+        for name in names:
+            entry = by_name[name]
+            function = FUNCTIONS.get(entry.function)
+            both = [e for e in (entry, function) if e]
+            links = " \\\n    ".join(f"[`{e.name}`]({e.page}.md)" for e in both)
+            lines += [f"* - {links}", f"  - {entry.sentence}"]
+        lines += ["```", ""]
+    pages = "\n".join(by_name[name].page for name in purposes.ordered(package))
     lines += [f"```{{toctree}}\n:hidden:\n\n{pages}\n```"]
     return "\n".join(lines) + "\n"
 
 
-def _rooms(module, of: list[Entry]):
-    """The names of each folder of a package, and first those that are in none."""
-    rest, rooms = list(of), []
-    for found in pkgutil.iter_modules(module.__path__, f"{module.__name__}."):
-        if found.ispkg:
-            room = importlib.import_module(found.name)
-            some = [e for e in rest if vars(room).get(e.name) is e.thing]
-            rooms.append((room, some))
-            rest = [e for e in rest if e not in some]
-    return [(None, rest), *rooms]
+def check(app) -> None:
+    """Stops the build if the table of purposes is not complete."""
+    public = {}
+    for entry in ENTRIES:
+        if entry.package not in COMPACT and entry.thing not in CLASSES:
+            public.setdefault(entry.package, set()).add(entry.name)
+    try:
+        purposes.check(public)
+    except ValueError as error:
+        raise ExtensionError(str(error)) from error
 
 
 def _title(module):
@@ -224,15 +241,13 @@ def compact(package: str, of: list[Entry]) -> str:
 
 def write(app) -> None:
     """Writes what changed, and removes pages of names that are gone."""
-    drawn = API.parent / "_figures"
-    figures = {p.relative_to(drawn).as_posix() for p in drawn.rglob("*.svg")}
     pages = {}
     for package in [*tfx_extras.__all__, *COMPACT]:
         of = [e for e in ENTRIES if e.package == package]
         make = compact if package in COMPACT else table
         pages[API / f"{package}.md"] = make(package, of)
         if package not in COMPACT:
-            pages |= {API / f"{e.page}.md": page(e, figures) for e in of}
+            pages |= {API / f"{e.page}.md": page(e) for e in of}
     for path in set(API.rglob("*.md")) - {*pages, API / "index.md"}:
         path.unlink()
     for path, text in pages.items():
@@ -242,5 +257,6 @@ def write(app) -> None:
 
 
 def setup(app):
+    app.connect("builder-inited", check, priority=50)
     app.connect("builder-inited", write)
     return {"parallel_read_safe": True}

@@ -1,4 +1,4 @@
-"""What a name costs, where its docstring does not say it: counted, or of its kind."""
+"""The cost of an object whose docstring does not say it."""
 
 import inspect
 import math
@@ -10,16 +10,16 @@ import numpy as np
 import tfx_extras
 
 SIZE = 1000
-# Of losses whose docstring says nothing of time: `tests/losses/test_cost.py` counts.
-LOSS = "Time and memory grow as the number of predictions."
+# For losses whose docstring does not mention time: `tests/losses/test_cost.py` counts.
+LOSS = "Time and memory grow linearly with the number of predictions."
 SCHEDULE = (
-    "A few operations per update, on the device and whatever their number; nothing is "
-    "kept."
+    "A few scalar operations per step, on the device, however many steps there are. A "
+    "schedule has no state."
 )
 
 
 def sentence(package: str, thing) -> str:
-    """The cost of a loss, schedule or optimizer, or nothing."""
+    """The cost of a loss, schedule or optimizer, or an empty text."""
     text = inspect.getdoc(thing)
     if inspect.isclass(thing) and issubclass(thing, keras.optimizers.Optimizer):
         return _of_optimizer(thing)
@@ -29,7 +29,7 @@ def sentence(package: str, thing) -> str:
 
 
 def _of_optimizer(cls) -> str:
-    """How many bytes of a float32 weight an update moves, at least, by its slots."""
+    """How many bytes a step moves for a float32 weight, at least, by its state."""
     is_leaf = "learning_rate" in inspect.signature(cls).parameters
     if not is_leaf or cls is tfx_extras.optimizers.Optimizer:
         return ""
@@ -38,7 +38,7 @@ def _of_optimizer(cls) -> str:
     optimizer.build([variable])
     slots = sum(math.prod(v.shape) for v in optimizer.variables if len(v.shape)) / SIZE
     return (
-        "Time grows as the number of weights. Of each in `float32`, an update reads "
-        f"{4 * (2 + slots):g} bytes (gradient, weight, slots) and writes "
-        f"{4 * (1 + slots):g}. [Speed](../../guides/speed.md) has what is measured."
+        "Time grows linearly with the number of weights. For each `float32` weight, a "
+        f"step reads at least {4 * (2 + slots):g} bytes (gradient, weight and state) "
+        f"and writes {4 * (1 + slots):g}. See [measurements](../../guides/speed.md)."
     )

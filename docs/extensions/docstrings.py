@@ -4,7 +4,10 @@ import inspect
 import re
 from collections.abc import Callable
 
-SECTION = re.compile(r"^(Args|Returns|Raises|Example|References):$", re.MULTILINE)
+SECTION = re.compile(
+    r"^(Args|Call arguments|Returns|Raises|Example|References?):(?:$|(?= ))",
+    re.MULTILINE,
+)
 ENTRY = re.compile(r"^(\*{0,2}\w+): ", re.MULTILINE)
 
 
@@ -40,8 +43,31 @@ def _blocks(text):
     return re.sub(r"^\$\$[ \n](.*?)\s*\$\$", r"$$\n\1\n$$", text, flags=re.S | re.M)
 
 
+def entries(docstring: str) -> dict[str, str]:
+    """The text for each argument of a docstring, in one line."""
+    _, *sections = SECTION.split(inspect.cleandoc(docstring))
+    found = {}
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        if title == "Args":
+            found |= _named(_own(body)[0])
+    return found
+
+
+def listed(texts: dict[str, str], link: Callable[[str], str]) -> str:
+    """A list of arguments."""
+    lines = (f"- **{_plain(name)}**: {linked(t, link)}" for name, t in texts.items())
+    return "\n".join(lines)
+
+
 def _own(body):
-    """Divides what follows a title: what is indented, and what comes after it."""
+    """Splits what follows a title: its own lines, and the text after them.
+
+    A section is one line, as in "Reference: Smith, 2015.", with the lines that follow
+    it, or an indented block.
+    """
+    if body.startswith(" "):
+        own, _, after = body.strip().partition("\n\n")
+        return _joined(own), after
     lines = body.strip("\n").split("\n")
     own = len(lines)
     for i, line in enumerate(lines):
@@ -56,22 +82,35 @@ def _own(body):
 def _section(title, body, link):
     if title == "Example":
         return f"```pycon\n{body}\n```"
-    if title == "References":
-        return "References:\n\n" + "\n".join(f"- {line}" for line in _entries(body))
-    field = {"Args": "param", "Raises": "raises"}.get(title)
-    if field is None:
+    if title.startswith("Reference"):
+        references = _paragraphs(body)
+        if len(references) == 1:
+            return f"**Reference:** {references[0]}"
+        return "**References:**\n\n" + "\n".join(f"- {line}" for line in references)
+    if title == "Returns":
         return f":returns: {linked(_joined(body), link)}"
-    _, *entries = ENTRY.split("\n" + body)
+    if title == "Call arguments":
+        block = listed(_named(body), link).replace("\n", "\n    ")
+        return f":Call arguments:\n    {block}"
+    field = {"Args": "param", "Raises": "raises"}[title]
     return "\n".join(
-        f":{field} {name}: {linked(_joined(text), link)}".replace(
-            "*", "\\*", name.count("*")
-        )
-        for name, text in zip(entries[::2], entries[1::2], strict=True)
+        f":{field} {_plain(name)}: {linked(text, link)}"
+        for name, text in _named(body).items()
     )
 
 
-def _entries(body):
-    """Lines, with those that go on indented."""
+def _named(body):
+    """The text for each name, in one line."""
+    _, *parts = ENTRY.split("\n" + body)
+    return {n: _joined(t) for n, t in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _plain(name):
+    return name.replace("*", "\\*")
+
+
+def _paragraphs(body):
+    """Lines, joined with the indented lines that continue them."""
     return [_joined(entry) for entry in re.split(r"\n(?=\S)", body)]
 
 

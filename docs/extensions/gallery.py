@@ -1,4 +1,4 @@
-"""Writes the gallery before each build: each figure, with a link to what it shows."""
+"""Writes the gallery before each build: each figure, with a link to its page."""
 
 from pathlib import Path
 
@@ -9,50 +9,32 @@ PAGE = Path(__file__).parents[1] / "gallery.md"
 CAPTIONS = {
     "schedules": """## Schedules
 
-The learning rate of each update.""",
+The learning rate at each step.""",
     "losses": """## Losses
 
-What a loss becomes as one number that a model predicts changes, and its slope,
-which is what a network learns from. The rest of a small batch is held. Such a curve
-does not show how a loss behaves in many dimensions, nor how large its parts are in
-your data.""",
+The loss (top) and its derivative (bottom) as one predicted value changes and the rest
+of a small batch stays fixed. Such a curve does not show how a loss behaves in many
+dimensions.""",
     "optimizers": f"""## Optimizers
 
-{figures.optimizers.STEPS} updates on two functions of two numbers. One rule for all: of
-{len(figures.optimizers.RATES)} learning rates from {min(figures.optimizers.RATES):g} to
-{max(figures.optimizers.RATES):g}, the one whose path ends lowest; all else by default,
-but for the radius of `ConditionalGradient`, and for averages, which are shorter.
-Such a picture does not show which one trains networks better: gradients there are
-noisy, in millions of dimensions, and what is minimized is not what is tested.
-Optimizers that take norms of layers see here a layer of two weights.""",
+{figures.optimizers.RULE}""",
     "smoothing": """## Label smoothing and the focal weight""",
 }
 
 
 def text() -> str:
     """The page, in Markdown."""
-    parts = ["# Gallery"]
+    parts = ["# Gallery", "Every schedule, loss and optimizer as a picture."]
     for package, caption in CAPTIONS.items():
-        parts += [caption, "::::{grid} 1 1 2 2\n:gutter: 2"]
-        for name in entries()[package]:
+        parts += [caption, "::::::{grid} 1 1 2 2\n:gutter: 2"]
+        for figure in figures.SCRIPTS[package].FIGURES:
+            name = figure.split("/")[1]
             page = api.PAGES.get((package, name))
             title = f"[`{name}`](api/{page}.md)" if page else name.replace("_", " ")
-            parts.append(
-                f":::{{grid-item-card}} {title}\n"
-                f"![{name}, drawn](_figures/{package}/{name}.svg)\n:::"
-            )
-        parts.append("::::")
+            image = figures.markdown(figure, "", has_caption=False)
+            parts.append(f":::::{{grid-item-card}} {title}\n{image}\n:::::")
+        parts.append("::::::")
     return "\n\n".join(parts) + "\n"
-
-
-def entries() -> dict[str, list[str]]:
-    """The names that have a figure, by package."""
-    found = {package: [] for package in CAPTIONS}
-    for script in figures.SCRIPTS:
-        for figure in script.FIGURES:
-            package, name = figure.split("/")
-            found[package].append(name)
-    return found
 
 
 def write(app) -> None:

@@ -1,7 +1,7 @@
-"""Each loss as a curve, and its slope beside it.
+"""Each loss as a curve above its derivative.
 
-A curve follows one number that a model predicts, the rest of a small batch being held.
-The slope is TensorFlow's gradient of the mean over that batch, not a difference.
+One predicted value changes; the rest of a small batch stays fixed. The derivative is
+TensorFlow's gradient of the mean over that batch, not a finite difference.
 """
 
 from collections.abc import Callable
@@ -11,24 +11,29 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 from figures._style import figure
+from figures._style import shape
 
 from tfx_extras import losses
 
-# Four samples of two classes on a circle, of which the first one moves.
+tf.get_logger().setLevel("ERROR")  # each curve is a graph of its own, which is meant
+
+# Four samples of two classes on a circle. The first one moves.
 ANGLES = tf.constant([20.0, 90.0, 165.0])
 CLASSES = np.array([0, 0, 1, 1])
 
 
 class Curve(NamedTuple):
-    """A loss, as a function of one number, by some values of its arguments."""
+    """A loss as a function of one number, for some values of its arguments."""
 
     label: str
     reach: tuple[float, float]
     lines: dict[str, Callable]
+    # Whether it takes all numbers as one batch, since no loop can be vectorized.
+    is_batch: bool = False
 
 
 def rows(*columns):
-    """A batch of one row: numbers and the one that changes."""
+    """A batch of one sample, with the value that changes."""
     return tf.stack([tf.cast(c, "float32") for c in columns])[None]
 
 
@@ -42,12 +47,12 @@ def fitting(loss, **options):
 
 
 def of_logit(loss, label, **options):
-    """Two classes, of which the true one has the logit that changes."""
+    """Two classes. The logit of the true class changes."""
     return lambda x: loss(label, rows(x, 0.0), from_logits=True, **options)
 
 
 def embedded(loss, **options):
-    """The mean over the batch, while one of four samples moves on the circle."""
+    """The mean over a batch in which one of four samples moves on the circle."""
     return lambda x: loss(CLASSES, on_circle(x, *tf.unstack(ANGLES)), **options)
 
 
@@ -56,23 +61,22 @@ def pairs(x):
 
 
 def paired(loss, **options):
-    """Two pairs, of which one sample moves on the circle."""
-
+    """Two pairs. One sample moves on the circle."""
     return lambda x: loss([0, 1], pairs(x), **options)
 
 
 def of_angle(loss, margin):
-    """Two classes, of which the own one is at an angle, and the other at 90 degrees."""
+    """Two classes: the true class at an angle, the other class at 90 degrees."""
     return lambda x: loss(
         [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=margin, scale=16.0
     )
 
 
-OWN = ("degrees to the own class; the other class is at 90", (0, 180))
+OWN = ("degrees to the true class; the other class is at 90", (0, 180))
 ERROR = ("prediction minus label", (-3, 3))
 LOGIT = ("logit of the true class, the other at 0", (-4, 6))
-ANGLE = ("degrees of a sample; the one like it is at 20", (-60, 200))
-PAIR = ("degrees between the two of a pair", (-180, 180))
+ANGLE = ("angle of a sample in degrees; its positive is at 20", (-60, 200))
+PAIR = ("degrees between the two samples of a pair", (-180, 180))
 CURVES = {
     "Huber": Curve(
         *ERROR,
@@ -94,7 +98,7 @@ CURVES = {
         {f"tau {t:g}": fitting(losses.pinball_loss, tau=t) for t in (0.1, 0.5, 0.9)},
     ),
     "SigmoidFocalCrossentropy": Curve(
-        "logit of a class that is there",
+        "logit of a positive class",
         (-4, 6),
         {
             f"gamma {g}": lambda x, g=g: losses.sigmoid_focal_crossentropy(
@@ -142,14 +146,18 @@ CURVES = {
         },
     ),
     "chunked_linear_crossentropy": Curve(
-        "feature: the logits are it and its negative",
+        "feature $h$; the logits are $h$ and $-h$",
         (-3, 3),
         {
-            f"label_smoothing {e}": lambda x, e=e: losses.chunked_linear_crossentropy(
-                [0], rows(x), [[1.0, -1.0]], label_smoothing=e
+            f"label_smoothing {e}": lambda xs, e=e: losses.chunked_linear_crossentropy(
+                tf.zeros_like(xs, "int32"),
+                xs[:, None],
+                [[1.0, -1.0]],
+                label_smoothing=e,
             )
             for e in (0.0, 0.1, 0.3)
         },
+        is_batch=True,
     ),
     "SparsemaxLoss": Curve(
         *LOGIT, {"": lambda x: losses.sparsemax_loss([[1.0, 0.0]], rows(x, 0.0))}
@@ -167,7 +175,7 @@ CURVES = {
         },
     ),
     "SemiSupervisedCrossentropy": Curve(
-        "logit of a view without label; that of the other view is 4",
+        "logit of an unlabeled view; the other view has logit 4",
         (-4, 6),
         {
             name: lambda x, name=name: losses.semi_supervised_crossentropy(
@@ -180,15 +188,15 @@ CURVES = {
         },
     ),
     "ContrastiveLoss": Curve(
-        "distance of a pair",
+        "distance of the pair",
         (0, 2),
         {
-            "alike": lambda x: losses.contrastive_loss([1], x[None]),
-            "different": lambda x: losses.contrastive_loss([0], x[None]),
+            "positive pair": lambda x: losses.contrastive_loss([1], x[None]),
+            "negative pair": lambda x: losses.contrastive_loss([0], x[None]),
         },
     ),
     "GIoULoss": Curve(
-        "shift of a box of width 1 against its label",
+        "shift of a box of width 1 from its label",
         (-3, 3),
         {
             mode: lambda x, mode=mode: losses.giou_loss(
@@ -256,33 +264,51 @@ CURVES = {
 }
 
 
-def values_and_slopes(of, xs):
-    """A loss at each place, and its derivative there."""
+def values_and_derivatives(of, xs, is_batch):
+    """A loss and its derivative at each point, all in one graph."""
 
-    @tf.function
-    def at(x):
+    @tf.function(autograph=False)
+    def at(xs):
         with tf.GradientTape() as tape:
-            tape.watch(x)
-            value = tf.reduce_mean(of(x))
-        return value, tape.gradient(value, x)
+            tape.watch(xs)
+            values = of(xs) if is_batch else tf.vectorized_map(mean, xs, warn=False)
+        return values, tape.gradient(values, xs)
 
-    found = [at(x) for x in tf.constant(xs, "float32")]
-    return np.array([[float(v), float(s)] for v, s in found]).T
+    def mean(x):
+        return tf.reduce_mean(of(x))
+
+    values, derivatives = at(tf.constant(xs, "float32"))
+    return values.numpy(), derivatives.numpy()
 
 
 def curve(name, path):
-    """Draws a loss, and its slope."""
-    label, reach, lines = CURVES[name]
-    xs = np.linspace(*reach, 241)
-    with figure(path, columns=2) as (left, right):
+    """Draws a loss above its derivative, and says what is seen."""
+    label, reach, lines, is_batch = CURVES[name]
+    xs = np.linspace(*reach, 161)
+    seen = []
+    with figure(path, rows=2, height=4.6) as (above, below):
         for line, of in lines.items():
-            values, slopes = values_and_slopes(of, xs)
-            left.plot(xs, values, label=line)
-            right.plot(xs, slopes, label=line)
-        left.set(xlabel=label, title=name)
-        right.set(xlabel=label, title="its slope")
+            values, derivatives = values_and_derivatives(of, xs, is_batch)
+            above.plot(xs, values, label=line)
+            below.plot(xs, derivatives, label=line)
+            seen.append(
+                f"{f'With {line}, the' if line else 'The'} loss {shape(xs, values)}; "
+                f"its derivative {shape(xs, derivatives)}."
+            )
+        above.set(ylabel="loss", title=name)
+        below.set(xlabel=label, ylabel="derivative")
         if any(lines):
-            left.legend()
+            above.legend()
+    return f"{name} against {label}. {' '.join(seen)}"
+
+
+def caption(name):
+    label, _, lines, _ = CURVES[name]
+    values = f", for {', '.join(lines)}" if any(lines) else ""
+    return (
+        f"Top: the loss{values}. Bottom: its derivative with respect to the value on "
+        f"the horizontal axis ({label}). The rest of the batch stays fixed."
+    )
 
 
 FIGURES = {f"losses/{name}": partial(curve, name) for name in CURVES}

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 from figures._style import figure
+from figures._style import shape
 from keras import ops
 from keras.optimizers.schedules import ExponentialDecay
 
@@ -52,13 +53,21 @@ CURVES = {
 
 
 def curve(name, path):
-    """Draws the learning rate of each step."""
+    """Draws the learning rate at each step, and says what is seen."""
     steps = np.arange(STEPS + 1)
+    seen = []
     with figure(path) as axes:
         for label, schedule in CURVES[name].items():
-            axes.plot(steps, ops.convert_to_numpy(schedule(steps)), label=label)
+            rates = ops.convert_to_numpy(schedule(steps))
+            axes.plot(steps, rates, label=label)
+            seen.append(f"With {label}, it {shape(steps, rates)}.")
         axes.set(xlabel="step", ylabel="learning rate", title=name)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    return f"Learning rate of {name} against the step. {' '.join(seen)}"
+
+
+def caption(name):
+    return f"The learning rate at steps 0 to {STEPS}."
 
 
 FIGURES = {f"schedules/{name}": partial(curve, name) for name in CURVES}

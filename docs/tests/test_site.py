@@ -3,7 +3,10 @@
 import contextlib
 import functools
 import http.server
+import inspect
+import re
 import shutil
+import sys
 import threading
 from pathlib import Path
 from urllib.parse import urldefrag
@@ -17,7 +20,11 @@ from playwright.sync_api import sync_playwright
 import tfx_extras
 from tfx_extras import tfa
 
-SITE = Path(__file__).parents[1] / "_build" / "html"
+DOCS = Path(__file__).parents[1]
+sys.path.insert(0, str(DOCS))
+from extensions import purposes  # noqa: E402
+
+SITE = DOCS / "_build" / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Pages of the theme, without a place in the contents.
@@ -103,22 +110,74 @@ def test_the_site_is_there():
     assert {"index.html", "gallery.html", "playground.html"} <= set(PAGES)
 
 
+# What is wrong on a page, in words, at the width that the window has.
+TROUBLE = """() => {
+  const troubles = [];
+  const room = document.documentElement.clientWidth;
+  const scrolls = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
+  for (const math of document.querySelectorAll("mjx-container")) {
+    let box = math;
+    while (box && !scrolls(box)) box = box.parentElement;
+    const right = math.querySelector("mjx-math").getBoundingClientRect().right;
+    const end = Math.min(math.closest("td, dd, li, p, div").getBoundingClientRect().right, room);
+    if (!box && math.checkVisibility() && right > end + 1)
+      troubles.push(`clipped: ${math.textContent}`);
+    if (box && box.scrollHeight > box.clientHeight + 1 && !box.matches("html, body"))
+      troubles.push(`cut off below: ${math.textContent}`);
+  }
+  const names = "article :not(pre) > code, article h1, article .sig-name, article .sig-param";
+  for (const code of document.querySelectorAll(names)) {
+    if (!code.checkVisibility()) continue;
+    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/[A-Za-z_]\\w+/g)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        const tops = new Set([...range.getClientRects()].map((r) => Math.round(r.top)));
+        if (tops.size > 1) troubles.push(`broken: ${word[0]}`);
+      }
+    }
+  }
+  const title = document.querySelector("article h1");
+  if (title && title.scrollWidth > title.clientWidth + 1) troubles.push("the title");
+  if (document.documentElement.scrollWidth > innerWidth) troubles.push("the page scrolls");
+  return troubles;
+}"""
+# Images load when they are seen. Here, all are.
+IMAGES = """async () => {
+  const images = [...document.querySelectorAll("article img")];
+  for (const image of images) image.loading === "lazy" || image.remove();
+  const lazy = images.filter((image) => image.loading === "lazy");
+  for (const image of lazy) image.loading = "eager";
+  await Promise.all(lazy.map((image) => image.decode().catch(() => null)));
+  return images.map((i) => [i.src, i.isConnected, i.naturalWidth, i.alt]);
+}"""
+
+
+def is_telling(alt):
+    """Whether a text says what is seen on an image, and not only its name."""
+    return len(alt) >= 20 and alt.count(" ") >= 3
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_and_fits(name, open_page):
+def test_a_page_is_whole_and_fits(name, open_page, address):
     page = open_page(name)
     formulas = page.locator(".math").count()
     assert page.locator("mjx-container").count() == formulas
     assert page.locator("mjx-merror, .problematic").count() == 0
-    widths = page.evaluate(
-        "[...document.querySelectorAll('article img')]"
-        ".map(image => image.complete * image.naturalWidth)"
-    )
-    assert all(width > 0 for width in widths)
+    weight = (SITE / name).stat().st_size
+    for source, is_lazy, width, alt in page.evaluate(IMAGES):
+        assert is_lazy
+        assert width > 0
+        assert is_telling(alt)
+        weight += (SITE / source.removeprefix(address)).stat().st_size
+    assert weight < (3e6 if name == "gallery.html" else 1e6)
     texts = page.locator("article :is(p, li, td, dt)").all_inner_texts()
     assert "$$" not in "".join(texts)  # as in code it may be
     for width in (1400, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(TROUBLE) == []
 
 
 def test_no_link_is_broken(browser, address):
@@ -175,13 +234,123 @@ def test_each_name_of_tensorflow_addons_is_on_the_page_of_its_package(
 
 def test_a_class_page_has_the_formula_the_cost_and_what_differs(open_page):
     page = open_page("api/losses/Huber.html")
-    assert page.locator("#formula mjx-container").count() == 1
-    assert "grow as the number of predictions" in page.locator("#cost").inner_text()
+    assert page.locator("dl.class mjx-container[display]").count() >= 1
+    assert (
+        "linearly with the number of predictions" in page.locator("#cost").inner_text()
+    )
+    functions = page.locator("#see-also a[href$='functions/huber.html']")
+    assert functions.count() == 1
     page = open_page("api/optimizers/Yogi.html")
     cost = page.locator("#cost").inner_text()
-    assert "reads 16 bytes" in cost
+    assert "reads at least 16 bytes" in cost
     assert "writes 12" in cost
-    assert page.locator("article a[href$='tfa.optimizers.html']").count() == 1
+    assert page.locator("#see-also a[href$='tfa.optimizers.html']").count() == 1
+
+
+def shares_options(package, name):
+    thing = getattr(package, name)
+    if not isinstance(thing, type) and name != "Ranger":
+        return False
+    if not hasattr(thing, "__annotations__") or name.endswith("Options"):
+        return False
+    return {"kwargs", "inner_optimizer"} & inspect.signature(thing).parameters.keys()
+
+
+@pytest.mark.parametrize(
+    ("package", "option"), [("losses", "reduction"), ("optimizers", "skip_nonfinite")]
+)
+def test_each_class_shows_the_options_that_all_share_when_it_is_asked(
+    package, option, open_page
+):
+    public = getattr(tfx_extras, package)
+    names = [name for name in public.__all__ if shares_options(public, name)]
+    assert len(names) > 10
+    for name in names:
+        folder = "" if isinstance(getattr(public, name), type) else "functions/"
+        text = (SITE / f"api/{package}/{folder}{name}.html").read_text()
+        folded = re.search(r'<details class="[^"]*\boptions\b.*?</details>', text, re.S)
+        assert folded, name
+        assert f"<strong>{option}</strong>" in folded[0]
+    page = open_page(f"api/{package}/{names[0]}.html")
+    text = page.locator("details.options strong", has_text=option).first
+    assert not text.is_visible()
+    page.locator("details.options summary").click()
+    assert text.is_visible()
+
+
+def test_the_reference_lists_each_name_once_by_purpose(open_page):
+    for package in ("losses", "optimizers", "schedules"):
+        page = open_page(f"api/{package}.html")
+        listed = page.locator("table.stacked td:first-child code").all_inner_texts()
+        public = getattr(tfx_extras, package)
+        assert sorted(listed) == sorted({*public.__all__, "get", "list"})
+        assert page.locator("article h2").count() >= 4
+
+
+def test_a_name_without_a_purpose_stops_the_build():
+    public = {"losses": {*purposes.ordered("losses")}}
+    purposes.check(public)
+    with pytest.raises(ValueError, match=r"Missing: \['Hinge'\]"):
+        purposes.check({"losses": {*public["losses"], "Hinge"}})
+    with pytest.raises(ValueError, match=r"Not public: \['Huber'\]"):
+        purposes.check({"losses": public["losses"] - {"Huber"}})
+
+
+def test_the_site_has_one_mathjax():
+    folder = SITE / "_static" / "mathjax"
+    assert [path.name for path in folder.rglob("*.js")] == ["tex-chtml.js"]
+    assert sum(path.stat().st_size for path in folder.rglob("*.*")) < 3e6
+
+
+def luminance(color):
+    """Relative luminance of a color of CSS, as in WCAG 2."""
+    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", color)[:3])
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (red, green, blue)
+    ]
+    return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+
+COLORS = """() => {
+  const style = (selector) => getComputedStyle(document.querySelector(selector));
+  const text = [...document.querySelectorAll("article :is(p, dd, h1, code, mjx-container)")];
+  return {
+    ground: style("body").backgroundColor,
+    filter: style("article img").filter,
+    text: [...new Set(text.map((e) => getComputedStyle(e).color))],
+  };
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_figures_are_legible(scheme, browser, address):
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address + "api/losses/Huber.html")
+    page.wait_for_selector("mjx-container")
+    found = page.evaluate(COLORS)
+    context.close()
+    ground = luminance(found["ground"])
+    assert (ground < 0.1) == (scheme == "dark")
+    for color in found["text"]:
+        low, high = sorted([ground, luminance(color)])
+        assert (high + 0.05) / (low + 0.05) >= 4.5, color
+    # Black on transparent, which a dark page turns round.
+    assert ("invert(1)" in found["filter"]) == (scheme == "dark")
+    drawn = (SITE / "_images" / "Huber.svg").read_text()
+    assert re.search(r'id="patch_1">\s*<path [^>]*style="fill: none', drawn)
+
+
+@pytest.mark.parametrize("name", ["ko/index.html", "ko/start.html"])
+def test_a_korean_page_has_a_korean_navigation(name, open_page):
+    page = open_page(name)
+    assert page.locator("html").get_attribute("lang") == "ko"
+    shown = page.locator(
+        ".sidebar-tree :is(.caption-text, .toctree-l1 > a, [href*='ko/'])"
+    ).all_inner_texts()
+    assert len(shown) > 30
+    assert [text for text in shown if not re.search("[가-힣]", text)] == []
 
 
 def test_the_gallery_has_each_loss_schedule_and_optimizer(open_page):
@@ -201,15 +370,29 @@ def test_the_gallery_has_each_loss_schedule_and_optimizer(open_page):
     assert page.locator("article img").count() >= len(shown)
 
 
-@pytest.mark.parametrize(
-    "words", ["AdaBelief", "label smoothing", "warmup_cosine", "NpairsLoss"]
-)
+# What people search for, and pages of which one must be among the first five.
+SEARCHES = {
+    "AdaBelief": ["AdaBelief"],
+    "warmup_cosine": ["warmup_cosine"],
+    "NpairsLoss": ["NpairsLoss"],
+    "imbalanced": ["Class imbalance", "SigmoidFocalCrossentropy"],
+    "class imbalance": ["Class imbalance", "SigmoidFocalCrossentropy"],
+    "exclude bias": ["Choosing an optimizer", "OptimizerOptions"],
+    "EMA": ["MovingAverage", "Optimizer wrappers"],
+    "hard mining": ["TripletHardLoss", "Metric learning"],
+    "recall": ["recall"],
+    "label smoothing": ["Label smoothing"],
+    "focal loss": ["SigmoidFocalCrossentropy"],
+    "quantile regression": ["PinballLoss"],
+}
+
+
+@pytest.mark.parametrize("words", SEARCHES)
 def test_search_finds(words, open_page):
     page = open_page("search.html?q=" + words.replace(" ", "+"))
     page.wait_for_selector("#search-results li")
-    hits = page.locator("#search-results li a").all_inner_texts()
-    expected = {"AdaBelief": "AdaBelief", "label smoothing": "Label smoothing"}
-    assert any(expected.get(words, words) in hit for hit in hits)
+    hits = page.locator("#search-results li > a").all_inner_texts()[:5]
+    assert any(title in hit for hit in hits for title in SEARCHES[words]), hits
 
 
 def slide(page, curve, **values):
@@ -266,3 +449,19 @@ def test_the_focal_loss_of_the_playground_is_that_of_python(gamma, alpha, open_p
     np.testing.assert_allclose(losses, keras.ops.convert_to_numpy(exact), atol=1e-6)
     path = page.locator("[data-curve=focal] svg path").get_attribute("d")
     assert path.count("L") == 200
+
+
+def test_the_axes_of_the_playground_hold_still_while_a_slider_moves(open_page):
+    page = open_page("playground.html")
+
+    def axis():
+        place = page.locator("[data-curve=schedule] figure text")
+        return [text for text in place.all_inner_texts() if text]
+
+    before = axis()
+    slide(page, "schedule", peak=0.0005)
+    assert axis() == before
+    slider = page.locator("[data-curve=schedule] input[name=peak]")
+    slider.evaluate("slider => slider.dispatchEvent(new Event('change'))")
+    assert axis() != before
+    assert "0.0005" in axis()

@@ -393,7 +393,7 @@ def test_weight_decay_exclusion_by_method_is_saved(case):
 @each_kind(OPTIMIZERS)
 def test_weight_decay_exclusion_that_finds_nothing_is_reported(case):
     optimizer = case.make(weight_decay=0.1, weight_decay_exclude=["LayerNorm"])
-    with pytest.warns(UserWarning, match="'LayerNorm' is found in no path"):
+    with pytest.warns(UserWarning, match="'LayerNorm' matches no variable"):
         optimizer.build(two_layers().trainable_variables)
 
 

@@ -62,7 +62,7 @@ PLACES = [
     ("docs/guides/losses.md docs/guides/metric_learning.md", [losses], set()),
     ("docs/guides/optimizers.md", [optimizers, schedules], set()),
     ("docs/figures/losses.py", [losses], {"CombinedLoss"}),
-    ("docs/figures/optimizers.py", [optimizers], {"ParameterGroups"}),
+    ("docs/figures/train.py", [optimizers], {"ParameterGroups"}),
     ("docs/figures/schedules.py", [schedules], set()),
 ]
 

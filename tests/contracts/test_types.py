@@ -265,6 +265,14 @@ def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
         ),
         (lambda: losses.PinballLoss(tau=95), "It is a fraction: for 95 %, give 0.95"),
         (
+            lambda: optimizers.RAdam(schedules.WarmupCosine),
+            "Did you mean an instance, `WarmupCosine(...)`? Received",
+        ),
+        (
+            lambda: losses.Huber()(None, np.ones(3)),
+            "`y_true` must hold numbers. Received: y_true=None",
+        ),
+        (
             lambda: schedules.WarmupCosine(1e-3, 0.1, 90),
             "warmup_steps=0.1. For a fraction of the training, multiply it by",
         ),

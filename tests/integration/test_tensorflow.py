@@ -165,7 +165,7 @@ def test_a_gradient_that_turns_out_to_be_of_another_shape_is_an_error():
     step = tf.function(
         lambda g: optimizer.apply([g]), input_signature=[tf.TensorSpec([None, 4])]
     )
-    with pytest.raises(ValueError, match=r"`w` must have its shape.*\(None, 4\)"):
+    with pytest.raises(ValueError, match=r"`w` must have the shape.*\(None, 4\)"):
         step(tf.ones((2, 4)))
 
 

@@ -401,3 +401,21 @@ def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
     with looked_at(), pytest.raises(ValueError, match=message):
         loss([2, 0, 1, 1], LOGITS)
     loss([0], np.float32([[1 + 1e-6, -1.001]]))  # only rounding exceeds [-1, 1]
+
+
+# The shape of the losses, of weights, and whether they fit.
+WEIGHTS = [
+    ((8,), [(8,), (8, 1), (1,), ()], [(7,), (8, 5), (2, 8), (1, 8), (8, 5, 1)]),
+    ((8, 5), [(8, 5), (8, 1), (5,), (1,), (8, 5, 1)], [(8,), (8, 2), (4, 5), (5, 8)]),
+]
+
+
+@pytest.mark.parametrize(("shape", "right", "wrong"), WEIGHTS)
+def test_sample_weights_that_do_not_fit_are_refused(shape, right, wrong):
+    y = np.ones((*shape, 2), "float32")
+    loss = losses.Huber()
+    for weights in right:
+        assert float(loss(y, y + 1, sample_weight=np.ones(weights))) == 0.5
+    for weights in wrong:
+        with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
+            loss(y, y + 1, sample_weight=np.ones(weights))

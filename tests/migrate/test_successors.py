@@ -36,7 +36,8 @@ def test_every_successor_exists():
     tf = importlib.import_module("tensorflow")
     roots = {"keras": keras, "tf": tf, "tfx_extras": tfx_extras}
     paths = set(re.findall(r"\b((?:keras|tf|tfx_extras)(?:\.\w+)+)", text))
-    paths -= {"keras.TqdmCallback", "tfx_extras.migrate"}  # the first is of `tqdm.keras`
+    # `keras.TqdmCallback` is from `tqdm.keras`.
+    paths -= {"keras.TqdmCallback", "tfx_extras.migrate"}
     assert len(paths) > 30
     for path in paths:
         root, *names = path.split(".")

@@ -43,7 +43,9 @@ def test_the_maximum_holds_for_a_ratio_of_zero_weights_and_not_for_excluded_ones
 
 
 def test_a_pattern_that_finds_nothing_is_reported():
-    with pytest.warns(UserWarning, match="layer_adaptation_exclude.*'bias' is found"):
+    with pytest.warns(
+        UserWarning, match="layer_adaptation_exclude.*'bias' matches no var"
+    ):
         LAMB(layer_adaptation_exclude=["bias"]).build(layers())
     with pytest.raises(TypeError, match="`layer_adaptation_exclude` of `LAMB` must be"):
         LAMB(layer_adaptation_exclude="bias")

@@ -37,5 +37,5 @@ def test_points_beyond_what_float32_counts_are_met_exactly():
 
 
 def test_the_function_refuses_a_wrong_number_of_rates():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="`learning_rates` must have length 2, as"):
         piecewise_linear(0, [1, 2], [0.1])

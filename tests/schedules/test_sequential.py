@@ -74,7 +74,7 @@ def test_the_function_takes_whole_floats_as_boundaries():
 
 
 def test_the_function_refuses_a_wrong_number_of_schedules():
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="`boundaries` must have length 1, one less"):
         sequential(0, [0.1, 0.2], [1, 2])
 
 

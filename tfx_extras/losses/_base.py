@@ -83,7 +83,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
             weights = {WEIGHTS: sample_weight}
             if reduction in ("mean", "sum_over_batch_size"):
                 reduction = "mean_with_sample_weight"
-        bound = _Bound(self, y_true, reduction, weights)
+        bound = _Bound(self, y_true, reduction, weights, sample_weight)
         loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
             loss = ops.sum(loss)  # for an empty batch Keras returns no values
@@ -118,14 +118,34 @@ class _Bound(keras.losses.Loss):
     and 256 in `bfloat16`), and would sum in that dtype.
     """
 
-    def __init__(self, loss: FunctionLoss, y_true: Any, reduction, weights: dict):
+    def __init__(self, loss, y_true, reduction, weights: dict, sample_weight):
         super().__init__(loss.name, reduction, wide(loss.dtype))
         self._loss = loss
         self._y_true = y_true
         self._weights = weights
+        self._sample_weight = sample_weight
 
     def call(self, y_true, y_pred):
-        return self._loss.call(self._y_true, y_pred, **self._weights)
+        loss = self._loss.call(self._y_true, y_pred, **self._weights)
+        _require_weights_of(loss, self._sample_weight)
+        return loss
+
+
+def _require_weights_of(loss, sample_weight) -> None:
+    """Raises if the weights do not fit the losses: Keras would add axes, or fail."""
+    given = getattr(sample_weight, "shape", None)
+    if given is None or loss.shape is None or given == ():
+        return
+    own, given = tuple(loss.shape), tuple(given)
+    last = given[:-1] if len(given) == len(own) + 1 and given[-1] == 1 else given
+    pairs = zip(reversed(own), reversed(last), strict=False)
+    fits = all(a == b or None in (a, b) or 1 in (a, b) for a, b in pairs)
+    if len(last) > len(own) or not fits:
+        each = f", or {(own[0], *[1] * (len(own) - 1))}" if len(own) > 1 else ""
+        raise ValueError(
+            f"`sample_weight` must have one weight per sample, of shape {own}{each}. "
+            f"Received: sample_weight.shape={given}"
+        )
 
 
 class _Ones(keras.losses.Loss):
@@ -183,7 +203,9 @@ def numbers(y_true, dtype):
 
 
 def require_numbers(name: str, values) -> None:
-    """Raises for strings and for ragged tensors."""
+    """Raises for `None`, for strings and for ragged tensors."""
+    if values is None:
+        raise ValueError(f"`{name}` must hold numbers. Received: {name}=None")
     if backend.is_ragged(values):
         raise ValueError(
             f"`{name}` must not be a RaggedTensor. Pass `{name}.to_tensor()`, and "

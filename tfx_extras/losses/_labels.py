@@ -55,8 +55,8 @@ def require_class_axis(axis: int) -> int:
     """Returns `axis` unless it is the batch axis."""
     if axis == 0:
         raise ValueError(
-            "Argument `axis` is the axis of the classes. It must not be 0, the batch "
-            f"axis. Received: axis={axis}"
+            "Argument `axis` must be the axis of the classes, not 0, the batch axis. "
+            f"Received: axis={axis}"
         )
     return axis
 

@@ -1,4 +1,4 @@
-"""The moving average of the weights that `use_ema` asks for."""
+"""The exponential moving average (EMA) of the weights, for `use_ema`."""
 
 from keras import ops
 
@@ -9,10 +9,10 @@ from tfx_extras.optimizers._weight_decay import WithDecay
 
 
 class WithAverages(WithDecay):
-    """An optimizer that averages exact weights, once for each update."""
+    """An optimizer that averages unrounded weights, once per step."""
 
     def _move_average(self) -> None:
-        """Moves the average of `use_ema` to the weights, and in its turn them to it."""
+        """Updates the EMA, and overwrites the weights with it when that is due."""
         variables = self._trainable_variables
         self._update_model_variables_moving_average(variables)
         if self.ema_overwrite_frequency:
@@ -24,8 +24,8 @@ class WithAverages(WithDecay):
             )
 
     def _update_model_variables_moving_average(self, trainable_variables) -> None:
-        # Keras's own averages in the dtype of the variables, where 0.99 of half
-        # precision stands still.
+        # Keras averages in the dtype of the variables. In 16 bits, an average with a
+        # momentum of 0.99 stands still.
         is_first = self.iterations == 0
 
         def move(variable, residual, average, average_residual):
@@ -46,7 +46,7 @@ class WithAverages(WithDecay):
     ) -> None:
         def overwrite(variable, residual, average, average_residual):
             if average is not None:
-                # A copy: JAX cannot train on with one buffer in two variables.
+                # JAX cannot train on if two variables share one buffer.
                 value = ops.copy(exact(average, average_residual))
                 store(value, variable, residual)
 
@@ -69,5 +69,5 @@ class WithAverages(WithDecay):
             return
         self._check_variables_are_known(var_list)
         iterations = ops.convert_to_numpy(ops.convert_to_tensor(self.iterations))
-        if iterations > 0:  # else there is no average
+        if iterations > 0:  # else there is no average yet
             self._overwrite_model_variables_with_average_value(var_list)

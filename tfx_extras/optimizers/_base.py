@@ -1,4 +1,4 @@
-"""What every optimizer shares, so that each file holds only its formula.
+"""What all optimizers share, so that each file holds only its formula.
 
 What happens before the formula has files of its own: `_options.py`, `_weight_decay.py`,
 `_averages.py` and `_gradients.py`, each a class on top of the one before.
@@ -29,41 +29,49 @@ __all__ = ["Optimizer"]
 
 
 class Optimizer(WithGradients):
-    r"""Base of optimizers, given by the names of their slots and by one formula.
+    r"""Optimizer: base class to write your own optimizer as one formula.
+
+    Use it to write an optimizer that has all options of `OptimizerOptions`, and that
+    trains 16-bit weights without losing small steps. Its methods must be pure: they
+    return new values and never assign. `keras.optimizers.Optimizer` has fewer options,
+    and a subclass creates and assigns its variables itself.
 
     $$ w_t = w_{t-1} - \eta \lambda w_{t-1} - \eta\, u_t $$
 
-    Here $u_t$ is the step that `update` returns, $w_t$ are the weights, $\eta$ is the
-    learning rate and $\lambda$ the weight decay.
+    $w_t$ are the weights, $\eta$ is the learning rate, $\lambda$ is the weight decay,
+    and $u_t$ is the direction of the step, which `update` returns.
 
-    A subclass names in `slots` the tensors that it keeps for each variable, and
-    writes `update`, which never assigns; or `move`, if its step is not a direction
-    times the learning rate. What of the formula depends on the number of the update
-    alone is in `coefficients`. Slots are of the shape of the variable, but those of
-    `scalar_slots`; and of zeros at first, but those of `initial_values`. One that
-    takes weight decay up into its formula sets `decays_inside`, and calls
+    A subclass names in `slots` the state tensors that it keeps for each variable, and
+    defines `update`. If its step is not a direction times the learning rate, it defines
+    `move` instead. `coefficients` returns the parts of the formula that depend only on
+    the number of the step. State tensors have the shape of the variable, except those
+    in `scalar_slots`, and begin as zeros, except those in `initial_values`. An
+    optimizer whose formula contains the weight decay sets `decays_inside`, and calls
     `penalized`. One whose formula mixes the elements of a variable, as a norm does,
-    sets `is_elementwise` to `False`. A formula is traced: it has no `if` of a tensor.
-    Arguments of its own are in its `get_config`.
+    sets `is_elementwise` to `False`. Formulas are compiled, so they must not use `if`
+    on a tensor. Arguments of a subclass must be in its `get_config`.
 
-    Variables are updated all at once, where that is faster. Setting `has_fast_paths`
-    to `False`, of an optimizer or of the class, updates them one by one.
+    Where it is faster, all variables are updated at once. To update them one by one,
+    set `has_fast_paths` to `False`, on an optimizer or on the class.
 
-    Arithmetic is done and slots are kept in `float32`, or in `float64` for
-    `float64` variables, and the result is rounded once, when it is stored. What
-    rounding takes from a `bfloat16` or `float16` variable is kept beside it, in
-    the same dtype, and added back in the next update.
+    Computations and state are in `float32`, or in `float64` for `float64` variables.
+    The result is rounded once, when it is stored. For 16-bit weights
+    (bfloat16, float16), the rounding error is stored beside the weights, in the same
+    dtype, and added to the next step. This is compensated (Kahan) summation.
 
-    Memory: 4 bytes per weight for each slot, and 2 for half precision weights.
+    Memory: 4 bytes per weight for each state tensor, and 2 more per 16-bit weight.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
-        TypeError: If the class has no formula.
+        TypeError: If an argument has the wrong type or an unknown name, or if the class
+            has no formula.
 
     Example:
         >>> class Momentum(tfx_extras.optimizers.Optimizer):
@@ -93,50 +101,50 @@ class Optimizer(WithGradients):
             )
 
     def coefficients(self, step) -> Any:
-        """Returns what of the formula depends on the number of the update alone.
+        """Returns the parts of the formula that depend only on the number of the step.
 
         Args:
-            step: Number of this update, 1 for the first: a scalar.
+            step: Number of this step, 1 for the first: a scalar.
         """
         return None
 
     def update(self, gradient, variable, coefficients, slots) -> tuple[Any, tuple]:
-        """Returns the step to subtract, before the learning rate, and new slots.
+        """Returns the step, without the learning rate, and the new state.
 
         Args:
             gradient: Gradient of the loss, of the shape of `variable`.
             variable: The current value.
-            coefficients: What `self.coefficients` returned for this update.
-            slots: The tensors kept for `variable`, in the order of `self.slots`.
+            coefficients: What `self.coefficients` returned for this step.
+            slots: The state tensors of `variable`, in the order of `self.slots`.
         """
         raise NotImplementedError
 
     def move(self, gradient, variable, now: Now, slots, index) -> tuple[Any, tuple]:
-        """Returns the new value of a variable after its decay, and new slots.
+        """Returns the new value of a variable, after its decay, and the new state.
 
         Args:
             gradient: As for `update`.
             variable: As for `update`.
-            now: Learning rate, weight decay and coefficients of this update, in the
-                dtype of `variable`.
+            now: Learning rate, weight decay and coefficients of this step, in the dtype
+                of `variable`.
             slots: As for `update`.
-            index: The place of the variable among those of `build`.
+            index: Index of the variable among those of `build`.
         """
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
 
     def _traits(self, index) -> tuple:
-        """Returns what the update of a variable depends on beside shapes and dtypes."""
+        """Returns what decides the update of a variable, beside its shape and dtype."""
         return (self._decays[index],)
 
     def _now(self, learning_rate, dtype: str) -> Now:
-        """Returns what this update depends on, in `dtype`."""
+        """Returns the values that this step depends on, in `dtype`."""
         rate = self._decay_now(self.weight_decay, dtype)
         step = ops.cast(self.iterations, dtype) + 1
         return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
 
     def _now_of(self, now: Now, index, dtype: str) -> Now:
-        """Returns what the update of one variable depends on."""
+        """Returns the values that the update of one variable depends on."""
         if self._own_rates is None:
             return now
         factor, rate = self._own_rates[index]
@@ -150,7 +158,7 @@ class Optimizer(WithGradients):
         if unknown:
             raise ValueError(
                 "`scalar_slots` and `initial_values` must name slots. "
-                f"Received: {sorted(unknown)}, slots={self.slots}"
+                f"Received: {sorted(unknown)}, not among slots={self.slots}"
             )
         super().build(variables)
         kept = [
@@ -160,7 +168,7 @@ class Optimizer(WithGradients):
             for name in self.slots
         ]
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
-        # Not the method below, which would widen them.
+        # The method below would widen the rounding errors.
         add = super().add_variable_from_reference
         self._residuals = [add_residual(add, v, "residual") for v in variables]
         if self.use_ema:
@@ -176,8 +184,8 @@ class Optimizer(WithGradients):
     def add_variable_from_reference(
         self, reference_variable, name=None, initializer="zeros"
     ):
-        """As in Keras, but wide enough for sums: `float32`, or `float64`."""
-        if name == "average":  # callbacks swap it with the weights: of their dtype
+        """Adds a variable as Keras does, but wide: in `float32` or `float64`."""
+        if name == "average":  # callbacks swap it with the weights, so of their dtype
             return super().add_variable_from_reference(
                 reference_variable, name, initializer
             )
@@ -194,7 +202,7 @@ class Optimizer(WithGradients):
             )
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
-        # Keras's hook for all variables at once.
+        # Keras calls this for all variables at once.
         if not self.has_fast_paths:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -221,7 +229,7 @@ class Optimizer(WithGradients):
             backend.update_all(self, updates)
 
     def _goes_alone(self, variable) -> bool:
-        """Whether only `update_step` knows how to update a variable."""
+        """Whether the variable must be updated by `update_step`."""
         return type(self).update_step is not Optimizer.update_step
 
     def update_step(self, gradient, variable, learning_rate) -> None:
@@ -231,29 +239,29 @@ class Optimizer(WithGradients):
         self._update_kept(Update(now, index, gradient, kept))
 
     def _update_kept(self, update: Update) -> None:
-        """Updates variables, or parts of them."""
-        # Every new value is computed before the first is stored: on TensorFlow
-        # and PyTorch a variable's value is a live reference.
+        """Updates a variable and its state, or parts of them."""
+        # All new values are computed before the first is stored, because the value of
+        # a variable is a live reference on TensorFlow and PyTorch.
         for kept, value in zip(update.kept, self._updated(*update), strict=True):
             if kept is not None:
                 self.assign(kept, value)
 
     def _updated(self, now: Now, index, gradient, kept) -> tuple:
-        """Returns the new values of what is kept: the variable, residual and slots."""
+        """Returns new values of the variable, its rounding error and its slots."""
         variable, residual, *slots = kept
         w = self._after_decay(exact(variable, residual), now, index)
-        # Not `ops.convert_to_tensor`, which on TensorFlow leaves a variable as it
-        # is; and the `+` of Keras fails for some that are empty.
+        # Not `ops.convert_to_tensor`, which returns the variable itself on TensorFlow.
+        # The `+` of Keras fails for some empty variables.
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
         new_w, new_slots = self.move(gradient, w, now, slots, index)
         if not isinstance(new_slots, tuple | list) or len(new_slots) != len(slots):
             raise ValueError(
-                f"`{type(self).__name__}` must return, after its step, a tuple of "
-                f"slots={self.slots}. Received: {new_slots}"
+                f"`update` or `move` of `{type(self).__name__}` must return a tensor "
+                f"and a tuple of slots={self.slots}. Received: slots={new_slots}"
             )
         return (*rounded(new_w, variable, residual), *new_slots)
 
 
 def _filled(value: float):
-    # Not `Constant`, which on TensorFlow rounds to float32 for float64.
+    # Not `Constant`, which rounds `float64` values to `float32` on TensorFlow.
     return lambda shape, dtype: ops.zeros(shape, dtype) + value

@@ -1,4 +1,4 @@
-"""Gradients whose norms or elements are bounded, each in its own precision."""
+"""Gradient clipping, by the norm of one or all gradients, in their own precision."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def clipped_by_norm(gradient: Any, largest: float) -> Any:
 
 
 def global_factor(gradients: Sequence[Any], largest: float) -> Any:
-    """Returns the factor by which the norm of all gradients is at most `largest`."""
+    """Returns the factor that bounds the norm of all gradients by `largest`."""
     dtype = max(wide(g.dtype) for g in gradients)  # `float64` if there is one
     squares = [ops.sum(ops.square(ops.cast(g, dtype))) for g in gradients]
     return _factor(sum(squares), largest)

@@ -1,7 +1,7 @@
-"""From the gradients of a replica to one update: before the formula sees them.
+"""From the gradients of a replica to one step, before the formula sees them.
 
-They are made dense and wide, summed over replicas, looked at by `skip_nonfinite`,
-scaled, accumulated and clipped, in this order.
+Gradients are made dense and wide, summed over replicas, checked by `skip_nonfinite`,
+divided by the loss scale, accumulated and clipped, in this order.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ from tfx_extras.optimizers._skipping import apply_if_finite
 
 
 class WithGradients(WithAverages):
-    """An optimizer that turns the gradients that it is given into updates."""
+    """An optimizer that turns gradients into steps."""
 
     has_fast_paths: bool = has_fast_paths()
-    # Variables once it is built with `skip_nonfinite`.
+    # With `skip_nonfinite`, `build` makes variables of them.
     skipped: Any = None
     skipped_in_a_row: Any = None
 
@@ -52,7 +52,7 @@ class WithGradients(WithAverages):
             None if g is None else self._prepared(g, v)
             for g, v in zip(grads, trainable_variables, strict=True)
         ]
-        # Before Keras would: what is clipped, checked and accumulated is all there is.
+        # Earlier than in Keras, so that sums are clipped, checked and accumulated.
         grads = backend.summed(grads)
         if self.skip_nonfinite:
             apply = super().apply
@@ -64,9 +64,9 @@ class WithGradients(WithAverages):
             super().apply(grads, trainable_variables)
 
     def _backend_apply_gradients(self, grads, trainable_variables) -> None:
-        # Keras's hook for one gradient of each variable, summed over replicas. Its own
-        # moves averages and replaces weights also while gradients are accumulated, and
-        # lets replicas meet within conditions, where they cannot.
+        # Keras calls this with one gradient per variable, summed over replicas. Its own
+        # version also moves averages and overwrites weights while gradients are
+        # accumulated, and synchronizes replicas within conditions, where they cannot.
         steps = self.gradient_accumulation_steps
         if not steps:
             self._make_update(grads, trainable_variables)
@@ -87,7 +87,7 @@ class WithGradients(WithAverages):
         )
 
     def _clip_gradients(self, grads) -> list:
-        # Keras's own makes `float64` narrow, or fails where a model has both.
+        # Keras narrows `float64`, or fails if a model has `float32` and `float64`.
         if self.clipnorm:
             return [clipped_by_norm(g, self.clipnorm) for g in grads]
         if self.global_clipnorm:
@@ -102,7 +102,7 @@ class WithGradients(WithAverages):
             self._move_average()
 
     def _pass_by(self) -> None:
-        """Does what an update without a gradient for any of the variables leaves."""
+        """Does what is left to do in a step in which no variable has a gradient."""
         if self.use_ema:
             steps = self.gradient_accumulation_steps or 1
             backend.when(
@@ -114,7 +114,7 @@ class WithGradients(WithAverages):
         self._iterations.assign_add(1)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        return grads_and_vars  # Keras's hook for replicas, whose sums these are already
+        return grads_and_vars  # `_apply` has already summed them over replicas
 
     def _prepared(self, gradient, variable) -> Any:
         """Makes a gradient dense and wide, before Keras scales, clips or sums it."""
@@ -122,7 +122,8 @@ class WithGradients(WithAverages):
         shapes = tuple(gradient.shape), tuple(variable.shape)
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"The gradient of `{path_of(variable)}` must have its shape. "
+                f"The gradient of `{path_of(variable)}` must have the shape of that "
+                "variable. Are gradients and variables in the same order? "
                 f"Received: gradient.shape={shapes[0]}, variable.shape={shapes[1]}"
             )
         return gradient

@@ -1,4 +1,4 @@
-"""Options of every optimizer: what they may be, and how they are saved."""
+"""Options of every optimizer: their intervals, and how they are saved."""
 
 import re
 from collections.abc import Callable
@@ -30,49 +30,61 @@ LearningRate = (
 
 
 class OptimizerOptions(TypedDict, total=False):
-    r"""Keyword arguments of every optimizer.
+    r"""Options of every optimizer: weight decay, gradient clipping, EMA and others.
 
-    They mean what they mean in Keras, except where said.
+    Use it to look up the keyword arguments that every optimizer of this package takes.
+    The options that `keras.optimizers.Optimizer` also has mean the same there, except
+    where a difference is named.
 
     Args:
-        name: Name of the optimizer.
-        weight_decay: $\lambda$, in [0, inf), or a schedule of it, which sees the
-            number of updates made so far. Each update first takes
-            $\eta \lambda w$ from the weights.
-        independent_decay: Whether it takes $\lambda w$ instead, whatever the
-            learning rate, as TensorFlow Addons does. For as much decay as before,
-            multiply $\lambda$ by the learning rate.
-        weight_decay_exclude: Regular expressions. A variable in whose `path`,
-            such as `"sequential/dense/bias"`, one of them is found does not decay.
-        clipnorm: Largest norm of the gradient of one variable. This and the next two
-            are about the gradient of the whole batch: replicas of `tf.distribute` sum
-            theirs before, while Keras clips what each of them has.
-        clipvalue: Largest magnitude of an element of a gradient.
-        global_clipnorm: Largest norm of all gradients together.
-        use_ema: Whether to keep a moving average of the weights. It moves once per
-            update, also when gradients are accumulated. While there has been no
-            update, there is no average, and nothing replaces the weights.
-        ema_momentum: Weight of the past in that average, in [0, 1].
-        ema_overwrite_frequency: Number of updates after which the average
-            replaces the weights; `None`: only at the end of training.
-        loss_scale_factor: Factor by which the loss was scaled, in (0, inf); gradients
-            are divided by it.
-        gradient_accumulation_steps: Number of gradients, 2 or more, whose mean
-            makes one update. They are summed in `float32`. A variable that has no
-            gradient when the update is made is not updated, and keeps its sum for the
-            next one.
-        skip_nonfinite: Whether gradients of which any element, of any variable on any
-            replica, is infinite or not a number are passed over: weights, slots,
-            averages and `iterations` are then as if they had not come, and with
-            `gradient_accumulation_steps` another takes their place. The variable
-            `skipped` of the optimizer counts them, and `skipped_in_a_row` those since
-            the last that were finite; read them with `.numpy()`.
-        max_consecutive_skips: Number in [1, 2^31) of them in a row after which one more
-            is an error: `FloatingPointError`, or what the backend raises from compiled
-            code, with the name of this argument in its text. Where there can be none,
-            such gradients are then applied, so that the loss shows it: in XLA on
-            TensorFlow, and on JAX in programs over several devices, or on a GPU, where
-            JAX may only log the error.
+        name: Name of the optimizer. `None` means the name of its class in lower case.
+        weight_decay: $\lambda$, in [0, inf), or a schedule of it, which is called with
+            the number of steps so far. Each step subtracts
+            `learning_rate * weight_decay * w` from the weights (decoupled weight decay,
+            as in AdamW), before it applies the gradient. `LAMB` and `NovoGrad` have the
+            decay in their formula.
+        independent_decay: Whether each step subtracts `weight_decay * w` instead,
+            whatever the learning rate, as in TensorFlow Addons. For the same decay as
+            before, multiply `weight_decay` by the learning rate.
+        weight_decay_exclude: Regular expressions. Variables whose `path`, such as
+            `"sequential/dense/bias"`, matches any of them do not decay. To exclude
+            biases from weight decay, pass `["bias"]`, and to exclude normalization too,
+            `["bias", "gamma", "beta"]`. A regular expression that matches no variable
+            triggers a warning.
+        clipnorm: Gradient clipping: maximum norm of the gradient of one variable. At
+            most one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. They
+            apply to the gradient of the whole batch, because replicas of
+            `tf.distribute` sum gradients before clipping. Keras clips the gradient of
+            each replica.
+        clipvalue: Gradient clipping: maximum magnitude of each element of a gradient.
+        global_clipnorm: Gradient clipping: maximum norm of all gradients together.
+        use_ema: Whether to keep an exponential moving average (EMA) of the weights,
+            which replaces them at the end of training. It moves once per step, also if
+            gradients are accumulated. Before the first step there is no average, and
+            nothing replaces the weights.
+        ema_momentum: Weight of the past in the EMA, in [0, 1]: each step sets
+            `average = ema_momentum * average + (1 - ema_momentum) * w`.
+        ema_overwrite_frequency: Number of steps after which the EMA replaces the
+            weights, again and again. `None` means only at the end of training.
+        loss_scale_factor: Loss scaling: factor by which the loss was multiplied, in
+            (0, inf). Gradients are divided by it. `fit` multiplies the loss; a training
+            loop of your own calls `scale_loss`.
+        gradient_accumulation_steps: Gradient accumulation: number of gradients, 2 or
+            more, whose mean makes one step. They are summed in `float32`. A variable
+            that has no gradient when the step is made is not updated, and keeps its sum
+            for the next step.
+        skip_nonfinite: Whether to skip NaN gradients. If any gradient contains inf or
+            NaN, on any replica, then weights, state, averages and `iterations` stay as
+            they are. With `gradient_accumulation_steps`, another gradient takes its
+            place. The variable `skipped` of the optimizer counts the skipped gradients,
+            and `skipped_in_a_row` those since the last finite one. Read them with
+            `.numpy()`.
+        max_consecutive_skips: Maximum number of skipped gradients in a row, in
+            [1, 2^31). One more raises `FloatingPointError`, or an error of the backend
+            from compiled code, with the name of this argument in its message. Where
+            compiled code cannot raise, such gradients are then applied, so that the
+            loss shows it. This is so in XLA on TensorFlow, and on JAX in programs over
+            several devices, or on a GPU, where JAX may only log the error.
     """
 
     name: str | None
@@ -91,7 +103,7 @@ class OptimizerOptions(TypedDict, total=False):
     max_consecutive_skips: Number
 
 
-# Of those that Keras takes as they are.
+# Intervals of the options that are passed on to Keras.
 _INTERVALS = {
     "clipnorm": "[0, inf)",
     "clipvalue": "[0, inf)",
@@ -109,11 +121,11 @@ class WithOptions(keras.optimizers.Optimizer):
     """An optimizer with the options of all, checked and saved."""
 
     _rate_interval: str = "[0, inf)"
-    # Arguments that hold regular expressions of paths, and the paths that the variables
-    # have: those of the optimizer that was saved, if this one was loaded.
+    # Arguments that hold regular expressions of paths.
     _path_arguments: Sequence[str] = ("weight_decay_exclude",)
+    # Paths of the variables. After loading, those of the optimizer that was saved.
     _saved_paths: Any = None
-    # The learning rate, while an update is traced to which it will be given.
+    # The learning rate while a step is traced that takes it as an argument.
     _traced_rate: Any = None
     __repr__ = shown
 
@@ -135,9 +147,13 @@ class WithOptions(keras.optimizers.Optimizer):
                 require("learning_rate", learning_rate, self._rate_interval)
             )
         elif not is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
-            raise ValueError(  # a layer or a loss can be called too
+            # Classes, layers and losses are callable too.
+            hint = ""
+            if isinstance(learning_rate, type):
+                hint = f" Did you mean an instance, `{learning_rate.__name__}(...)`?"
+            raise ValueError(
                 "Argument `learning_rate` must be a number, a schedule or a function "
-                f"without arguments. Received: learning_rate={learning_rate!r}"
+                f"without arguments.{hint} Received: learning_rate={learning_rate!r}"
             )
         if isinstance(weight_decay, int | Number):
             weight_decay = require("weight_decay", weight_decay, "[0, inf)")
@@ -149,7 +165,7 @@ class WithOptions(keras.optimizers.Optimizer):
         super().__init__(
             learning_rate,
             weight_decay=weight_decay,
-            # Keras would count up: names would differ between two runs.
+            # Keras would append a counter, so names would differ between runs.
             name=name or type(self).__name__.lower(),
             **_checked(kwargs, type(self).__name__),
         )
@@ -163,11 +179,11 @@ class WithOptions(keras.optimizers.Optimizer):
         )
 
     def _require_formula(self) -> None:
-        """Raises if there is none."""
+        """Raises if the class has no formula."""
 
     @property
     def learning_rate(self):
-        # Not `super().learning_rate`, at which `torch.compile` would break its graph.
+        # `super().learning_rate` would break the graph of `torch.compile`.
         rate = self._traced_rate
         return self._get_current_learning_rate() if rate is None else rate
 
@@ -178,11 +194,11 @@ class WithOptions(keras.optimizers.Optimizer):
         keras.optimizers.Optimizer.learning_rate.fset(self, learning_rate)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
-        """Adds to `weight_decay_exclude`: variables, or regular expressions."""
+        """Adds variables or regular expressions to `weight_decay_exclude`."""
         if self.built:
             raise ValueError(
                 "`exclude_from_weight_decay()` must be called before the optimizer is "
-                "built, which the first training step does."
+                "built, that is, before the first training step."
             )
         paths = [f"^{re.escape(path_of(variable))}$" for variable in var_list or ()]
         self.weight_decay_exclude = [
@@ -194,10 +210,10 @@ class WithOptions(keras.optimizers.Optimizer):
     def get_config(self):
         config = super().get_config()
         if isinstance(config["learning_rate"], float):
-            # The shortest number that rounds to the one stored: 0.0001 again, not
+            # The shortest number that rounds to the stored one, so 0.0001 and not
             # 9.999999747378752e-05.
             config["learning_rate"] = float(str(np.float32(config["learning_rate"])))
-        # Only where it matters: which variables an expression has matched.
+        # Saved only if a regular expression was matched against them.
         is_matched = any(getattr(self, name) for name in self._path_arguments)
         paths = {"paths": list(self._saved_paths)} if self.built and is_matched else {}
         return (
@@ -225,7 +241,7 @@ class WithOptions(keras.optimizers.Optimizer):
 
 
 def _checked(options: dict[str, Any], owner: str) -> dict[str, Any]:
-    """Returns options of Keras, as Python numbers, if they are in their intervals."""
+    """Returns options of Keras as Python numbers, or raises outside their intervals."""
     known = {k: v for k, v in options.items() if k in OptimizerOptions.__annotations__}
     require_types(owner, known, OptimizerOptions.__annotations__)
     known = {name: value for name, value in known.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Steps that end by pulling weights to zero."""
+"""Proximal steps, which pull weights towards zero."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from keras import ops
 def shrunk(x, rate, l1: float, l2: float) -> Any:
     r"""Returns $\text{sign}(x) \max(|x| - \eta l_1, 0) / (1 + \eta l_2)$.
 
-    That is the least of $l_1 |y| + l_2 y^2 / 2 + (y - x)^2 / (2 \eta)$ over $y$,
-    and exactly 0 where $|x|$ is at most $\eta l_1$.
+    This $y$ minimizes $l_1 |y| + l_2 y^2 / 2 + (y - x)^2 / (2 \eta)$. It is exactly 0
+    where $|x|$ is at most $\eta l_1$.
     """
     if l1:
         x = ops.sign(x) * ops.relu(ops.absolute(x) - rate * l1)

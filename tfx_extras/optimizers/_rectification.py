@@ -1,4 +1,4 @@
-"""Corrections for how few gradients have been seen, exact in `float32`."""
+"""Bias correction and rectification, exact in `float32`."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from keras import ops
 def bias_correction(beta: float, step) -> Any:
     r"""Returns $1 - \beta^t$, the sum of the weights of a moving average.
 
-    As written, it loses digits while $\beta^t$ is close to 1.
+    The formula as written loses digits while $\beta^t$ is close to 1.
     """
     return -ops.expm1(step * math.log(beta)) if beta else 1.0
 
@@ -24,13 +24,13 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
     {(\rho_\infty - 4) (\rho_\infty - 2) \rho_t}}
     $$
 
-    It is defined once $\rho_t$ reaches `threshold`, which is at least 4. That
-    is never if even $\rho_\infty$ does not.
+    It is defined once $\rho_t$ reaches `threshold`, which is at least 4. If even
+    $\rho_\infty$ does not reach it, it is never defined.
 
     As written, $\rho_t$ is the small difference of two large numbers. With
     $a = -\log \beta_2$ and $u = a t$, it equals
-    $\coth(a/2) - 2/a + t - \frac{2}{a} (\frac{u}{e^u - 1} - 1 + \frac{u}{2})$,
-    which `float32` holds to a few units in the last place.
+    $\coth(a/2) - 2/a + t - \frac{2}{a} (\frac{u}{e^u - 1} - 1 + \frac{u}{2})$, which is
+    accurate in `float32` to a few units in the last place.
     """
     rho_inf = 2 / (1 - beta_2) - 1
     if rho_inf <= threshold:
@@ -43,15 +43,15 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
     bend = ops.where(u < 1, series, closed)
     rho = (1 / math.tanh(a / 2) - 2 / a) + step - (2 / a) * bend
     ratio = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
-    # Not `ops.maximum(ratio, 0)`: on PyTorch the 0 would make it float32.
+    # Not `ops.maximum(ratio, 0)`, which returns `float32` on PyTorch.
     return ops.sqrt(ops.relu(ratio)), rho >= threshold
 
 
 def corrections(step, beta_1: float, beta_2: float, threshold: float) -> tuple:
-    r"""Returns factors of an update, none of which is of one weight alone.
+    r"""Returns factors of a step, which are the same for all weights.
 
-    They are $1 / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct both
-    averages, the first of them times $r_t$, and whether that is defined yet.
+    They are $1 / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct the bias of
+    both moments, the first of them times $r_t$, and whether $r_t$ is defined yet.
     """
     c_1 = 1 / bias_correction(beta_1, step)
     c_2 = 1 / bias_correction(beta_2, step)

@@ -1,4 +1,4 @@
-"""Variables of half precision, and beside each what rounding took from it."""
+"""Compensated (Kahan) summation: 16-bit variables, each with its rounding error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +9,18 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._precision import wide
 
-# By dtype, a little more than half a unit in the last place: as a part of the value,
-# and of values so small that their last place moves no further.
+# A little more than half a unit in the last place, by dtype: relative to the value, and
+# absolute, for values so small that the unit becomes no smaller.
 _HALF_UNIT = {"bfloat16": (1.01 * 2.0**-8, 0.0), "float16": (1.01 * 2.0**-11, 2.0**-24)}
 
 
 def add_residual(add: Callable[..., Any], variable: Any, name: str) -> Any:
-    """Returns what `store` keeps beside a variable, `None` if it is not rounded.
+    """Adds a variable for the rounding error of another, `None` if it has none.
 
     Args:
         add: `add_variable_from_reference` of a Keras optimizer.
-        variable: The variable.
-        name: Name of what is added.
+        variable: The variable that is rounded.
+        name: Name of the variable to add.
     """
     return add(variable, name) if _dtype(variable) != wide(variable.dtype) else None
 
@@ -31,15 +31,14 @@ def exact(variable: Any, residual: Any) -> Any:
     if residual is None:
         return value
     lost = ops.cast(residual, value.dtype)
-    # More than rounding can take from this value was taken from another, in whose place
-    # it has been assigned.
+    # A larger error belongs to a former value, and the variable was assigned since.
     half, tiny = _HALF_UNIT[_dtype(variable)]
     is_its_own = ops.absolute(lost) < half * ops.absolute(value) + tiny
     return value + ops.where(is_its_own, lost, ops.zeros_like(lost))
 
 
 def rounded(value: Any, variable: Any, residual: Any) -> tuple[Any, Any]:
-    """Returns what of `value` goes into `variable`, and what is left, or `None`."""
+    """Returns `value` rounded for `variable`, and the rounding error or `None`."""
     main = backend.round_to(value, _dtype(variable))
     if residual is None:
         return main, None
@@ -48,7 +47,7 @@ def rounded(value: Any, variable: Any, residual: Any) -> tuple[Any, Any]:
 
 
 def store(value: Any, variable: Any, residual: Any) -> None:
-    """Rounds `value` into `variable`, and what that takes into `residual`."""
+    """Stores `value` rounded in `variable`, and the rounding error in `residual`."""
     main, lost = rounded(value, variable, residual)
     if residual is not None:
         residual.assign(lost)

@@ -1,4 +1,4 @@
-"""Gradients that are not finite: passed over and counted, but not for ever."""
+"""Skips and counts gradients that are not finite, up to a maximum in a row."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tfx_extras._backend import backend
 
 
 def add_counter(optimizer: Any, name: str) -> keras.Variable:
-    """Adds to an optimizer a whole number, which is the same on all replicas."""
+    """Adds an integer variable to an optimizer, the same on all replicas."""
     return optimizer.add_variable(
         (), dtype="int32", aggregation="only_first_replica", name=name
     )
@@ -23,16 +23,16 @@ def apply_if_finite(
     grads: Sequence[Any],
     changed: Sequence[Any],
 ) -> None:
-    """Calls `apply(grads)` if all of them are finite, else counts that they are not.
+    """Calls `apply(grads)` if all gradients are finite, and else counts a skip.
 
     Args:
-        counting: The optimizer that counts, and says when it is too much.
-        apply: What makes an update.
-        grads: Gradients of this replica, or sums of those of all; some may be `None`.
+        counting: The optimizer that counts, and raises after too many skips.
+        apply: The function that makes a step.
+        grads: Gradients of this replica, or sums over all replicas. Some may be `None`.
         changed: All variables that `apply` may change.
     """
     known = [g for g in grads if g is not None]
-    if not known:  # Keras says what is wrong
+    if not known:  # Keras raises
         apply(grads)
         return
     finite = [ops.cast(ops.all(ops.isfinite(g)), "float32") for g in known]
@@ -43,16 +43,16 @@ def apply_if_finite(
     is_too_much = ops.logical_and(ops.logical_not(is_finite), in_a_row >= most)
     is_too_much = backend.fail_if(
         is_too_much,
-        f"More than max_consecutive_skips={most} gradients in a row were not finite, "
-        f"and skipped by the optimizer `{counting.name}`. Lower the learning rate, or "
-        "look for the sample or the layer that they come from.",
+        f"More than max_consecutive_skips={most} gradients in a row contain inf or NaN "
+        f"and were skipped by the optimizer `{counting.name}`. Lower the learning "
+        "rate, or look for the sample or layer that causes them.",
     )
     is_applied = ops.logical_or(is_finite, is_too_much)
     backend.when(is_applied, apply, grads, changed)
     is_skipped = ops.logical_not(is_applied)
     counting.skipped.assign_add(ops.cast(is_skipped, "int32"))
-    # It grows on where the error of a compiled step is lost, so that each later one has
-    # it too: those of JAX on a GPU, if what the step returns is not looked at. Where it
-    # is raised, nothing of this is done: so a graph must wait for `is_too_much`.
+    # The counter keeps growing after an error, so that each later step raises too: JAX
+    # on a GPU loses the error of a compiled step if its results are not used. Where the
+    # error is raised, none of this may happen, so a graph must wait for `is_too_much`.
     is_missed = ops.cast(ops.logical_or(is_skipped, is_too_much), "int32")
     counting.skipped_in_a_row.assign((in_a_row + 1) * is_missed)

@@ -1,4 +1,4 @@
-"""What an update of a variable depends on."""
+"""Values that the update of a variable depends on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Now(NamedTuple):
-    """What an update depends on that is the same for all variables of a dtype."""
+    """Values of a step that are the same for all variables of a dtype."""
 
     learning_rate: Any
     weight_decay: Any
@@ -17,16 +17,16 @@ AS_IT_IS = object()
 
 
 class OwnRate(NamedTuple):
-    """How fast a variable learns and decays, beside the others of its optimizer."""
+    """Learning-rate factor and weight decay of one variable."""
 
-    factor: float = 1.0  # of the learning rate
+    factor: float = 1.0  # multiplies the learning rate
     weight_decay: Any = AS_IT_IS  # a number, a schedule or `None`
 
 
 class Update(NamedTuple):
-    """What is to be done with one variable."""
+    """The update of one variable."""
 
     now: Now
-    place: int  # of the variable among those of `build`
+    place: int  # index of the variable among those of `build`
     gradient: Any
-    kept: Sequence[Any]  # the variable, its residual or `None`, and its slots
+    kept: Sequence[Any]  # the variable, its rounding error or `None`, and its slots

@@ -1,4 +1,4 @@
-"""Weight decay, before or inside of the formula, and which variables have it."""
+"""Weight decay, before or inside the formula, and which variables it applies to."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,16 +15,16 @@ from tfx_extras.optimizers._update import OwnRate
 
 
 class WithDecay(WithOptions):
-    """An optimizer whose weights decay as part of their one update."""
+    """An optimizer that applies weight decay within the step of each variable."""
 
     decays_inside: bool = False
-    # Paths of all variables of the model, where other optimizers train some of them.
+    # Paths of all variables of the model, if other optimizers train some of them.
     _sibling_paths: Sequence[str] = ()
-    # What `ParameterGroups` has for the variables of `build`, in their order.
+    # Rates of the variables of `build`, in order, as `ParameterGroups` sets them.
     _own_rates: Sequence[OwnRate] | None = None
 
     def _after_decay(self, variable, now: Now, index) -> Any:
-        """Returns the value of a variable after the decay that precedes its move."""
+        """Returns the value of a variable after the decay that precedes the step."""
         inside = self.decays_inside and not self.independent_decay
         if inside or not self._decays[index]:
             return variable
@@ -34,7 +34,7 @@ class WithDecay(WithOptions):
         return variable - rate * variable
 
     def penalized(self, direction, variable, now: Now, index) -> Any:
-        """Returns `direction` with the decay inside of it, unless that precedes."""
+        """Returns `direction` plus the decay, unless the decay precedes the step."""
         if self.independent_decay or not self._decays[index]:
             return direction
         return direction + now.weight_decay * variable
@@ -44,13 +44,13 @@ class WithDecay(WithOptions):
         return rate if is_number else ops.cast(rate(self.iterations), dtype)
 
     def _take_rates(self, own_rates: Sequence[OwnRate] | None) -> None:
-        """Takes what `ParameterGroups` has for each variable."""
+        """Sets the rates that `ParameterGroups` gives to each variable."""
         self._own_rates = own_rates
         if self.built:
             self._decays = self._found_decays()
 
     def _found_decays(self) -> list[bool]:
-        """Whether each variable decays."""
+        """Returns for each variable whether it decays."""
         count, rate = len(self._trainable_variables), self.weight_decay
         rates = [rate] * count
         if self._own_rates is not None:
@@ -61,7 +61,7 @@ class WithDecay(WithOptions):
         return [bool(r) and not e for r, e in zip(rates, excluded, strict=True)]
 
     def _matches(self, argument: str) -> list[bool]:
-        """Returns for each variable whether its path is among those of `argument`."""
+        """Returns for each variable whether its path matches a regex of `argument`."""
         patterns, paths = getattr(self, argument), self._saved_paths
         warn_of_unmatched(argument, patterns, self._sibling_paths or paths)
         return matched(patterns, paths)

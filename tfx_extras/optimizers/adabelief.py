@@ -19,7 +19,13 @@ __all__ = ["AdaBelief"]
 
 @register
 class AdaBelief(Optimizer):
-    r"""Adam, scaled by how far gradients are from their own moving average.
+    r"""AdaBelief: Adam scaled by how far gradients deviate from their moving average.
+
+    Use it in place of Adam to take large steps where gradients agree with their moving
+    average, and small steps where they deviate from it. Do not reuse Adam's `epsilon`,
+    which is too large here: it is added under the root at each step. Keras has no
+    equivalent. `keras.optimizers.Adam` averages the squares of the gradients
+    themselves.
 
     $$
     \begin{aligned}
@@ -30,32 +36,37 @@ class AdaBelief(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights and $\eta$ the learning rate.
-    With `rectify`, $r_t$ is the factor of `RAdam`, and while it is undefined (5
-    updates, by default) the denominator is 1. Without, $r_t = 1$. With
-    `amsgrad`, the largest $s$ so far takes the place of $s_t$ in the last line.
+    $g_t$ is the gradient, $w_t$ are the weights, and $\eta$ is the learning rate. $m_t$
+    is the first moment (momentum), and $s_t$ the second moment of the deviations. With
+    `rectify`, $r_t$ is the factor of `RAdam`. While it is undefined (5 steps, by
+    default), the denominator is 1. Without `rectify`, $r_t = 1$. With `amsgrad`, the
+    maximum of $s$ so far replaces $s_t$ in the last line.
 
-    Memory: 2 slots, 3 with `amsgrad`: 8 or 12 bytes per weight, and 2 more for
-    half precision weights.
+    Memory: 8 bytes of state per weight, 12 with `amsgrad`, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
-    Differs from the paper, and agrees with its authors' code, in the default of
-    `rectify`, and in that $\epsilon$ accumulates in $s_t$.
+    Differs from the paper, and agrees with its authors' code, in two points. `rectify`
+    is on by default, and $\epsilon$ is accumulated in $s_t$.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
-        beta_2: $\beta_2$, decay of the variance, in [0, 1).
-        epsilon: $\epsilon$, in (0, inf). It enters under the root at every
-            update, so it is much smaller than Adam's.
-        rectify: Whether to correct for the few gradients seen so far.
-        amsgrad: Whether the denominator may only grow.
-        sma_threshold: Length of the average, in updates, from which $r_t$ is
-            used, in [4, inf).
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: $\beta_1$, decay rate of the first moment (momentum), in [0, 1).
+        beta_2: $\beta_2$, decay rate of the second moment, in [0, 1).
+        epsilon: $\epsilon$, in (0, inf). It is added under the root at each step, so it
+            must be much smaller than Adam's.
+        rectify: Whether to correct for the few gradients seen so far, as `RAdam` does.
+        amsgrad: Whether to use AMSGrad, which replaces the second moment by its maximum
+            so far.
+        sma_threshold: Minimum $\rho_t$, the length of the moving average in steps, for
+            which $r_t$ is used, in [4, inf): see `RAdam`.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])
@@ -95,7 +106,7 @@ class AdaBelief(Optimizer):
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         surprise = ops.square(gradient - m)
-        # So added up, XLA on a CPU does not compute it once for each use.
+        # In another order, XLA on a CPU would compute the sum once for each use.
         s = self.beta_2 * variance + ((1 - self.beta_2) * surprise + self.epsilon)
         maxima = tuple(ops.where(s > past, s, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else s

@@ -18,7 +18,11 @@ __all__ = ["COCOB"]
 
 @register
 class COCOB(Optimizer):
-    r"""Bets on coins: gradient descent without a learning rate to choose.
+    r"""COCOB: coin-betting optimizer with no learning rate to tune.
+
+    Use it for parameter-free training, where each weight finds its own step size by
+    betting on its gradients, as on a coin. It costs memory: five state tensors, where
+    Adam has two. Keras has no equivalent.
 
     $$
     \begin{aligned}
@@ -31,23 +35,30 @@ class COCOB(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights, and $b_t$ the bet, 0 at first: how
-    far each weight is from where it began. All is done for each weight by itself.
-    $L_0$ is $10^{-8}$. In the first update, weights move by $1 / \alpha$.
+    $g_t$ is the gradient, $w_t$ are the weights, and $\eta$ is the learning rate. $L_t$
+    is the maximum magnitude of the gradient so far, with $L_0 = 10^{-8}$. $\theta_t$ is
+    the sum of the gradients, $G_t$ the sum of their magnitudes, and $R_t$ the reward.
+    $b_t$ is the bet, 0 at first, which is how far each weight is from its initial
+    value. All of this is computed for each weight by itself. In the first step, weights
+    move by $1 / \alpha$.
 
-    Memory: 5 slots: 20 bytes per weight, and 2 more for half precision weights.
+    Memory: 20 bytes of state per weight, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
-    Differs from the paper in the factor $\eta$, which is 1 there; callbacks and
+    Differs from the paper in the factor $\eta$, which is 1 there. Callbacks and
     schedules may set it.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        alpha: $\alpha$, in [1, inf). The larger it is, the smaller are first steps.
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        alpha: $\alpha$, in [1, inf). The larger it is, the smaller are the first steps.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])
@@ -58,8 +69,8 @@ class COCOB(Optimizer):
     Reference: Orabona and Tommasi, 2017. https://arxiv.org/abs/1705.07795
     """
 
-    # The bet follows from the others, but to compute the past one takes their old
-    # values beside the new ones, and XLA would copy all four.
+    # The bet follows from the others, but computing the past bet takes their old values
+    # beside the new ones, and XLA would copy all four.
     slots = ("largest", "gradient_sum", "magnitude_sum", "reward", "bet")
     initial_values = MappingProxyType({"largest": 1e-8})
 
@@ -85,7 +96,7 @@ class COCOB(Optimizer):
         reward = ops.where(reward < 0, 0.0, reward)
         total, least = magnitude_sum + largest, self.alpha * largest
         scale = ops.where(total > least, total, least)
-        # One quotient each: a product of two magnitudes might overflow.
+        # Two quotients, because a product of two magnitudes could overflow.
         bet = -(gradient_sum / scale) * (reward / largest + 1)
         slots = largest, gradient_sum, magnitude_sum, reward, bet
         return past_bet - bet, slots

@@ -17,13 +17,19 @@ from tfx_extras.optimizers._rectification import bias_correction
 
 __all__ = ["LAMB"]
 
-# The square of what is below it is 0 in `float32`: an epsilon of 0 is taken for it.
+# Replaces an epsilon of 0. The square of a smaller number is 0 in `float32`.
 _TINY = 1e-19
 
 
 @register
 class LAMB(Optimizer):
-    r"""Adam, whose step is as large as the weights of the layer, for large batches.
+    r"""LAMB: Adam with a trust ratio for each layer, for large-batch training.
+
+    Use it with batches of many thousands of samples and a learning-rate warm-up. The
+    trust ratio scales the step of each variable to the norm of its weights. For small
+    batches, Adam costs less, because it computes no norms. `keras.optimizers.Lamb`
+    applies weight decay before the step, outside of the trust ratio, and has neither
+    `layer_adaptation_exclude` nor `max_trust_ratio`.
 
     $$
     \begin{aligned}
@@ -35,31 +41,36 @@ class LAMB(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights of one variable, $\eta$ the
-    learning rate and $\lambda$ the weight decay. The trust ratio
-    $\|w\| / \|u\|$ is 1 where either norm is 0, and for the variables of
-    `layer_adaptation_exclude`. With `independent_decay`, decay precedes the step,
-    and has no part in the ratio.
+    $g_t$ is the gradient, $w_t$ are the weights of one variable, $\eta$ is the learning
+    rate, and $\lambda$ the weight decay. $m_t$ is the first moment (momentum), and
+    $v_t$ the second moment. The trust ratio $\|w\| / \|u\|$ is 1 where either norm is
+    0, and for the variables of `layer_adaptation_exclude`. With `independent_decay`,
+    weights decay before the step, and decay has no part in the ratio.
 
-    Memory: 2 slots: 8 bytes per weight, and 2 more for half precision weights.
+    Memory: 8 bytes of state per weight, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
-    Differs from `keras.optimizers.Lamb` in that decay is inside of the ratio, as in
-    the paper, and in the default of `epsilon`, which is that of TensorFlow Addons.
+    Differs from `keras.optimizers.Lamb` in that the trust ratio includes the weight
+    decay, as in the paper, and in the default of `epsilon`, which is that of TensorFlow
+    Addons.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
-        beta_2: $\beta_2$, decay of the variance, in [0, 1).
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: $\beta_1$, decay rate of the first moment (momentum), in [0, 1).
+        beta_2: $\beta_2$, decay rate of the second moment, in [0, 1).
         epsilon: $\epsilon$, in [0, inf).
-        layer_adaptation_exclude: Regular expressions. A variable in whose `path`
-            one of them is found has a trust ratio of 1, whatever `max_trust_ratio`.
-        max_trust_ratio: Maximum of the trust ratio, in (0, inf), also where it is 1
-            because a norm is 0; `None`: no maximum.
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        layer_adaptation_exclude: Regular expressions. Variables whose `path` matches
+            any of them have a trust ratio of 1, whatever `max_trust_ratio`.
+        max_trust_ratio: Maximum of the trust ratio, in (0, inf). It also holds where
+            the ratio is 1 because a norm is 0. `None` means no maximum.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([3.0, -4.0])

@@ -23,7 +23,13 @@ __all__ = ["LazyAdam"]
 
 @register
 class LazyAdam(Optimizer):
-    r"""Adam, which of an embedding touches only the rows that a batch names.
+    r"""Lazy Adam: Adam that updates only the embedding rows used in the batch.
+
+    Use it on TensorFlow for large embedding tables of which a batch uses few rows, as
+    in recommender systems. The time of a step then depends on the batch and not on the
+    table. Rows that are not used keep their weights and moments, so results differ from
+    Adam's. `keras.optimizers.Adam` updates all rows in each step. For dense gradients,
+    such as all those of JAX and PyTorch, both optimizers are the same.
 
     $$
     \begin{aligned}
@@ -34,33 +40,38 @@ class LazyAdam(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights and $\eta$ the learning rate. On
-    TensorFlow, where the gradient of an embedding names the rows that it has,
-    $m$, $v$ and $w$ of all other rows stay as they are: momentum does not move them
-    on, and a step takes time and memory for the rows named, however large the
-    table. What a batch has of one row is summed. With `amsgrad`, the largest $v$ so
-    far takes the place of $v_t$ in the last line.
+    $g_t$ is the gradient, $w_t$ are the weights, and $\eta$ is the learning rate. $m_t$
+    is the first moment (momentum), and $v_t$ the second moment. With `amsgrad`, the
+    maximum of $v$ so far replaces $v_t$ in the last line.
 
-    All other gradients, those of JAX and PyTorch among them, make this
-    `keras.optimizers.Adam`. Replicas of `tf.distribute` exchange the rows that each of
-    them has, and update all of these. With `gradient_accumulation_steps`, the rows are
-    those whose summed gradient is not zero; that, weight decay of a table, and
-    `use_ema` take time for all of it.
+    On TensorFlow, the gradient of an embedding names the rows that it has. $m$, $v$ and
+    $w$ of all other rows stay as they are, and momentum does not move them on. A step
+    takes time and memory for the named rows, however large the table. The gradients of
+    a row that occurs several times in a batch are summed. Replicas of `tf.distribute`
+    exchange the rows that each of them has, and update all of these.
 
-    Memory: 2 slots, 3 with `amsgrad`: 8 or 12 bytes per weight, and 2 more for
-    half precision weights.
+    With `gradient_accumulation_steps`, the rows with a summed gradient other than zero
+    are updated. Gradient accumulation, weight decay and `use_ema` take time for the
+    whole table.
+
+    Memory: 8 bytes of state per weight, 12 with `amsgrad`, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
-        beta_2: $\beta_2$, decay of the variance, in [0, 1).
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: $\beta_1$, decay rate of the first moment (momentum), in [0, 1).
+        beta_2: $\beta_2$, decay rate of the second moment, in [0, 1).
         epsilon: $\epsilon$, in (0, inf).
-        amsgrad: Whether the denominator may only grow.
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        amsgrad: Whether to use AMSGrad, which replaces the second moment by its maximum
+            so far.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])
@@ -92,7 +103,7 @@ class LazyAdam(Optimizer):
     def apply(self, grads, trainable_variables=None):
         self._rows.clear()
         super().apply(grads, trainable_variables)
-        self._rows.clear()  # while tracing they are tensors of a graph
+        self._rows.clear()  # while tracing, they are tensors of a graph
 
     def _prepared(self, gradient, variable):
         rows = backend.named_rows(
@@ -104,7 +115,7 @@ class LazyAdam(Optimizer):
         if rows is None:
             return super()._prepared(gradient, variable)
         self._rows[self._var_key(variable)] = rows
-        # Its sum is the whole gradient to Keras, which scales and clips it as such.
+        # Keras scales and clips it like the whole gradient.
         return rows.gradient
 
     def _goes_alone(self, variable):
@@ -127,7 +138,7 @@ class LazyAdam(Optimizer):
             )
         kept = variable, residual, *self._slots[index]
         gradient, parts = rows.parts(gradient, kept)
-        now = now._replace(weight_decay=0.0)  # they have decayed, with all others
+        now = now._replace(weight_decay=0.0)  # all rows have decayed already
         self._update_kept(Update(now, index, gradient, parts))
 
     def coefficients(self, step):

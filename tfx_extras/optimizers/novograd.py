@@ -17,7 +17,12 @@ __all__ = ["NovoGrad"]
 
 @register
 class NovoGrad(Optimizer):
-    r"""Momentum of gradients, each divided by the norm of its variable's gradients.
+    r"""NovoGrad: gradients normalized for each layer, with half the memory of Adam.
+
+    Use it to save memory: it keeps one moment per weight and one number per variable,
+    where Adam keeps two moments per weight. A learning rate that was tuned for Adam
+    does not carry over, because each gradient is divided by the norm of its whole
+    variable. Keras has no equivalent. `keras.optimizers.Lion` needs as little memory.
 
     $$
     \begin{aligned}
@@ -27,35 +32,40 @@ class NovoGrad(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient of a variable, $w_t$ its weights, $\eta$ the learning
-    rate and $\lambda$ the weight decay; $g_1$ is the first gradient that is not 0.
-    With `grad_averaging`, what is added to the momentum after the first gradient
-    is multiplied by $1 - \beta_1$. With `amsgrad`, the largest $v$ so far takes the
-    place of $v_t$ in the second line. With `independent_decay`, decay precedes the
-    step, and does not enter the momentum.
+    $g_t$ is the gradient of a variable, $w_t$ are its weights, $\eta$ is the learning
+    rate, and $\lambda$ the weight decay. $g_1$ is the first gradient that is not 0.
+    $v_t$ is the second moment, a single number, and $m_t$ is the momentum. With
+    `grad_averaging`, what is added to the momentum after the first gradient is
+    multiplied by $1 - \beta_1$. With `amsgrad`, the maximum of $v$ so far replaces
+    $v_t$ in the second line. With `independent_decay`, weights decay before the step,
+    and decay does not enter the momentum.
 
-    Memory: 1 slot, and 1 number (2 with `amsgrad`) for each variable: 4 bytes per
-    weight, and 2 more for half precision weights.
+    Memory: 4 bytes of state per weight, 1 number (2 with `amsgrad`) per variable, and 2
+    more bytes per 16-bit weight (bfloat16, float16).
 
-    Differs from the paper in the defaults of `beta_1` and `beta_2`, there 0.95 and
-    0.98; and from TensorFlow Addons while the learning rate changes: see
+    Differs from the paper in the defaults of `beta_1` and `beta_2`, which are 0.95 and
+    0.98 there. Differs from TensorFlow Addons while the learning rate changes: see
     `rate_in_momentum`.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
-        beta_2: $\beta_2$, decay of the squared norm, in [0, 1).
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: $\beta_1$, decay rate of the momentum, in [0, 1).
+        beta_2: $\beta_2$, decay rate of the second moment, in [0, 1).
         epsilon: $\epsilon$, in (0, inf).
-        grad_averaging: Whether the momentum is an average, not a sum.
-        amsgrad: Whether the denominator may only grow.
-        rate_in_momentum: Whether $\eta$ multiplies what is added to the momentum,
-            as in TensorFlow Addons, not the momentum itself: while it falls, steps
-            are then those of the rate that was.
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        grad_averaging: Whether the momentum is an average instead of a sum.
+        amsgrad: Whether to use AMSGrad, which replaces the second moment by its maximum
+            so far.
+        rate_in_momentum: Whether $\eta$ multiplies what is added to the momentum, as in
+            TensorFlow Addons, instead of the momentum itself. Each past gradient then
+            keeps the learning rate of its own step.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([3.0, -4.0])
@@ -90,8 +100,8 @@ class NovoGrad(Optimizer):
         self.rate_in_momentum = rate_in_momentum
         self.scalar_slots = ("variance",) + ("max_variance",) * amsgrad
         self.slots = ("momentum", *self.scalar_slots)
-        # Whether there was a gradient: with `beta_2`, a variance of 0 says that there
-        # was none; without, it may be that of a gradient of 0 after others.
+        # The variance tells whether there was a gradient yet: it is 0 until then. If
+        # `beta_2` is 0, a later gradient of 0 gives 0 too, so -1 marks the start.
         if self.beta_2 == 0:
             self.initial_values = {"variance": -1.0}
 

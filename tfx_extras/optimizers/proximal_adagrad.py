@@ -18,7 +18,13 @@ __all__ = ["ProximalAdagrad"]
 
 @register
 class ProximalAdagrad(Optimizer):
-    r"""Adagrad, with penalties that make weights exactly zero.
+    r"""Proximal Adagrad: Adagrad with L1 and L2 penalties, for sparse weights.
+
+    Use it for sparse models, such as linear models with feature selection: the L1
+    penalty makes weights exactly zero. As in Adagrad, effective learning rates only
+    fall, so progress may slow down in long training. `keras.optimizers.Adagrad` has no
+    penalties. `keras.optimizers.Ftrl` also makes weights exactly zero, by another
+    formula.
 
     $$
     \begin{aligned}
@@ -28,24 +34,29 @@ class ProximalAdagrad(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights and $\eta$ the learning rate. The
-    last line is the step of FOBOS for the penalty $l_1 |w| + l_2 w^2 / 2$.
+    $g_t$ is the gradient, $w_t$ are the weights, and $\eta$ is the learning rate. $A_t$
+    is the sum of the squared gradients, with an initial value $A_0$. The last line is
+    the step of FOBOS for the penalty $l_1 |w| + l_2 w^2 / 2$.
 
-    Memory: 1 slot: 4 bytes per weight, and 2 more for half precision weights.
+    Memory: 4 bytes of state per weight, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
-    Differs from `keras.optimizers.Adagrad` in that there is no epsilon: the first
-    value of $A$ does what it is for.
+    Differs from `keras.optimizers.Adagrad` in that there is no epsilon. The positive
+    initial value of $A$ prevents a division by zero.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
         initial_accumulator_value: $A_0$, in (0, inf).
-        l1_regularization_strength: $l_1$, in [0, inf).
+        l1_regularization_strength: $l_1$, in [0, inf). It makes weights exactly 0.
         l2_regularization_strength: $l_2$, in [0, inf).
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, 0.01])

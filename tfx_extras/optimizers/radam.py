@@ -19,7 +19,12 @@ __all__ = ["RAdam"]
 
 @register
 class RAdam(Optimizer):
-    r"""Adam, whose early steps are smaller for how few gradients they rest on.
+    r"""Rectified Adam (RAdam): Adam with a built-in learning-rate warm-up.
+
+    Use it in place of Adam with a warm-up: it shortens the early steps, whose second
+    moment rests on few gradients. It does not replace tuning the learning rate. Keras
+    has no equivalent. There, `keras.optimizers.Adam` is combined with a schedule that
+    warms up, such as `keras.optimizers.schedules.CosineDecay`.
 
     $$
     \begin{aligned}
@@ -34,31 +39,36 @@ class RAdam(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights and $\eta$ the learning rate.
-    $\rho_t$ is the length of the moving average of $v$, in updates. While it is
-    below `sma_threshold` (5 updates, by default), $r_t$ and the denominator are
-    both 1: the step is that of gradient descent with momentum. With `amsgrad`,
-    the largest $v$ so far takes the place of $v_t$ in the last line.
+    $g_t$ is the gradient, $w_t$ are the weights, and $\eta$ is the learning rate. $m_t$
+    is the first moment (momentum), and $v_t$ the second moment. $\rho_t$ is the length
+    of the moving average of $v$, in steps. While it is below `sma_threshold` (5 steps,
+    by default), $r_t$ and the denominator are both 1, and the step is that of gradient
+    descent with momentum. With `amsgrad`, the maximum of $v$ so far replaces $v_t$ in
+    the last line.
 
-    Memory: 2 slots, 3 with `amsgrad`: 8 or 12 bytes per weight, and 2 more for
-    half precision weights.
+    Memory: 8 bytes of state per weight, 12 with `amsgrad`, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
-    Differs from the paper in the default of `sma_threshold`: there it is 4, here
-    5, as in its authors' code, TensorFlow Addons, PyTorch and Optax.
+    Differs from the paper in the default of `sma_threshold`. It is 4 in the paper, and
+    5 here, as in its authors' code, TensorFlow Addons, PyTorch and Optax.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
-        beta_2: $\beta_2$, decay of the variance, in [0, 1). Up to 0.6 (0.66 for a
-            threshold of 5), $r_t$ is never used.
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: $\beta_1$, decay rate of the first moment (momentum), in [0, 1).
+        beta_2: $\beta_2$, decay rate of the second moment, in [0, 1). If it is at most
+            0.6 (0.66 for a threshold of 5), $r_t$ is never used.
         epsilon: $\epsilon$, in (0, inf).
-        amsgrad: Whether the denominator may only grow.
-        sma_threshold: Least $\rho_t$ for which $r_t$ is used, in [4, inf).
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        amsgrad: Whether to use AMSGrad, which replaces the second moment by its maximum
+            so far.
+        sma_threshold: Minimum $\rho_t$ for which $r_t$ is used, in [4, inf).
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])

@@ -20,7 +20,13 @@ __all__ = ["Yogi"]
 
 @register
 class Yogi(Optimizer):
-    r"""Adam, whose variance changes by no more than the square of the gradient.
+    r"""Yogi: Adam whose effective learning rate grows slowly after large gradients.
+
+    Use it in place of Adam where training is unstable after large gradients: the second
+    moment falls slowly then, so steps grow slowly, where those of Adam may leap. The
+    defaults of `learning_rate` and `epsilon` are larger than Adam's. Keras has no
+    equivalent. The second moment of `keras.optimizers.Adam` changes in proportion to
+    its distance from the squared gradient.
 
     $$
     \begin{aligned}
@@ -33,30 +39,34 @@ class Yogi(Optimizer):
     \end{aligned}
     $$
 
-    Here $g_t$ is the gradient, $w_t$ the weights and $\eta$ the learning rate.
-    Steps grow slowly after large gradients, where those of Adam may leap. With
-    `activation="tanh"`, $\tanh(10\, (g_t^2 - v_{t-1}))$ takes the place of the
-    sign.
+    $g_t$ is the gradient, $w_t$ are the weights, and $\eta$ is the learning rate. $m_t$
+    is the first moment (momentum), and $v_t$ the second moment, which changes by no
+    more than the square of the gradient. With `activation="tanh"`,
+    $\tanh(10\, (g_t^2 - v_{t-1}))$ replaces the sign.
 
-    Memory: 2 slots: 8 bytes per weight, and 2 more for half precision weights.
+    Memory: 8 bytes of state per weight, and 2 more per 16-bit weight
+    (bfloat16, float16).
 
-    Differs from the paper, and agrees with TensorFlow Addons, in the correction of
-    bias, which is that of `keras.optimizers.Adam`, and in the last line.
+    Differs from the paper, and agrees with TensorFlow Addons, in the bias correction,
+    which is that of `keras.optimizers.Adam`, and in the penalties of the last line.
 
     Args:
-        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a callable
-            without arguments.
-        beta_1: $\beta_1$, decay of the momentum, in [0, 1).
-        beta_2: $\beta_2$, decay of the variance, in [0, 1).
+        learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
+            arguments that returns it.
+        beta_1: $\beta_1$, decay rate of the first moment (momentum), in [0, 1).
+        beta_2: $\beta_2$, decay rate of the second moment, in [0, 1).
         epsilon: $\epsilon$, in (0, inf).
         initial_accumulator_value: $v_0$, in [0, inf).
         l1_regularization_strength: $l_1$, in [0, inf). It makes weights exactly 0.
         l2_regularization_strength: $l_2$, in [0, inf).
         activation: `"sign"` or `"tanh"`.
-        **kwargs: Options of every optimizer: see `OptimizerOptions`.
+        **kwargs: Options of every optimizer, such as `weight_decay`,
+            `weight_decay_exclude`, `clipnorm`, `use_ema` and
+            `gradient_accumulation_steps`: see `OptimizerOptions`.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])
@@ -116,7 +126,7 @@ class Yogi(Optimizer):
     def _activated(self, x):
         if self.activation == "sign":
             return ops.sign(x)
-        # Not `ops.tanh(10 * x)`, which on JAX is of float32.
+        # Not `ops.tanh(10 * x)`, which is `float32` on JAX.
         distance = -ops.expm1(-20 * ops.absolute(x))
         return ops.sign(x) * distance / (2 - distance)
 

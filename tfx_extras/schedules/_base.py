@@ -150,6 +150,7 @@ def through(
 
     `shape` maps 0 to 1 onto 0 to 1: the way from one point to the next.
     """
+    require_length("learning_rates", rates, len(steps), "as `boundaries`")
     rate = constant(step, rates[0])
     for (start, a), (stop, b) in pairwise(zip(steps, rates, strict=True)):
         if start < stop:
@@ -159,6 +160,15 @@ def through(
     # If a compiler multiplies by 1 / length, x may stay below 1.
     end = constant(step, rates[-1])
     return ops.where(elapsed(step, steps[-1]) >= 0, end, rate)
+
+
+def require_length(name: str, values: Sequence[Any], length: int, as_: str) -> None:
+    """Raises unless `values` have a length, which the message explains by `as_`."""
+    if len(values) != length:
+        raise ValueError(
+            f"Argument `{name}` must have length {length}, {as_}. "
+            f"Received: {name}={values}"
+        )
 
 
 def line(x: Any) -> Any:

@@ -10,6 +10,7 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import line
+from tfx_extras.schedules._base import require_length
 from tfx_extras.schedules._base import through
 
 __all__ = ["PiecewiseLinear", "piecewise_linear"]
@@ -32,6 +33,9 @@ def piecewise_linear(step, boundaries, learning_rates):
     Returns:
         The learning rate at `step`, of the shape of `step`, in `float32`, or in
         `float64` if that is `keras.config.floatx()`.
+
+    Raises:
+        ValueError: If the two lists differ in length.
 
     Example:
         >>> rates = tfx_extras.schedules.piecewise_linear(
@@ -99,9 +103,5 @@ class PiecewiseLinear(Schedule):
                 "Argument `boundaries` must have one or more increasing numbers. "
                 f"Received: boundaries={boundaries}"
             )
-        if len(self.learning_rates) != len(self.boundaries):
-            raise ValueError(
-                "Argument `learning_rates` must have one entry for each of the "
-                f"{len(self.boundaries)} boundaries. "
-                f"Received: learning_rates={learning_rates}"
-            )
+        count = len(self.boundaries)
+        require_length("learning_rates", learning_rates, count, "as `boundaries`")

@@ -14,6 +14,7 @@ from tfx_extras._typed import typechecked
 from tfx_extras.schedules._base import Schedule
 from tfx_extras.schedules._base import elapsed
 from tfx_extras.schedules._base import evaluate
+from tfx_extras.schedules._base import require_length
 from tfx_extras.schedules._base import require_schedule
 from tfx_extras.schedules._base import since
 
@@ -38,12 +39,17 @@ def sequential(step, schedules, boundaries):
         The learning rate at `step`, of the shape of `step`, in `float32`, or in
         `float64` if that is `keras.config.floatx()`.
 
+    Raises:
+        ValueError: If `boundaries` does not have exactly one entry fewer than
+            `schedules`.
+
     Example:
         >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=2)
         >>> rates = tfx_extras.schedules.sequential(np.arange(5), [0.2, decay], [2])
         >>> print(keras.ops.convert_to_numpy(rates).round(3))
         [0.2  0.2  0.1  0.05 0.  ]
     """
+    require_boundaries(boundaries, schedules)
     starts = [0, *boundaries]
     stops = [*boundaries, float("inf")]
     rate = None
@@ -51,6 +57,12 @@ def sequential(step, schedules, boundaries):
         own = evaluate(schedule, since(step, start, stop))
         rate = own if rate is None else ops.where(elapsed(step, start) >= 0, own, rate)
     return rate
+
+
+def require_boundaries(boundaries, schedules):
+    """Raises unless there is one boundary between each two schedules."""
+    length = len(schedules) - 1
+    require_length("boundaries", boundaries, length, "one less than `schedules`")
 
 
 @register
@@ -117,8 +129,4 @@ class Sequential(Schedule):
                 "Argument `boundaries` must be in increasing order. "
                 f"Received: boundaries={boundaries}"
             )
-        if len(self.boundaries) != len(self.schedules) - 1:
-            raise ValueError(
-                "Argument `boundaries` must have one entry fewer than the "
-                f"{len(self.schedules)} schedules. Received: boundaries={boundaries}"
-            )
+        require_boundaries(boundaries, schedules)

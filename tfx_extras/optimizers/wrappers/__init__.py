@@ -1,4 +1,4 @@
-"""Wrappers: optimizers around optimizers."""
+"""Wrappers: optimizers that wrap other optimizers."""
 
 from tfx_extras.optimizers.wrappers.layer_wise_decay import *
 from tfx_extras.optimizers.wrappers.lookahead import *

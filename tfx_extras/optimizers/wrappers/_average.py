@@ -1,4 +1,4 @@
-"""What averages of weights share: how they come into the model and out of it."""
+"""What averages of weights share: how they are swapped into the model and back."""
 
 from keras import ops
 
@@ -9,7 +9,7 @@ LENT = 2
 
 
 class AverageWrapper(OptimizerWrapper):
-    """A wrapper whose slot is an average of the weights."""
+    """A wrapper whose state is an average of the weights."""
 
     slots = ("average",)
 
@@ -17,12 +17,12 @@ class AverageWrapper(OptimizerWrapper):
         if self.built:
             return
         super().build(variables)
-        # Saved with the weights: 1 while these are the average, or `LENT`.
+        # Saved with the weights. 0 is not swapped, `LENT` is for one evaluation.
         self._swapped = self.add_variable((), dtype="int32", name="swapped")
 
     @property
     def has_average(self) -> bool:
-        """Whether there is an average yet; not for use in a compiled function."""
+        """Whether there is an average yet. Not for use in a compiled function."""
         raise NotImplementedError
 
     @property
@@ -32,20 +32,20 @@ class AverageWrapper(OptimizerWrapper):
 
     @property
     def _is_lent(self) -> bool:
-        """Whether they are for one evaluation alone."""
+        """Whether the average is in the model for one evaluation only."""
         return self.built and int(self._swapped.numpy()) == LENT
 
     def _lend(self) -> None:
-        """Swaps for an evaluation: if that fails, the next one knows."""
+        """Swaps for one evaluation. If that fails, the next one knows."""
         self.swap()
         self._swapped.assign(LENT)
 
     def swap(self) -> None:
-        """Exchanges the weights and their average, bit for bit.
+        """Swaps the weights and their average, bit for bit.
 
-        Call it once to evaluate or save the average, and again before training goes
-        on. `tfx_extras.callbacks.SwapAverage` does both. An update never trains the
-        average: it exchanges both first, if that was not done.
+        Call it once to evaluate or save the average, and again before training
+        continues. `tfx_extras.callbacks.SwapAverage` does both. The average is never
+        trained: a training step first swaps back, if that was not done.
 
         Raises:
             ValueError: If there is no average yet.
@@ -64,13 +64,13 @@ class AverageWrapper(OptimizerWrapper):
         self._swapped.assign(ops.cast(self._swapped == 0, "int32"))
 
     def _apply(self, grads, variables) -> None:
-        # The average is in the model where an evaluation failed, or in a saved one.
+        # A failed evaluation or a saved model leaves the average in the model.
         changed = [*self._trainable_variables, *self._variables]
         backend.when(self._swapped != 0, self._exchange, (), changed)
         super()._apply(grads, variables)
 
     def finalize_variable_values(self, var_list):
-        # What `use_ema` puts into the model are weights, as those that it averages.
+        # `use_ema` of the inner optimizer puts its own average in place of the weights.
         lent = int(self._swapped.numpy()) if self.built else 0
         if lent:
             self._exchange()
@@ -80,16 +80,21 @@ class AverageWrapper(OptimizerWrapper):
             self._swapped.assign(lent)
 
     def assign_average(self) -> None:
-        """Makes the weights of the model their average, for good.
+        """Replaces the weights of the model by their average, for good.
 
         Raises:
-            ValueError: If there is no average yet, or it is swapped.
+            ValueError: If there is no average yet, or it is swapped into the model.
         """
         self._require_average()
         if self.is_swapped:
-            raise ValueError("The weights are the average already: see `swap()`.")
+            raise ValueError(
+                "The weights are the average already. To swap back, call `swap()`."
+            )
         self._assign(lambda variable, slots: (slots[0], slots))
 
     def _require_average(self) -> None:
         if not self.has_average:
-            raise ValueError(f"`{self.name}` has no average of the weights yet.")
+            raise ValueError(
+                f"`{self.name}` has no average of the weights yet. First train the "
+                "model, up to the step at which averaging starts."
+            )

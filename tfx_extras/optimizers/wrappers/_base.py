@@ -1,4 +1,4 @@
-"""What every wrapper shares, so that each file holds only its formula."""
+"""What all wrappers share, so that each file holds only its formula."""
 
 import warnings
 from collections.abc import Callable
@@ -22,21 +22,21 @@ OfOptimizer = keras.optimizers.Optimizer | str
 
 
 class OptimizerWrapper(keras.optimizers.Optimizer):
-    """An optimizer that acts before and after each update of another.
+    """An optimizer that acts before and after each step of another.
 
-    A subclass names in `slots` the tensors that it keeps for each variable, and
-    writes `after`, which never assigns. What belongs to the update itself, such as
-    the learning rate, clipping, decay, accumulation and `skip_nonfinite`, belongs to
-    `inner_optimizer`: what that skips is no update.
+    A subclass names in `slots` the state tensors that it keeps for each variable, and
+    defines `_after`, which never assigns. What belongs to the step itself, such as the
+    learning rate, clipping, weight decay, accumulation and `skip_nonfinite`, belongs to
+    `inner_optimizer`. A step that `inner_optimizer` skips does not count.
     """
 
     slots: Sequence[str] = ()
     has_fast_paths: bool = has_fast_paths()
     __repr__ = shown
-    # Like `after`, with whether it is the first time in place of the last two
-    # arguments; for what has to be kept of the weights before an update.
+    # Like `_after`, for what must be kept of the weights before a step. Its last
+    # argument tells whether this is the first step.
     _before: Callable[..., tuple] | None = None
-    # Whether `after` is for all variables, or only for those with a gradient.
+    # Whether `_after` is called for all variables, or only for those with a gradient.
     _follows_all: bool = True
 
     def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
@@ -51,15 +51,15 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         steps = [each.gradient_accumulation_steps for each in leaves(inner)]
         if self.slots and len(set(steps)) > 1:
             raise ValueError(
-                f"{kind} follows the updates of all variables at once: optimizers in "
-                "it must agree on `gradient_accumulation_steps`. "
+                f"Optimizers in {kind} must agree on `gradient_accumulation_steps`, "
+                "because it follows the steps of all variables at once. "
                 f"Received: gradient_accumulation_steps={steps}"
             )
         taken = {optimizer.name for optimizer in chain(inner)}
         super().__init__(learning_rate=0.0, name=free_name(name or kind.lower(), taken))
         self.inner_optimizer = inner
 
-    # The state of the inner optimizer is its own.
+    # The inner optimizer has the learning rate, the step count and its own state.
 
     @property
     def learning_rate(self):
@@ -79,7 +79,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     @loss_scale_factor.setter
     def loss_scale_factor(self, value):
-        if hasattr(self, "inner_optimizer"):  # not yet, while Keras constructs this
+        if hasattr(self, "inner_optimizer"):  # false while Keras constructs this
             self.inner_optimizer.loss_scale_factor = value
 
     @property
@@ -89,22 +89,22 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     @property
     def _residuals(self) -> list:
-        """What the inner optimizer keeps beside weights of half precision."""
+        """The rounding errors of 16-bit weights, which the inner optimizer keeps."""
         return residuals_of(self.inner_optimizer)
 
     @property
     def _model_variables_moving_average(self) -> list:
-        # Where Keras's callbacks look for the averages of `use_ema`.
+        # Keras's callbacks look here for the averages of `use_ema`.
         return self.inner_optimizer._model_variables_moving_average
 
     @property
     def skipped(self):
-        """How many updates `skip_nonfinite` of the inner optimizer has skipped."""
+        """Number of steps that `skip_nonfinite` of the inner optimizer has skipped."""
         return self.inner_optimizer.skipped
 
     @property
     def skipped_in_a_row(self):
-        """How many of them since the last update."""
+        """Number of skipped steps since the last finite gradient."""
         return self.inner_optimizer.skipped_in_a_row
 
     def scale_loss(self, loss):
@@ -121,7 +121,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             variable.assign(weight)
 
     def save_own_variables(self, store):
-        # Keras saves those of the inner optimizer with it.
+        # Keras saves the variables of the inner optimizer separately.
         for i, variable in enumerate(self._variables):
             store[str(i)] = variable.numpy()
 
@@ -130,14 +130,14 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             warnings.warn(
                 f"The state of optimizer '{self.name}' is not loaded: it has "
                 f"{len(self._variables)} variables, and {len(store.keys())} were "
-                "saved. Has it been built?",
+                "saved. If it has not been built, call `build` before loading.",
                 stacklevel=2,
             )
             return
         for i, variable in enumerate(self._variables):
             variable.assign(store[str(i)])
 
-    # The update
+    # The step
 
     def build(self, variables: list) -> None:
         if self.built:
@@ -164,12 +164,12 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             trainable_variables = list(trainable_variables)
             if not self.built and grads:
                 self.build(trainable_variables)
-        if not self.built or not grads:  # Keras says what is wrong
+        if not self.built or not grads:  # Keras raises
             self.inner_optimizer.apply(grads, trainable_variables)
             return
         known = trainable_variables or self._trainable_variables
         with backend.without_gradients():
-            if len(grads) != len(known):  # Keras says what is wrong
+            if len(grads) != len(known):  # Keras raises
                 self.inner_optimizer.apply(grads, trainable_variables)
             elif self.has_fast_paths:
                 backend.as_one(self, self._apply, grads, known)
@@ -188,18 +188,18 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         self._around(lambda: self._apply_inner(grads, variables), learning)
 
     def _pass_by(self) -> None:
-        """Does what an update without a gradient for any of the variables leaves."""
+        """Does what is left to do in a step in which no variable has a gradient."""
         self._around(lambda: pass_by(self.inner_optimizer), [])
 
     def _around(self, update, learning) -> None:
-        """Acts before and after an update, in which some variables have a gradient."""
+        """Acts before and after a step, in which `learning` have gradients."""
         if self._before is not None:
             self._assign(self._before, self._iterations == 0)
         iterations = ops.copy(self.iterations)
         update()
-        # Not while gradients are accumulated or skipped.
+        # False while gradients are accumulated or skipped.
         is_update = self.iterations != iterations
-        # Those of this wrapper: the inner optimizer may have made others before.
+        # This wrapper has its own count: the inner optimizer may have been used before.
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
         if not self.slots:
             return
@@ -208,30 +208,31 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         self._assign(self._after, updates, is_update, variables=followed)
 
     def _after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
-        """Returns the new value of a variable, or `None`, and new slots.
+        """Returns the new value of a variable, or `None` to keep it, and its new state.
 
         Args:
             variable: The value that the inner optimizer gave.
-            slots: The tensors kept for `variable`, in the order of `self.slots`.
-            updates: Number of updates so far, 1 after the first: a scalar.
-            is_update: Whether this was one; else a gradient was accumulated, or
-                skipped.
+            slots: The state tensors of `variable`, in the order of `self.slots`.
+            updates: Number of steps so far, 1 after the first: a scalar.
+            is_update: Whether this was a step. It is not if a gradient was accumulated
+                or skipped.
         """
         raise NotImplementedError
 
     def _assign(self, function, *scalars, variables=None) -> None:
-        """Stores for each variable, on each device, what `function` returns."""
+        """Stores what `function` returns for each variable, on each device."""
         variables = self._trainable_variables if variables is None else variables
         indices = [self._get_variable_index(variable) for variable in variables]
         columns = self._residuals, self._slots, self._slot_residuals
 
         def update(variable, residual, slots, slot_residuals, *scalars):
-            if any(slot is None for slot in slots):  # it is its gradient: not learned
+            # Keras overwrites such a variable with its gradient.
+            if any(slot is None for slot in slots):
                 return
             pairs = zip(slots, slot_residuals, strict=True)
             kept = tuple(exact(slot, rest) for slot, rest in pairs)
             value, new = function(exact(variable, residual), kept, *scalars)
-            # Every value is computed before the first is stored.
+            # All values are computed before the first is stored.
             for slot, rest, x in zip(slots, slot_residuals, new, strict=True):
                 store(x, slot, rest)
             if value is not None:
@@ -257,16 +258,16 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
 
 def residuals_of(optimizer: Any) -> list:
-    """What an optimizer keeps beside weights of half precision: Keras's nothing."""
+    """Returns the rounding errors that an optimizer keeps; Keras's keep none."""
     return getattr(
         optimizer, "_residuals", [None] * len(optimizer._trainable_variables)
     )
 
 
 def apply_with(optimizer: Any, grads: Sequence[Any], variables: Sequence[Any]) -> None:
-    """Applies gradients, of which Keras's optimizers would not sum repeated rows."""
+    """Applies gradients, after summing repeated rows where Keras would not."""
     if not isinstance(optimizer, Optimizer | OptimizerWrapper):
-        takes_rows = getattr(optimizer, "takes_rows", False)  # and sums them itself
+        takes_rows = getattr(optimizer, "takes_rows", False)  # sums them itself
         grads = [
             backend.dense(g, v.shape, keras.backend.standardize_dtype(g.dtype))
             if hasattr(g, "dtype") and not takes_rows
@@ -277,7 +278,7 @@ def apply_with(optimizer: Any, grads: Sequence[Any], variables: Sequence[Any]) -
 
 
 def chain(optimizer: Any) -> Iterator[Any]:
-    """An optimizer, the one that it wraps, and so on."""
+    """Yields an optimizer, the one that it wraps, and so on."""
     while isinstance(optimizer, OptimizerWrapper):
         yield optimizer
         optimizer = optimizer.inner_optimizer
@@ -285,13 +286,13 @@ def chain(optimizer: Any) -> Iterator[Any]:
 
 
 def innermost(optimizer: Any) -> Any:
-    """The optimizer that makes the update."""
+    """Returns the optimizer that updates the variables."""
     *_, last = chain(optimizer)
     return last
 
 
 def leaves(optimizer: Any) -> Iterator[Any]:
-    """The optimizers that make updates, also those that rules name."""
+    """Yields the optimizers that update variables, including those that rules name."""
     if not isinstance(optimizer, OptimizerWrapper):
         yield optimizer
         return
@@ -301,7 +302,7 @@ def leaves(optimizer: Any) -> Iterator[Any]:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """Returns a name that is not taken: variables of one name cannot be told apart."""
+    """Returns a name that is not taken, because variables need unique names."""
     number, free = 0, name
     while free in taken:
         number += 1
@@ -310,7 +311,7 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def pass_by(optimizer: Any) -> None:
-    """Does what an update without a gradient for any of its variables leaves."""
+    """Does what is left to do in a step in which no variable has a gradient."""
     if isinstance(optimizer, Optimizer | OptimizerWrapper):
         optimizer._pass_by()
         return

@@ -1,4 +1,4 @@
-"""Optimizers by name: Keras's, and those of this package, which Keras does not know."""
+"""Finds optimizers by name: those of Keras, and those of this package."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from tfx_extras._suggest import did_you_mean
 
 
 def named(optimizer: Any, argument: str = "inner_optimizer") -> Any:
-    """Returns the optimizer that a name, a configuration or itself stands for.
+    """Returns an optimizer for a name, a configuration or an optimizer.
 
-    A name that Keras knows means Keras's, any other one that of this package.
+    If Keras has an optimizer of that name, it is used, and else that of this package.
 
     Args:
         optimizer: What was given.
-        argument: The argument that it was given for, for errors.
+        argument: Name of the argument, for error messages.
 
     Raises:
-        ValueError: If neither has that name; it suggests the nearest ones.
+        ValueError: If no optimizer has that name. The message suggests similar names.
     """
     try:
         return keras.optimizers.get(optimizer)
@@ -41,7 +41,7 @@ def named(optimizer: Any, argument: str = "inner_optimizer") -> Any:
 
 
 def _of_keras() -> list[str]:
-    """The names of Keras's optimizers that act alone."""
+    """Returns the names of Keras's optimizers, without bases and wrappers."""
     classes = {n: c for n, c in vars(keras.optimizers).items() if isinstance(c, type)}
     base = keras.optimizers.Optimizer
     around = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"}

@@ -1,4 +1,4 @@
-"""Rates and decays of single variables, for optimizers that are none of ours."""
+"""Learning rates and decays of single variables, for optimizers of Keras."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -15,14 +15,15 @@ from tfx_extras.optimizers._update import OwnRate
 
 @contextmanager
 def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[None]:
-    """In this scope each variable of an optimizer has its rate and its decay.
+    """In this scope, each variable of an optimizer has its own learning rate and decay.
 
-    Optimizers of this package know of theirs. For any other one, Keras's hooks for the
-    step and for the decay are called once for each kind of variable.
+    Optimizers of this package apply their rates themselves. For other optimizers, the
+    methods of Keras for the step and for the decay are called once for each different
+    rate.
 
     Args:
-        optimizer: The optimizer that makes the update.
-        rates: What holds for its variables, in the order of `build`.
+        optimizer: The optimizer that updates the variables.
+        rates: The rates of its variables, in the order of `build`.
     """
     if rates is None or isinstance(optimizer, Optimizer):
         yield
@@ -35,7 +36,7 @@ def with_own_rates(optimizer: Any, rates: Sequence[OwnRate] | None) -> Iterator[
         return rates[optimizer._get_variable_index(variable)]
 
     def update_step(grads, variables, learning_rate):
-        # Nadam, as an example, has one number that each call of its hook changes.
+        # Nadam, for example, has a scalar that each call of this method changes.
         shared = [v for v in optimizer.variables if v.shape == ()]
         before = [ops.copy(v) for v in shared]
         kinds: dict[float, list] = {}
@@ -84,8 +85,8 @@ def _decay(optimizer, variables, learning_rate, rate):
 
 @contextmanager
 def replaced(optimizer, hooks) -> Iterator[None]:
-    """In this scope an optimizer has other methods; it is not changed for good."""
-    own = vars(optimizer)  # past the tracking of Keras
+    """In this scope, some methods of an optimizer are replaced."""
+    own = vars(optimizer)  # avoids the tracking of Keras
     before = {name: own[name] for name in hooks if name in own}
     own.update(hooks)
     try:

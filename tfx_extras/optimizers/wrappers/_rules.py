@@ -1,4 +1,4 @@
-"""Rules of `ParameterGroups`: what holds for which variables."""
+"""Rules of `ParameterGroups`, and which variables they match."""
 
 import math
 import re
@@ -42,14 +42,13 @@ ALIASES: Aliases = {
 
 
 class Saved(list):
-    """Variables as a configuration has them: their paths, or places among all."""
+    """Variables of a rule in a configuration: paths, or indices among all variables."""
 
 
 class Rules:
-    """What holds for a variable, by its path or because a rule names it.
+    """The rules of all variables, which match by path or name variables.
 
-    Not a dictionary of the optimizer itself, whose optimizers Keras would save once
-    more.
+    It is not a dictionary, because Keras would save the optimizers in it twice.
     """
 
     def __init__(self, groups: Mapping[str, Any]):
@@ -61,7 +60,7 @@ class Rules:
         self.optimizers = list(dict.fromkeys(given))
 
     def find(self, place: int, variable: Any, path: str) -> tuple[Any, OwnRate]:
-        """Returns the optimizer of a variable, or `None`, and its rate in that."""
+        """Returns the optimizer of a variable, or `None`, and its own rate."""
         rules = [
             rule
             for pattern, rule in self.groups.items()
@@ -74,17 +73,18 @@ class Rules:
         return next(iter(optimizers), None), rate
 
     def require_unique(self, paths: Sequence[str]) -> None:
-        """Raises if a path, for which a rule is, is that of several variables.
+        """Raises unless exactly one variable has each path that a rule names.
 
-        That is so of rules for variables that were saved before these were known.
+        Rules name paths if they were saved before the optimizer was built.
         """
         for pattern, rule in self.groups.items():
             for item in rule.get("variables", ()):
                 if isinstance(item, str) and list(paths).count(item) != 1:
                     raise ValueError(
-                        f"The rule {pattern!r} of ParameterGroups is for the path "
-                        f"{item!r}, which no or several variables have: make the "
-                        f"rules anew, with the variables. The paths are: {list(paths)}"
+                        f"The rule {pattern!r} of ParameterGroups names the path "
+                        f"{item!r}, which no variable or several variables have. Make "
+                        "the rules again, with the variables. "
+                        f"The paths are: {list(paths)}"
                     )
 
     def report(self, variables: Sequence[Any], paths: Sequence[str]) -> None:
@@ -101,24 +101,24 @@ class Rules:
         without = [path for i, path in enumerate(paths) if i not in covered]
         if without:
             warnings.warn(
-                "No rule of ParameterGroups covers these variables, which the inner "
-                f"optimizer trains as it is: {without}. If that is meant, say so by a "
-                'last rule ".*": {}.',
+                "No rule of ParameterGroups matches these variables, which the inner "
+                f"optimizer trains as it is: {without}. If that is meant, add a last "
+                'rule ".*": {}.',
                 stacklevel=2,
             )
         for pattern, places in found.items():
             if not places and pattern != ".*":
                 warnings.warn(
-                    f"The rule {pattern!r} of ParameterGroups is found in no path of a "
-                    f"variable. The paths are: {list(paths)}",
+                    f"The rule {pattern!r} of ParameterGroups matches no variable. "
+                    f"The paths are: {list(paths)}",
                     stacklevel=2,
                 )
 
     def get_config(self, variables: Sequence[Any] | None, paths: Any) -> list:
-        """Returns the rules as pairs of an expression and a dictionary.
+        """Returns the rules as pairs of a regular expression and a dictionary.
 
-        Variables that a rule names are saved as their places among those of `build`,
-        or, before there are any, as their paths.
+        The variables that a rule names are saved as indices among the variables of
+        `build`, or as paths if the optimizer has not been built.
         """
 
         def of(pattern, rule):
@@ -136,11 +136,11 @@ class Rules:
 
 
 def loaded_groups(groups: Any) -> dict[str, dict[str, Any]]:
-    """Returns the rules that `Rules.get_config` made a configuration of, or raises."""
+    """Returns the rules of a configuration that `Rules.get_config` made, or raises."""
     if not (isinstance(groups, list) and all(map(_is_saved_rule, groups))):
         raise ValueError(
-            "Argument `groups` must be a list of pairs of a regular expression and "
-            f"a rule, in a configuration. Received: groups={groups!r}"
+            "`groups` in the configuration of ParameterGroups must be a list of pairs "
+            f"of a regular expression and a rule. Received: groups={groups!r}"
         )
     return {
         pattern: {
@@ -166,19 +166,19 @@ def _matches(pattern, rule, place, variable, path) -> bool:
 
 
 def _required(pattern, rule) -> dict[str, Any]:
-    """Returns a rule as a dictionary, or raises if it is none."""
+    """Returns a rule as a dictionary, or raises if it is not valid."""
     if not isinstance(pattern, str):
         raise TypeError(
-            "The keys of `groups` must be strings: regular expressions of paths of "
-            "variables, such as 'head/.*kernel'. For variables as they are, take any "
-            'name and "variables": {"head": {"variables": layer.trainable_variables}}. '
+            "The keys of `groups` must be strings: regular expressions for paths of "
+            "variables, such as 'head/.*kernel'. To list variables instead, use "
+            '"variables": {"head": {"variables": layer.trainable_variables}}. '
             f"Received: {pattern!r}"
         )
     name = f"groups[{pattern!r}]"
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{name} is no regular expression: {error}") from error
+        raise ValueError(f"{name} is not a regular expression: {error}") from error
     if isinstance(rule, keras.optimizers.Optimizer):
         rule = {"optimizer": rule}
     if not isinstance(rule, Mapping):
@@ -189,7 +189,7 @@ def _required(pattern, rule) -> dict[str, Any]:
     for key, value in rule.items():
         if key not in KEYS:
             hint = did_you_mean(str(key), KEYS, ALIASES)
-            hint += " That is a factor of the learning rate." * (FACTOR in hint)
+            hint += " That multiplies the learning rate." * (FACTOR in hint)
             raise ValueError(
                 f"The keys of {name} must be among {', '.join(KEYS)}.{hint} "
                 f"Received: {key}={value}"
@@ -204,7 +204,7 @@ def _required(pattern, rule) -> dict[str, Any]:
         is_saved = isinstance(variables, Saved) and type(item) in (int, str)
         if not (is_saved or hasattr(item, "shape")):
             what = KEYS["variables"][1]
-            cure = " The key of a rule is what selects by path." * isinstance(item, str)
+            cure = " The key of a rule selects by path." * isinstance(item, str)
             raise TypeError(
                 f"{name}['variables'] must be {what}.{cure} "
                 f"Received: {name}['variables'][{i}]={item!r}"

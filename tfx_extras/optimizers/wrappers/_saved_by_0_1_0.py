@@ -1,8 +1,8 @@
-"""Loads `ParameterGroups` as 0.1.0 saved it: with a copy of an optimizer for each rate.
+"""Loads `ParameterGroups` that version 0.1.0 saved, with an optimizer for each rate.
 
-The copies were in a list `optimizers`, where Keras looks for what it loads, by class
-and order. So stand-ins for them are put there, from which the state goes where it
-belongs.
+Version 0.1.0 kept copies of optimizers in a list `optimizers`, and Keras loads state by
+class and order from there. So stand-ins are put into such a list, and their state is
+then assigned to the optimizers that are used now.
 """
 
 from collections import Counter
@@ -14,12 +14,12 @@ from tfx_extras.optimizers.wrappers._base import innermost
 
 
 def expect_copies(groups: Any, variables: list, rates: list[OwnRate]) -> None:
-    """Lets an optimizer that has been built load what 0.1.0 saved.
+    """Prepares an optimizer that has been built to load what version 0.1.0 saved.
 
     Args:
-        groups: A `ParameterGroups` whose configuration is one of 0.1.0.
-        variables: Those of its `build`.
-        rates: What its rules say of each.
+        groups: A `ParameterGroups` whose configuration was made by version 0.1.0.
+        variables: The variables of its `build`.
+        rates: The rate that its rules give to each variable.
     """
     inner, *others = groups._all()
     originals = [*others, inner]  # in the order of 0.1.0
@@ -53,14 +53,14 @@ def expect_copies(groups: Any, variables: list, rates: list[OwnRate]) -> None:
 
     for optimizer, stand_in in (*copies, *same):
         for level, real in zip(chain(stand_in), chain(optimizer), strict=True):
-            # Originals load by themselves: Keras finds them before it finds the list.
+            # Originals load themselves, because Keras finds them before the list.
             loads = real if (optimizer, stand_in) in same else level
             vars(loads)["load_own_variables"] = _once(loads, loader(level, real))
     vars(groups)["optimizers"] = [*(stand_in for _, stand_in in copies), *originals]
 
 
 def forget_copies(groups: Any) -> None:
-    """Ends the wait for what 0.1.0 saved: callbacks would take the list for another."""
+    """Removes the list of stand-ins, which callbacks would mistake for optimizers."""
     vars(groups).pop("optimizers", None)
 
 
@@ -68,7 +68,7 @@ def _stand_in(optimizer, variables, is_copy, like):
     config = part = optimizer.get_config()
     while "inner_optimizer" in part:
         part = part["inner_optimizer"]["config"]
-    if is_copy:  # it had no rate of its own, and skipped nothing
+    if is_copy:  # it had no learning rate of its own, and skipped nothing
         part["learning_rate"] = _no_rate
         if "skip_nonfinite" in part:
             part["skip_nonfinite"] = False
@@ -91,7 +91,7 @@ def _once(optimizer, load):
 
 
 def _give(stand_in, optimizer):
-    """Assigns what a stand-in has loaded, by path; equal paths keep their order."""
+    """Assigns the loaded state of a stand-in, by path. Equal paths keep their order."""
     by_path = {}
     for variable in optimizer._variables:
         by_path.setdefault(variable.path, []).append(variable)

@@ -1,4 +1,4 @@
-"""Learning rates that fall from the output of a model to its input."""
+"""Layer-wise learning-rate decay."""
 
 import re
 from collections.abc import Iterator
@@ -20,25 +20,39 @@ def layer_wise_decay(
     decay: Number = 0.75,
     layers: Sequence[Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    r"""Layer-wise learning-rate decay (LLRD): layers near the input learn slower.
+    r"""Layer-wise learning-rate decay (LLRD): smaller rates for layers near the input.
+
+    Use it to fine-tune a pretrained model, so that layers near the input change less
+    than layers near the output. It returns rules for `ParameterGroups`. In a deep
+    network, group the layers into blocks by `layers`: with 28 layers and a decay of
+    0.75, the first layer would learn at $0.75^{27}$ = 0.0004 of the learning rate.
+    Keras has no equivalent.
 
     $$
     \eta_i = \gamma^{L - i} \eta, \qquad i = 1, \ldots, L
     $$
 
-    Returns rules for `ParameterGroups`, to fine-tune a pretrained model. Layer $L$, the
-    last one, learns at the learning rate $\eta$, the one before it at $\gamma \eta$,
-    and so on down to layer 1, the nearest to the input.
+    $\eta$ is the learning rate of the optimizer, $\gamma$ is the decay, and $\eta_i$ is
+    the rate of layer $i$ of $L$. Layer $L$, the nearest to the output, learns at
+    $\eta$, the one before it at $\gamma \eta$, and so on down to layer 1, the nearest
+    to the input.
 
     Args:
         model: A built model.
         decay: $\gamma$, in (0, 1].
-        layers: The layers from the input to the output; each item is a layer, or a
-            list of layers that learn at one rate. `None`: all that have weights to
-            train, in the order of `model.layers`, and of the layers of those.
+        layers: The layers from the input to the output. Each item is a layer, or a list
+            of layers that learn at one rate. `None` means all layers that have
+            trainable weights, in the order of `model.layers`, with the layers of nested
+            models in their place.
+
+    Returns:
+        A dictionary of rules, one for each layer or list of layers, from a regular
+        expression of paths to `"learning_rate_multiplier"` and `"variables"`.
 
     Raises:
-        ValueError: If `decay` is outside its interval, or no layer has weights yet.
+        ValueError: If `decay` is outside its interval, or no layer has trainable
+            weights yet.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> model = keras.Sequential([
@@ -60,11 +74,14 @@ def layer_wise_decay(
         if variables:
             groups.append(variables)
     if not groups:
-        raise ValueError(f"No layer of `{model.name}` has weights to train. Build it.")
+        raise ValueError(
+            f"No layer of `{model.name}` has trainable weights. Build the model first, "
+            "or unfreeze layers."
+        )
     rules = {}
     for i, variables in enumerate(groups, 1):
         pattern = "^(" + "|".join(re.escape(v.path) for v in variables) + ")$"
-        while pattern in rules:  # of layers with equal paths, told apart by identity
+        while pattern in rules:  # layers with equal paths have rules of their own
             pattern = f"({pattern})"
         rules[pattern] = {
             "learning_rate_multiplier": gamma ** (len(groups) - i),
@@ -74,7 +91,7 @@ def layer_wise_decay(
 
 
 def _leaves(layer: Any) -> Iterator[Any]:
-    """The layers within a layer, models being opened."""
+    """Yields the layers of a model, and of the models within it."""
     inner = getattr(layer, "layers", None)
     if isinstance(inner, list) and inner:
         for each in inner:

@@ -20,7 +20,12 @@ __all__ = ["Lookahead", "Ranger"]
 
 @register
 class Lookahead(OptimizerWrapper):
-    r"""Slow weights, which now and then go part of the way of another optimizer.
+    r"""Lookahead: moves slow weights towards the fast weights every k steps.
+
+    Use it around any optimizer to smooth its path: every `sync_period` steps, the slow
+    weights move a fraction of the way towards the fast weights of the inner optimizer,
+    which continues from there. It costs one more copy of the weights. Keras has no
+    equivalent.
 
     $$
     \begin{aligned}
@@ -30,27 +35,29 @@ class Lookahead(OptimizerWrapper):
     \end{aligned}
     $$
 
-    Here $A$ is an update of the inner optimizer, $\theta$ are the weights of the
-    model, $g_t$ their gradient, and $\phi$ the slow weights: at first those before
-    the first update, and in between as they were.
+    $A$ is a step of the inner optimizer, $g_t$ is the gradient, and $\theta$ are the
+    weights of the model, called fast. $\phi$ are the slow weights. They begin as the
+    weights before the first step, and change only where $k$ divides $t$.
 
-    Learning rate, clipping, decay and accumulation are those of the inner
-    optimizer. Accumulated gradients count as one update. A variable that has no
-    gradient in update $t$, such as one of a frozen layer, stays as it is.
+    The learning rate, gradient clipping, weight decay and gradient accumulation are
+    those of the inner optimizer. Accumulated gradients count as one step. A variable
+    that has no gradient in step $t$, such as one of a frozen layer, stays as it is.
 
-    Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
-    precision weights. Time: one pass over weights and slot more.
+    Memory: 4 bytes per weight beside the state of the inner optimizer, also for 16-bit
+    weights (bfloat16, float16). Time: one more pass over the weights and the slow
+    weights.
 
     Args:
-        inner_optimizer: $A$, an optimizer of this package, of Keras or your own, or
-            a name of one. To scale a loss, put `LossScaleOptimizer`
-            around this one.
-        sync_period: $k$, in updates, a whole number in [1, 2^31).
+        inner_optimizer: The optimizer to wrap, or its name: one of this package, of
+            Keras, or your own. For loss scaling, put
+            `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
+        sync_period: $k$, in steps, a whole number in [1, 2^31).
         slow_step_size: $\alpha$, in [0, 1].
         name: Name of the optimizer.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])
@@ -82,7 +89,7 @@ class Lookahead(OptimizerWrapper):
         self.slow_step_size = require("slow_step_size", slow_step_size, "[0, 1]")
 
     def _before(self, variable, slots, is_first):
-        # Not when built: weights may be loaded after that.
+        # Not in `build`, because weights may be loaded after it.
         return None, (ops.where(is_first, variable, slots[0]),)
 
     def _after(self, variable, slots, updates, is_update):
@@ -105,13 +112,26 @@ def Ranger(  # noqa: N802
     slow_step_size: Number = 0.5,
     **kwargs: Any,
 ) -> Lookahead:
-    """Returns `Lookahead` around `RAdam`.
+    r"""Ranger: `Lookahead` around rectified Adam (`RAdam`).
+
+    Use it as a short form of `Lookahead(RAdam(...))`, which warms up by itself and
+    smooths its path. It costs the state of both, which is 12 bytes per weight. Keras
+    has no equivalent.
 
     Args:
-        learning_rate: As for `RAdam`.
-        sync_period: As for `Lookahead`.
-        slow_step_size: As for `Lookahead`.
-        **kwargs: Other arguments of `RAdam`.
+        learning_rate: $\eta$ of `RAdam`, in [0, inf): a number, a schedule, or a
+            function without arguments that returns it.
+        sync_period: $k$ of `Lookahead`, in steps, a whole number in [1, 2^31).
+        slow_step_size: $\alpha$ of `Lookahead`, in [0, 1].
+        **kwargs: Other arguments of `RAdam`, and options of every optimizer, such as
+            `weight_decay`: see `OptimizerOptions`.
+
+    Returns:
+        A `Lookahead` optimizer, whose `inner_optimizer` is a `RAdam`.
+
+    Raises:
+        ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> optimizer = tfx_extras.optimizers.Ranger(1e-3, weight_decay=0.01)

@@ -1,4 +1,4 @@
-"""Moving average of the weights."""
+"""Exponential moving average (EMA) of the weights."""
 
 from keras import ops
 
@@ -16,7 +16,13 @@ __all__ = ["MovingAverage"]
 
 @register
 class MovingAverage(AverageWrapper):
-    r"""Keeps an exponential moving average of the weights, which often test better.
+    r"""Moving average: keeps an exponential moving average (EMA) of the weights.
+
+    Use it around any optimizer, because averaged weights often test better than the
+    last ones. It does not change training, and the average is used only where you swap
+    it in. In Keras, `use_ema=True` of an optimizer such as `keras.optimizers.Adam` also
+    keeps an EMA, but one that starts at $w_1$, has neither `warmup` nor `start_step`,
+    and replaces the weights when training ends.
 
     $$
     a_t = d_t\, a_{t-1} + (1 - d_t)\, w_t, \qquad a_0 = w_0
@@ -27,31 +33,31 @@ class MovingAverage(AverageWrapper):
     \end{cases}
     $$
 
-    Here $w_t$ are the weights after update $t$ of the inner optimizer, which this
-    does not change. With `warmup`, $\min(d, (t - s) / (t - s + 9))$ takes the place
-    of $d$: the first weights, far from good, are soon forgotten.
+    $w_t$ are the weights after step $t$ of the inner optimizer, $w_0$ are those before
+    the first step, and $a_t$ is their average. With `warmup`,
+    $\min(d, (t - s) / (t - s + 9))$ replaces $d$, so that the first weights, which are
+    far from good, are soon forgotten.
 
     The average is for evaluation and for the finished model: see `swap`,
-    `assign_average` and `tfx_extras.callbacks.SwapAverage`. Accumulated gradients
-    count as one update.
+    `assign_average` and `tfx_extras.callbacks.SwapAverage`. For batch normalization,
+    see `update_batch_norm`. Accumulated gradients count as one step.
 
-    Differs from `use_ema` of Keras, whose average starts at $w_1$.
-
-    Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
-    precision weights. Time: one pass over weights and slot more.
+    Memory: 4 bytes per weight beside the state of the inner optimizer, also for 16-bit
+    weights (bfloat16, float16). Time: one more pass over the weights and their average.
 
     Args:
-        inner_optimizer: An optimizer of this package, of Keras or your own, or a
-            name of one. To scale a loss, put `LossScaleOptimizer` around
-            this one.
+        inner_optimizer: The optimizer to wrap, or its name: one of this package, of
+            Keras, or your own. For loss scaling, put
+            `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
         decay: $d$, in [0, 1).
-        start_step: $s$, the number of updates before which the average is just the
+        start_step: $s$, the number of steps during which the average equals the
             weights: a whole number in [0, 2^31).
-        warmup: Whether the decay grows to $d$.
+        warmup: Whether the decay grows to $d$ during the first steps.
         name: Name of the optimizer.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])
@@ -84,7 +90,7 @@ class MovingAverage(AverageWrapper):
         return bool(self._iterations.numpy() > 0)
 
     def _before(self, variable, slots, is_first):
-        # Not when built: weights may be loaded after that.
+        # Not in `build`, because weights may be loaded after it.
         return None, (ops.where(is_first, variable, slots[0]),)
 
     def _after(self, variable, slots, updates, is_update):

@@ -1,4 +1,4 @@
-"""Other learning rates, decays or optimizers for some of the weights."""
+"""Per-parameter learning rates, weight decay or optimizers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,54 +38,67 @@ __all__ = ["ParameterGroups"]
 
 @register
 class ParameterGroups(OptimizerWrapper):
-    r"""Parameter groups: other learning rates, decays or optimizers for some weights.
+    r"""Parameter groups: per-parameter learning rates, weight decay or optimizers.
+
+    Use it for what PyTorch calls `param_groups`: fine-tuning with different learning
+    rates for the layers, no weight decay on some weights, or several optimizers in one
+    model. To exclude biases from weight decay, the option `weight_decay_exclude` of an
+    optimizer is enough. `keras.optimizers.MultiOptimizer` also maps variables to
+    optimizers, but has no learning rate to read or set, and needs one more optimizer
+    for each different learning rate or weight decay.
 
     $$
     w_t = A(w_{t-1}, g_t;\ \mu \eta, \lambda)
     $$
 
-    For each variable $w$, rules give the optimizer $A$, the factor $\mu$ of its
-    learning rate $\eta$, and its weight decay $\lambda$. Each rule is a regular
-    expression and what holds for the variables whose `path`, such as
-    `"model/encoder/kernel"`, it matches:
+    For each variable $w$ with gradient $g$, rules give the optimizer $A$, the factor
+    $\mu$ of its learning rate $\eta$, and its weight decay $\lambda$. A rule is a
+    regular expression, which is searched in the `path` of each variable, such as
+    `"model/encoder/kernel"`, and a dictionary of what holds for those that match:
 
     | key | what it sets |
     |---|---|
     | `"learning_rate_multiplier"` | a factor of the learning rate, in [0, inf) |
     | `"weight_decay"` | weight decay, in [0, inf), a schedule, or `None` |
     | `"optimizer"` | an optimizer in place of `inner_optimizer` |
-    | `"variables"` | the variables that it is for, whatever their paths |
+    | `"variables"` | the variables that the rule is for, whatever their paths |
 
-    Where several rules match, multipliers multiply, and the first decay and the first
-    optimizer count. A variable that no rule matches is trained by `inner_optimizer` as
-    it is, and a warning names it; a last rule `".*": {}` says that this is meant. A
-    rule that matches no variable is reported too. Which rules a variable has is saved
-    with the optimizer: a reloaded Sequential has shorter paths.
+    If several rules match a variable, their multipliers are multiplied, and the first
+    decay and the first optimizer are used. A variable that no rule matches is trained
+    by `inner_optimizer` as it is, and a warning names it. A last rule `".*": {}` says
+    that this is meant. A rule that matches no variable also triggers a warning. The
+    rules of each variable are saved with the optimizer, because the paths of a reloaded
+    Sequential are shorter.
 
-    Multipliers and decays need no other optimizer: there is one state, that of
-    `inner_optimizer`. An optimizer of this package keeps its rules if it is used
-    alone later. The optimizers that rules name are in `rule_optimizers`. Setting
-    `learning_rate` sets that of `inner_optimizer` and scales those by the same factor.
-    `loss_scale_factor` of `inner_optimizer` holds for all of them, its
-    `global_clipnorm` is the norm of all gradients together, and its `skip_nonfinite`
-    skips the update of all. Variables excluded from weight decay stay excluded.
-    `keras.callbacks.SwapEMAWeights` sees the averages of `inner_optimizer` alone: where
-    rules name optimizers, average by `MovingAverage` around all, and `SwapAverage`.
+    Multipliers and decays need no second optimizer: the only state is that of
+    `inner_optimizer`. An optimizer of this package keeps its rules if it is used alone
+    later. The optimizers that rules name are in `rule_optimizers`. Setting
+    `learning_rate` sets that of `inner_optimizer`, and scales those of
+    `rule_optimizers` by the same factor. Variables that an optimizer excludes from
+    weight decay stay excluded.
+
+    Some options of `inner_optimizer` hold for all optimizers. `loss_scale_factor` is
+    applied to all gradients, `global_clipnorm` bounds the norm of all gradients
+    together, and `skip_nonfinite` skips the step of all.
+    `keras.callbacks.SwapEMAWeights` sees only the averages of `inner_optimizer`. Where
+    rules name optimizers, use `MovingAverage` around this one, and `SwapAverage`.
 
     Memory and time: those of the optimizers, each for its variables.
 
     Args:
-        inner_optimizer: An optimizer of this package, of Keras or your own, or a
-            name of one. To scale a loss, put `LossScaleOptimizer` around
-            this one.
-        groups: The rules: a dictionary from regular expressions to dictionaries
-            with the keys above, or to optimizers.
+        inner_optimizer: The optimizer to wrap, or its name: one of this package, of
+            Keras, or your own. For loss scaling, put
+            `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
+        groups: The rules: a dictionary from regular expressions to dictionaries with
+            the keys above, or to optimizers.
         name: Name of the optimizer.
 
     Raises:
-        ValueError: If a rule has an unknown key or a value outside its interval, or
-            if another optimizer meets `global_clipnorm` with
-            `gradient_accumulation_steps` of any, or a `loss_scale_factor` of its own.
+        ValueError: If a rule has an unknown key or a value outside its interval; if
+            `inner_optimizer` has `global_clipnorm`, a rule names another optimizer, and
+            any of them accumulates gradients; or if the optimizer of a rule has another
+            `loss_scale_factor` than `inner_optimizer`.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> optimizer = tfx_extras.optimizers.ParameterGroups(
@@ -98,11 +111,11 @@ class ParameterGroups(OptimizerWrapper):
         [0.9] [0.8]
     """
 
-    has_fast_paths = False  # of its own: it leaves all to the optimizers
-    _saved_paths: Any = None  # those that its variables had when it was saved
-    _own_rates = ()  # for each optimizer those of its variables, or `None`
+    has_fast_paths = False  # the optimizers that it calls have their own
+    _saved_paths: Any = None  # paths of the variables when it was saved
+    _own_rates = ()  # for each optimizer, the rates of its variables, or `None`
     _is_of_0_1_0 = False
-    # Rates of other optimizers as parts of that of the inner one, before that was 0.
+    # Rates of the other optimizers relative to the inner one, before that was 0.
     _ratios = None
 
     @typechecked
@@ -124,7 +137,7 @@ class ParameterGroups(OptimizerWrapper):
         return self._rules.groups
 
     def _all(self) -> list:
-        """The inner optimizer, which has number 0, and those of rules."""
+        """Returns the inner optimizer, which has number 0, and those of rules."""
         return [self.inner_optimizer, *getattr(self, "rule_optimizers", ())]
 
     @property
@@ -136,7 +149,7 @@ class ParameterGroups(OptimizerWrapper):
         if callable(learning_rate):
             self.inner_optimizer.learning_rate = learning_rate
             return
-        # Nothing is set before all is known to be right.
+        # Nothing is set before all rates are checked.
         after = float(ops.convert_to_numpy(learning_rate))
         rates, ratios = following_rates(self._all(), after, self._ratios)
         self._require_rates(rates)
@@ -145,7 +158,7 @@ class ParameterGroups(OptimizerWrapper):
             optimizer.learning_rate = rate
 
     def _require_rates(self, rates) -> None:
-        """Raises if a rate times the factor of a variable is outside its interval."""
+        """Raises if a learning rate times a multiplier is outside its interval."""
         for optimizer, rate, own in zip(
             self._all(), rates, self._own_rates, strict=False
         ):
@@ -160,7 +173,7 @@ class ParameterGroups(OptimizerWrapper):
 
     @loss_scale_factor.setter
     def loss_scale_factor(self, value):
-        if hasattr(self, "inner_optimizer"):  # not yet, while Keras constructs this
+        if hasattr(self, "inner_optimizer"):  # false while Keras constructs this
             for optimizer in self._all():
                 optimizer.loss_scale_factor = value
 
@@ -174,14 +187,14 @@ class ParameterGroups(OptimizerWrapper):
         return self._in_order([residuals_of(optimizer) for optimizer in self._all()])
 
     def _in_order(self, kept) -> list:
-        """What each optimizer keeps of its variables, in the order of all variables."""
+        """Returns what optimizers keep of variables, in the order of all."""
         pairs = zip(self._numbers, self._trainable_variables, strict=True)
         places = ((n, self._all()[n]._get_variable_index(v)) for n, v in pairs)
         return [kept[number][place] for number, place in places]
 
     @property
     def _model_variables_moving_average(self):
-        # `AttributeError` if one keeps no average: then there is none of the model.
+        # `AttributeError` if an optimizer keeps no average, so the model has none.
         kept = [innermost(o)._model_variables_moving_average for o in self._all()]
         return self._in_order(kept)
 
@@ -210,19 +223,19 @@ class ParameterGroups(OptimizerWrapper):
             self._rules.find(*each)
             for each in zip(range(len(paths)), variables, paths, strict=True)
         ]
-        # A tuple of numbers: a list of variables would become state.
+        # A tuple of numbers, because Keras would track a list of variables as state.
         self._numbers = tuple(optimizers.index(o or optimizers[0]) for o, _ in found)
         self._own_rates = tuple(
             self._build_one(number, variables, [rate for _, rate in found])
             for number in range(len(optimizers))
         )
-        with backend.outside_of_compilation():  # where learning rates have values
+        with backend.outside_of_compilation():  # there, learning rates have values
             self._require_rates(map(settable_rate, optimizers))
         if self._is_of_0_1_0:
             expect_copies(self, variables, [rate for _, rate in found])
 
     def _build_one(self, number, variables, rates) -> tuple[OwnRate, ...] | None:
-        """Builds an optimizer for its variables, and returns the rates of those."""
+        """Builds an optimizer for its variables, and returns their own rates."""
         optimizer = self._all()[number]
         places = [place for place, n in enumerate(self._numbers) if n == number]
         last = innermost(optimizer)
@@ -270,7 +283,7 @@ class ParameterGroups(OptimizerWrapper):
     def _apply_with(self, number, grads, variables):
         optimizer = self._all()[number]
         last = innermost(optimizer)
-        # Clipped by the norm of all, what it is given is not clipped by its own norm.
+        # Its gradients were clipped by the norm of all, so not again by their own norm.
         hooks = {"global_clipnorm": None} if self.rule_optimizers and not number else {}
         with with_own_rates(last, self._own_rates[number]), replaced(last, hooks):
             apply_with(optimizer, grads, variables)

@@ -15,36 +15,42 @@ __all__ = ["SWA"]
 
 @register
 class SWA(AverageWrapper):
-    r"""Keeps the plain average of snapshots of the weights.
+    r"""Stochastic weight averaging (SWA): averages snapshots of the weights.
+
+    Use it around any optimizer to average the weights of the last part of training,
+    with a constant or cyclical learning rate, which lets the weights wander. It does
+    not change training, but a model with batch normalization needs `update_batch_norm`
+    afterwards. Keras has no equivalent. `use_ema=True` of an optimizer such as
+    `keras.optimizers.SGD` keeps an exponential moving average (EMA) instead.
 
     $$
     a_n = a_{n-1} + \frac{w_{s + (n - 1) c} - a_{n-1}}{n}, \qquad n = 1, 2, \ldots
     $$
 
-    Here $w_t$ are the weights after update $t$ of the inner optimizer, which this
-    does not change. So the snapshots are those after the updates $s$, $s + c$,
-    $s + 2c$ and so on. In between, a constant or a cyclical learning rate lets the
-    weights wander; `tfx_extras.schedules.epochs` counts updates.
+    $w_t$ are the weights after step $t$ of the inner optimizer, and $a_n$ is the
+    average of the first $n$ snapshots. They are taken after the steps $s$, $s + c$,
+    $s + 2c$ and so on. `tfx_extras.schedules.epochs` converts epochs to steps.
 
     The average is for evaluation and for the finished model: see `swap`,
-    `assign_average` and `tfx_extras.callbacks.SwapAverage`. A model with batch
-    normalization needs `update_batch_norm` then. Accumulated gradients count as one
-    update.
+    `assign_average` and `tfx_extras.callbacks.SwapAverage`. Accumulated gradients count
+    as one step.
 
-    Memory: 1 slot more than the inner optimizer: 4 bytes per weight, also for half
-    precision weights. Time: one pass over weights and slot more.
+    Memory: 4 bytes per weight beside the state of the inner optimizer, also for 16-bit
+    weights (bfloat16, float16). Time: one more pass over the weights and their average.
 
     Args:
-        inner_optimizer: An optimizer of this package, of Keras or your own, or a
-            name of one. To scale a loss, put `LossScaleOptimizer` around
-            this one.
-        start: $s$, the number of updates after which the first snapshot is taken: a
-            whole number in [1, 2^31).
-        period: $c$, the number of updates between two: a whole number in [1, 2^31).
+        inner_optimizer: The optimizer to wrap, or its name: one of this package, of
+            Keras, or your own. For loss scaling, put
+            `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
+        start: $s$, the number of steps after which the first snapshot is taken: a whole
+            number in [1, 2^31).
+        period: $c$, the number of steps between two snapshots: a whole number in
+            [1, 2^31).
         name: Name of the optimizer.
 
     Raises:
         ValueError: If an argument is outside its interval.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> w = keras.Variable([1.0, -2.0])

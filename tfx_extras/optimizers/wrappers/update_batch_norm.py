@@ -1,4 +1,4 @@
-"""The statistics of batch normalization, for weights that were averaged."""
+"""Recomputes the statistics of batch normalization, for averaged weights."""
 
 import inspect
 import math
@@ -22,35 +22,39 @@ __all__ = ["update_batch_norm"]
 def update_batch_norm(
     model: keras.Model, data: Any, batch_size: Number | None = None
 ) -> None:
-    """Replaces the statistics of all `BatchNormalization` layers by those of data.
+    """Update batch normalization: recomputes its statistics for averaged weights.
 
-    Averaged weights have never seen a batch, so the moving mean and variance, which
-    belong to other weights, must be measured once more. They become the means of
-    those of all batches, weighted by their size: exact, and not moving.
+    Use it after weight averaging (`SWA`, `MovingAverage`): the moving mean and variance
+    of each `BatchNormalization` layer belong to other weights, and must be computed
+    again. It costs one pass over the data. Keras has no equivalent.
+
+    The moving mean and variance become the means of those of all batches, weighted by
+    the size of each batch. They are exact, and not moving averages.
 
     A layer that is called several times in a pass, such as the encoder of a siamese
-    network, gets the mean over all of its calls. Where there is a mask, only what it
-    leaves counts.
+    network, gets the mean over all of its calls. Where there is a mask, only the
+    unmasked elements count.
 
-    The model runs as in training, with dropout, but learns nothing. Layers that are
-    frozen or that the data does not reach, and models without batch normalization,
-    are left as they are. If an error occurs, so are all layers.
+    The model runs as in training, with dropout, but its weights do not change. Layers
+    that are frozen or that the data does not reach, and models without batch
+    normalization, stay as they are. If an error occurs, all layers stay as they are.
 
-    With `renorm`, outputs are normalized by their own batch meanwhile, and all moving
-    statistics of the layer are replaced.
+    With `renorm`, outputs are normalized by their own batch during the pass, and all
+    moving statistics of the layer are replaced.
 
     Args:
         model: A built model.
-        data: An array or a dictionary of arrays, or an iterable of batches: of `x`,
-            `(x, y)` or `(x, y, sample_weight)`, of which only `x` is used; a
-            `tf.data.Dataset`, a `DataLoader`, a `keras.utils.PyDataset` or a
-            generator.
-        batch_size: Samples in a batch, in [1, inf), if `data` is an array; `None`
-            is 32.
+        data: An array, a dictionary of arrays, or an iterable of batches, such as a
+            `tf.data.Dataset`, a `DataLoader`, a `keras.utils.PyDataset` or a generator.
+            A batch is `x`, `(x, y)` or `(x, y, sample_weight)`, of which only `x` is
+            used.
+        batch_size: Samples in a batch, in [1, inf), if `data` is an array or a
+            dictionary of arrays. `None` means 32.
 
     Raises:
-        ValueError: If `data` is a tuple or has no batch, or `batch_size` is given
-            for batches.
+        ValueError: If `data` is a tuple or has no batch, or if `batch_size` is given
+            for an iterable of batches.
+        TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
         >>> model = keras.Sequential([
@@ -76,14 +80,18 @@ def update_batch_norm(
         for statistics in measured:
             statistics.finish(is_done)
     if not has_batch:
-        raise ValueError(f"Argument `data` has no batch. Received: data={data}")
+        raise ValueError(
+            "Argument `data` has no batch. Is it a generator that is used up? "
+            f"Received: data={data}"
+        )
 
 
 class _Measured:
-    """The statistics of a layer whose calls are measured, several in a pass or none.
+    """The statistics of a layer, measured over any number of calls in a pass.
 
-    With a momentum of 0 the layer has those of its last call. Their means are kept
-    here, in `float32` or wider: in half precision they would soon stand still.
+    With a momentum of 0, the layer has the statistics of its last call. Their means are
+    kept here, in `float32` or wider, because a running mean in 16 bits would soon stand
+    still.
     """
 
     def __init__(self, layer: keras.layers.BatchNormalization):
@@ -92,12 +100,12 @@ class _Measured:
         self.variables = [layer.moving_mean, layer.moving_variance]
         self.before = [ops.copy(variable) for variable in self.variables]
         self.means = [ops.zeros(v.shape, wide(v.dtype)) for v in self.variables]
-        # Renormalization would bring in the statistics of other weights.
+        # Renormalization would use the statistics of other weights.
         meanwhile = {"momentum": 0.0, "renorm": False}
         self.settings = {k: getattr(layer, k) for k in meanwhile if hasattr(layer, k)}
         for name in self.settings:
             setattr(layer, name, meanwhile[name])
-        # As in a new layer: 0 times NaN would stay NaN.
+        # As in a new layer, because 0 times NaN is NaN.
         layer.moving_mean.assign(self.means[0])
         layer.moving_variance.assign(self.means[1] + 1)
         self.call, self.signature = layer.call, inspect.signature(layer.call)
@@ -119,13 +127,13 @@ class _Measured:
         return outputs
 
     def _size(self, inputs, mask) -> float:
-        """How many vectors are normalized: samples, pixels or tokens."""
+        """Returns how many vectors are normalized: samples, pixels or tokens."""
         if mask is not None:
             return float(ops.sum(ops.cast(mask, "float32")))
         return math.prod(inputs.shape) / inputs.shape[self.layer.axis]
 
     def finish(self, is_done: bool) -> None:
-        """Leaves the layer with the means, or as it was if there are none."""
+        """Gives the layer the means, or its former statistics if there are none."""
         layer = self.layer
         del layer.call
         for name, value in self.settings.items():
@@ -140,7 +148,7 @@ class _Measured:
 
 
 def _batches(data: Any, batch_size: Any) -> Iterator[Any]:
-    """The inputs of each batch."""
+    """Yields the inputs of each batch."""
     if hasattr(data, "shape") or isinstance(data, dict):
         size = 32 if batch_size is None else batch_size
         size = require_steps("batch_size", size, "[1, inf)")
@@ -151,11 +159,12 @@ def _batches(data: Any, batch_size: Any) -> Iterator[Any]:
     if isinstance(data, tuple):
         raise ValueError(
             "Argument `data` must be an array of inputs, without labels, or an "
-            f"iterable of batches. Received a tuple: data={data}"
+            f"iterable of batches, not a tuple. Received: data={data}"
         )
     if batch_size is not None:
         raise ValueError(
-            "Argument `batch_size` is for arrays: batches have their own. "
+            "Argument `batch_size` must be None if `data` is an iterable, because "
+            "batches have their own size. "
             f"Received: batch_size={batch_size}"
         )
     if isinstance(data, keras.utils.PyDataset):

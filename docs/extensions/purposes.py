@@ -1,0 +1,150 @@
+"""The order of the reference by purpose, and the words that people search for.
+
+The build fails if a public name is missing in `PURPOSES`, or a name in it is unknown.
+"""
+
+# Classes, and functions without a class. A function of a class follows it.
+PURPOSES = {
+    "losses": {
+        "Classification": [
+            "SigmoidFocalCrossentropy",
+            "CategoricalFocalCrossentropy",
+            "SparseCategoricalFocalCrossentropy",
+            "SmoothedCategoricalCrossentropy",
+            "SmoothedSparseCategoricalCrossentropy",
+            "SemiSupervisedCrossentropy",
+            "weigh_unlabeled",
+            "WeightedKappaLoss",
+            "SparsemaxLoss",
+            "sparsemax",
+            "chunked_linear_crossentropy",
+        ],
+        "Metric learning": [
+            "SupervisedContrastiveLoss",
+            "NTXentLoss",
+            "CLIPLoss",
+            "SigLIPLoss",
+            "ContrastiveLoss",
+            "TripletLoss",
+            "TripletSemiHardLoss",
+            "TripletHardLoss",
+            "MultiSimilarityLoss",
+            "LiftedStructuredLoss",
+            "NPairsLoss",
+            "NPairsMultilabelLoss",
+            "ArcFaceLoss",
+            "CosFaceLoss",
+        ],
+        "Regression": ["Huber", "PseudoHuber", "SmoothL1", "PinballLoss"],
+        "Vision": ["GIoULoss"],
+        "Tools": ["CombinedLoss", "LossOptions", "get", "list"],
+    },
+    "optimizers": {
+        "Adaptive optimizers": ["AdaBelief", "RAdam", "Yogi", "NovoGrad", "COCOB"],
+        "Large batches, sparse models and constraints": [
+            "LAMB",
+            "LazyAdam",
+            "ProximalAdagrad",
+            "ConditionalGradient",
+        ],
+        "Wrappers": ["Lookahead", "Ranger", "ParameterGroups", "layer_wise_decay"],
+        "Weight averaging": ["MovingAverage", "SWA", "update_batch_norm"],
+        "Tools": ["OptimizerOptions", "Optimizer", "get", "list"],
+    },
+    "schedules": {
+        "Warm-up and decay": [
+            "WarmupCosine",
+            "WarmupStableDecay",
+            "InverseSquareRoot",
+            "Warmup",
+        ],
+        "Cyclical": ["OneCycle", "Cyclical"],
+        "Composition": ["Sequential", "PiecewiseLinear"],
+        "Tools": ["epochs", "plot", "get", "list"],
+    },
+    "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
+    "callbacks": {"Callbacks": ["LearningRateLogger", "SwapAverage"]},
+}
+
+# Entries of the index, which the search finds first. Pages are relative to `docs/`.
+WORDS = {
+    "guides/imbalance": ["class imbalance", "imbalanced data", "rare classes"],
+    "guides/label_smoothing": ["label smoothing"],
+    "guides/metric_learning": ["hard mining", "hard negatives"],
+    "guides/recall": ["recall", "recall@k", "retrieval"],
+    "guides/optimizers": [
+        "exclude bias",
+        "exclude biases from weight decay",
+        "weight decay exclude bias",
+    ],
+    "guides/wrappers": ["EMA", "weight averaging", "parameter groups"],
+    "guides/fine_tuning": ["fine-tuning", "layer-wise decay", "discriminative rates"],
+    "guides/mixed_precision": ["Kahan summation", "bfloat16"],
+    "guides/start": ["installation"],
+    "api/losses/SigmoidFocalCrossentropy": [
+        "focal loss",
+        "class imbalance",
+        "imbalanced",
+    ],
+    "api/losses/CategoricalFocalCrossentropy": ["focal loss", "class imbalance"],
+    "api/losses/SparseCategoricalFocalCrossentropy": ["focal loss", "class imbalance"],
+    "api/losses/SmoothedCategoricalCrossentropy": ["label smoothing"],
+    "api/losses/SmoothedSparseCategoricalCrossentropy": ["label smoothing"],
+    "api/losses/TripletHardLoss": ["hard mining", "batch hard"],
+    "api/losses/TripletSemiHardLoss": ["semi-hard mining"],
+    "api/losses/Huber": ["robust regression", "outliers"],
+    "api/losses/PinballLoss": ["quantile regression"],
+    "api/losses/NTXentLoss": ["SimCLR", "InfoNCE"],
+    "api/optimizers/MovingAverage": ["EMA", "exponential moving average"],
+    "api/optimizers/SWA": ["stochastic weight averaging"],
+    "api/optimizers/OptimizerOptions": ["exclude bias", "gradient clipping"],
+    "api/optimizers/LAMB": ["large batches"],
+    "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],
+    "api/schedules/OneCycle": ["1cycle", "one-cycle policy"],
+}
+
+
+def ordered(package: str) -> dict[str, int]:
+    """The place of each name of a package in the table."""
+    names = (name for names in PURPOSES[package].values() for name in names)
+    return {name: place for place, name in enumerate(names)}
+
+
+def check(public: dict[str, set[str]]) -> None:
+    """Raises unless the table has exactly the public names.
+
+    Args:
+        public: The names of each package, without functions that have a class.
+    """
+    for package, names in public.items():
+        listed = [n for some in PURPOSES.get(package, {}).values() for n in some]
+        missing, unknown = names - {*listed}, {*listed} - names
+        twice = {name for name in listed if listed.count(name) > 1}
+        if missing or unknown or twice:
+            raise ValueError(
+                f"`PURPOSES` in docs/extensions/purposes.py must name each public name "
+                f"of tfx_extras.{package} once. Missing: {sorted(missing)}. Not "
+                f"public: {sorted(unknown)}. Twice: {sorted(twice)}"
+            )
+
+
+def write_words(app, docname: str, source: list[str]) -> None:
+    """Adds the entries of the index to a page, below its title."""
+    words = WORDS.get(docname)
+    if words:
+        title, _, rest = source[0].partition("\n")
+        entries = ", ".join(f"! {word}" for word in words)
+        source[0] = f"{title}\n\n```{{index}} {entries}\n```\n\n{rest}"
+
+
+def check_words(app, env) -> None:
+    """Raises if a page is gone whose words are in `WORDS`."""
+    missing = WORDS.keys() - env.found_docs
+    if missing:
+        raise ValueError(f"`WORDS` names pages that are not there: {sorted(missing)}")
+
+
+def setup(app):
+    app.connect("source-read", write_words)
+    app.connect("env-check-consistency", check_words)
+    return {"parallel_read_safe": True}
