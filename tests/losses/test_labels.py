@@ -403,7 +403,7 @@ def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
     loss([0], np.float32([[1 + 1e-6, -1.001]]))  # only rounding exceeds [-1, 1]
 
 
-# The shape of the losses, of weights, and whether they fit.
+# The shape of the losses, shapes of weights that fit, and shapes that do not.
 WEIGHTS = [
     ((8,), [(8,), (8, 1), (1,), ()], [(7,), (8, 5), (2, 8), (1, 8), (8, 5, 1)]),
     ((8, 5), [(8, 5), (8, 1), (5,), (1,), (8, 5, 1)], [(8,), (8, 2), (4, 5), (5, 8)]),
