@@ -120,10 +120,7 @@ def korean(tree: str, folder: str) -> str:
         return f'<span class="caption-text">{KOREAN_CAPTIONS.get(found[1], found[1])}<'
 
     def title(found):
-        page = posixpath.normpath(posixpath.join(folder, found[1]))
-        return (
-            f'href="{found[1]}">{KOREAN_TITLES.get(page[: -len(".html")], found[2])}<'
-        )
+        return f'href="{found[1]}">{korean_title(found[1], folder, found[2])}<'
 
     tree = re.sub(r'<span class="caption-text">([^<]*)<', caption, tree)
     return re.sub(r'href="([^"#]+\.html)">([^<]*)<', title, tree)
