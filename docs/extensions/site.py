@@ -8,6 +8,7 @@ from pathlib import Path
 
 from extensions import figures
 
+PARENTHESIS = '<span class="sig-paren">(</span>'
 # What a page loads of MathJax: one build, and its fonts.
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]
 
@@ -92,6 +93,7 @@ def improved(body: str) -> str:
     body = re.sub(
         r'(<span class="sig-prename[^>]*>.*?</span></span>)', r"\1<wbr>", body
     )
+    body = body.replace(PARENTHESIS, f"{PARENTHESIS}<wbr>")
     body = re.sub(r'<code class="[^"]*\bliteral\b[^"]*">.*?</code>', _breakable, body)
     return re.sub(r"<h1>(.*?)<a ", _fitted, body, count=1, flags=re.S)
 
