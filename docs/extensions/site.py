@@ -56,7 +56,7 @@ KOREAN_TITLES = {
     "gallery": "갤러리",
     "playground": "플레이그라운드",
     "benchmarks/cpu": "벤치마크: CPU",
-    "benchmarks/h100": "벤치마크: NVIDIA H100",
+    "benchmarks/h100": "벤치마크: GPU",
 }
 
 
