@@ -23,8 +23,10 @@ def layer_wise_decay(
     r"""Layer-wise learning-rate decay (LLRD): smaller rates for layers near the input.
 
     Use it to fine-tune a pretrained model, so that layers near the input change less
-    than layers near the output. It returns rules for `ParameterGroups`. Keras has no
-    equivalent.
+    than layers near the output. It returns rules for `ParameterGroups`. In a deep
+    network, group the layers into blocks by `layers`: with 28 layers and a decay of
+    0.75, the first layer would learn at $0.75^{27}$ = 0.0004 of the learning rate.
+    Keras has no equivalent.
 
     $$
     \eta_i = \gamma^{L - i} \eta, \qquad i = 1, \ldots, L
