@@ -6,6 +6,9 @@ import re
 import shutil
 from pathlib import Path
 
+from extensions import figures
+
+PARENTHESIS = '<span class="sig-paren">(</span>'
 # What a page loads of MathJax: one build, and its fonts.
 MATHJAX = ["tex-chtml.js", "output/chtml/fonts/woff-v2"]
 
@@ -53,32 +56,56 @@ KOREAN_TITLES = {
     "gallery": "갤러리",
     "playground": "플레이그라운드",
     "benchmarks/cpu": "벤치마크: CPU",
-    "benchmarks/h100": "벤치마크: NVIDIA H100",
+    "benchmarks/h100": "벤치마크: GPU",
 }
+
+
+def describe(app, docname, source) -> None:
+    """Gives figures in guides the alternative text that they have elsewhere."""
+
+    def image(found):
+        return f"![{figures.ALTS[found[2]]}]({found[1]}{found[2]}.svg)"
+
+    if docname.startswith("guides/"):
+        pattern = r"!\[[^\]]*\]\(((?:\.\./)+_figures/)([\w/]+)\.svg\)"
+        source[0] = re.sub(pattern, image, source[0])
 
 
 def improve(app, pagename, templatename, context, doctree) -> None:
     """Changes the HTML of a page before it is written."""
     if context.get("body"):
         context["body"] = improved(context["body"])
+    tree = context.get("furo_navigation_tree", "")
     if pagename.startswith("ko/"):
         context["language"] = "ko"
-        tree = context.get("furo_navigation_tree", "")
-        context["furo_navigation_tree"] = korean(tree, posixpath.dirname(pagename))
+        tree = korean(tree, posixpath.dirname(pagename))
+        for way in ("prev", "next"):
+            if context.get(way):
+                link = context[way]["link"]
+                title = korean_title(link, "ko", context[way]["title"])
+                context[way] = {"link": link, "title": title}
+    context["furo_navigation_tree"] = re.sub(r"(?<=>)\w+(?=</a>)", _by_words, tree)
 
 
 def improved(body: str) -> str:
     """Images load when they come into sight; long titles fit; code breaks at dots."""
     body = re.sub(r"<img (?!loading)", '<img loading="lazy" ', body)
+    body = re.sub(
+        r'(<span class="sig-prename[^>]*>.*?</span></span>)', r"\1<wbr>", body
+    )
+    body = body.replace(PARENTHESIS, f"{PARENTHESIS}<wbr>")
     body = re.sub(r'<code class="[^"]*\bliteral\b[^"]*">.*?</code>', _breakable, body)
     return re.sub(r"<h1>(.*?)<a ", _fitted, body, count=1, flags=re.S)
 
 
 def _breakable(code):
     """Code that may break after punctuation, never within a name."""
-    return re.sub(
-        r"(?<=>)[^<]+", lambda t: re.sub(r"([./(=])", r"\1<wbr>", t[0]), code[0]
-    )
+    return re.sub(r"(?<=\w)([./(])(?=\w)(?![^<>]*>)", r"\1<wbr>", code[0])
+
+
+def _by_words(name):
+    """A name in the narrow contents, which may break between its words."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=_)(?=[a-z])", "<wbr>", name[0])
 
 
 def _fitted(title):
@@ -95,13 +122,16 @@ def korean(tree: str, folder: str) -> str:
         return f'<span class="caption-text">{KOREAN_CAPTIONS.get(found[1], found[1])}<'
 
     def title(found):
-        page = posixpath.normpath(posixpath.join(folder, found[1]))
-        return (
-            f'href="{found[1]}">{KOREAN_TITLES.get(page[: -len(".html")], found[2])}<'
-        )
+        return f'href="{found[1]}">{korean_title(found[1], folder, found[2])}<'
 
     tree = re.sub(r'<span class="caption-text">([^<]*)<', caption, tree)
     return re.sub(r'href="([^"#]+\.html)">([^<]*)<', title, tree)
+
+
+def korean_title(link: str, folder: str, title: str) -> str:
+    """The Korean title of a page that is linked, or its own."""
+    page = posixpath.normpath(posixpath.join(folder, link)).removesuffix(".html")
+    return KOREAN_TITLES.get(page, title)
 
 
 def prune(app, exception) -> None:
@@ -118,6 +148,7 @@ def prune(app, exception) -> None:
 
 
 def setup(app):
+    app.connect("source-read", describe)
     app.connect("html-page-context", improve, priority=900)  # after the theme
     app.connect("build-finished", prune, priority=900)  # after the copy
     return {"parallel_read_safe": True, "parallel_write_safe": True}

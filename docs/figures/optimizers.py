@@ -11,12 +11,16 @@ CURVES = json.loads(train.RESULTS.read_text())
 BASELINES = {"Adam": ("Adam", "--"), "SGD": ("SGD, momentum 0.9", ":")}
 # What else a reader must know of a curve.
 NOTES = {
-    "ConditionalGradient": "With `radius=10`; the weights do not fit into radius 1.",
-    "LazyAdam": "The gradients of this network are dense, so that it behaves as Adam.",
-    "Lookahead": "It wraps Adam.",
-    "MovingAverage": "It wraps Adam. The curve is that of the averaged weights.",
-    "SWA": f"It wraps Adam, with `start={train.STEPS // 2}` and `period=10`. From then "
-    "on, the curve is that of the averaged weights.",
+    "ConditionalGradient": ["With `radius=10`; the weights do not fit into radius 1."],
+    "LazyAdam": [
+        "The gradients of this network are dense, so that it behaves as Adam."
+    ],
+    "Lookahead": ["It wraps Adam."],
+    "MovingAverage": ["It wraps Adam. The curve is that of the averaged weights."],
+    "SWA": [
+        f"It wraps Adam, with `start={train.STEPS // 2}` and `period=10`.",
+        "From then on, the curve is that of the averaged weights.",
+    ],
 }
 
 
@@ -54,7 +58,7 @@ is best for your network."""
 
 
 def caption(name):
-    return f"Validation loss during training. {RULE} {NOTES.get(name, '')}".strip()
+    return " ".join([f"Validation loss of `{name}`.", *NOTES.get(name, []), RULE])
 
 
 FIGURES = {f"optimizers/{name}": partial(curves, name) for name in train.OPTIMIZERS}

@@ -119,15 +119,18 @@ TROUBLE = """() => {
     let box = math;
     while (box && !scrolls(box)) box = box.parentElement;
     const right = math.querySelector("mjx-math").getBoundingClientRect().right;
-    const end = Math.min(math.closest("td, dd, li, p, div").getBoundingClientRect().right, room);
+    const around = math.closest("td, dd, li, p, div").getBoundingClientRect();
+    const end = Math.min(around.right, room);
     if (!box && math.checkVisibility() && right > end + 1)
       troubles.push(`clipped: ${math.textContent}`);
     if (box && box.scrollHeight > box.clientHeight + 1 && !box.matches("html, body"))
       troubles.push(`cut off below: ${math.textContent}`);
   }
-  const names = "article :not(pre) > code, article h1, article .sig-name, article .sig-param";
+  const names = "article :is(:not(pre) > code, h1, .sig-name, .sig-param)";
   for (const code of document.querySelectorAll(names)) {
     if (!code.checkVisibility()) continue;
+    if (code.matches(".sig *") && code.getBoundingClientRect().right > room + 1)
+      troubles.push(`beyond the edge: ${code.textContent}`);
     const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
       for (const word of texts.currentNode.data.matchAll(/[A-Za-z_]\\w+/g)) {
@@ -141,7 +144,7 @@ TROUBLE = """() => {
   }
   const title = document.querySelector("article h1");
   if (title && title.scrollWidth > title.clientWidth + 1) troubles.push("the title");
-  if (document.documentElement.scrollWidth > innerWidth) troubles.push("the page scrolls");
+  if (document.documentElement.scrollWidth > innerWidth) troubles.push("page too wide");
   return troubles;
 }"""
 # Images load when they are seen. Here, all are.
@@ -235,16 +238,27 @@ def test_each_name_of_tensorflow_addons_is_on_the_page_of_its_package(
 def test_a_class_page_has_the_formula_the_cost_and_what_differs(open_page):
     page = open_page("api/losses/Huber.html")
     assert page.locator("dl.class mjx-container[display]").count() >= 1
-    assert (
-        "linearly with the number of predictions" in page.locator("#cost").inner_text()
-    )
     functions = page.locator("#see-also a[href$='functions/huber.html']")
     assert functions.count() == 1
+    page = open_page("api/losses/SigmoidFocalCrossentropy.html")
+    cost = page.locator("#cost").inner_text()
+    assert "linearly with the number of predictions" in cost
+    assert page.locator("#see-also a[href*='tfa.losses.html']").count() == 1
     page = open_page("api/optimizers/Yogi.html")
     cost = page.locator("#cost").inner_text()
     assert "reads at least 16 bytes" in cost
     assert "writes 12" in cost
     assert page.locator("#see-also a[href$='tfa.optimizers.html']").count() == 1
+
+
+def test_each_loss_schedule_and_optimizer_says_what_it_costs():
+    kinds = keras.losses.Loss, keras.optimizers.Optimizer
+    kinds = (*kinds, keras.optimizers.schedules.LearningRateSchedule)
+    for path in (SITE / "api").glob("*/*.html"):
+        thing = getattr(getattr(tfx_extras, path.parent.name), path.stem)
+        if isinstance(thing, type) and issubclass(thing, kinds):
+            text = path.read_text()
+            assert re.search(r'id="cost"|\b([Tt]ime|[Mm]emory|costs?)\b', text), path
 
 
 def shares_options(package, name):
@@ -314,11 +328,11 @@ def luminance(color):
 
 COLORS = """() => {
   const style = (selector) => getComputedStyle(document.querySelector(selector));
-  const text = [...document.querySelectorAll("article :is(p, dd, h1, code, mjx-container)")];
+  const text = document.querySelectorAll("article :is(p, dd, h1, code, mjx-container)");
   return {
     ground: style("body").backgroundColor,
     filter: style("article img").filter,
-    text: [...new Set(text.map((e) => getComputedStyle(e).color))],
+    text: [...new Set([...text].map((e) => getComputedStyle(e).color))],
   };
 }"""
 
@@ -456,7 +470,7 @@ def test_the_axes_of_the_playground_hold_still_while_a_slider_moves(open_page):
 
     def axis():
         place = page.locator("[data-curve=schedule] figure text")
-        return [text for text in place.all_inner_texts() if text]
+        return place.all_text_contents()
 
     before = axis()
     slide(page, "schedule", peak=0.0005)
