@@ -11,6 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfx_extras._suggest import VALUES
+from tfx_extras._suggest import did_you_mean
+
 Number = float | np.number  # a number that users pass; `float` includes `int`
 COUNTABLE = 2**31  # the counters of JAX and PyTorch are smaller than this
 
@@ -37,16 +40,17 @@ def require(name: str, value: Number, interval: str) -> Any:
         raise ValueError(
             f"Argument `{name}` must be in {interval}. Received: {name}={value}"
             + (f", which is {number} in `float32`" if is_rounded else "")
-            + _cure(number, high)
+            + _cure(name, number)
         )
     if isinstance(value, int) and abs(value) >= 2**63:
         return number  # PyTorch does not accept larger integers
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _cure(number: float, high: float) -> str:
+def _cure(name: str, number: float) -> str:
     """Suggests a fraction in place of a percentage."""
-    if high == 1 and 1 < number <= 100 and number == int(number):
+    is_share = name.split("[")[0] in ("label_smoothing", "tau", "threshold")
+    if is_share and 1 < number <= 100 and number == int(number):
         return f". It is a fraction: for {number:g} %, give {number / 100:g}"
     return ""
 
@@ -89,12 +93,18 @@ def require_each(
     return [require(f"{name}[{i}]", value, interval) for i, value in enumerate(values)]
 
 
-def require_one_of(name: str, value: str, options: Sequence[str]) -> str:
-    """Returns `value` if it is one of `options`. Raises otherwise."""
+def require_one_of(
+    name: str, value: Any, options: Iterable[Any], also: str = ""
+) -> Any:
+    """Returns `value` if it is one of `options`. Raises otherwise.
+
+    `also` ends the list of the options in the message.
+    """
     if value not in options:
+        words = [str(option) for option in options]
         raise ValueError(
-            f"Argument `{name}` must be one of {', '.join(options)}. "
-            f"Received: {name}={value}"
+            f"Argument `{name}` must be one of {', '.join(words)}{also}."
+            f"{did_you_mean(str(value), words, VALUES)} Received: {name}={value}"
         )
     return value
 

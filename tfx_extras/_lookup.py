@@ -42,6 +42,9 @@ class Catalog:
         self._objects = {thing.__name__: thing for thing in found}
         # Without `get` and `list`: `import *` would replace Python's `list`.
         self.public = sorted(public)
+        # Not a function of the package: type checkers would then allow any name.
+        names["__getattr__"] = self._missing
+        self._package = names["__name__"]
 
     def list(self, pattern: str = "*") -> list[str]:
         """Returns the sorted names that match `pattern`, ignoring case.
@@ -94,11 +97,21 @@ class Catalog:
         by_lower = {known.lower(): known for known in self._objects}
         if name.lower() in by_lower:
             return self._objects[by_lower[name.lower()]]
-        hint = _of_keras(name, self._home)
-        hint = hint or did_you_mean(name, self._objects, OBJECTS)
         raise ValueError(
-            f"Unknown {self._kind}: '{name}'.{hint} `list()` returns all names."
+            f"Unknown {self._kind}: '{name}'.{self._hint(name)} `list()` returns all "
+            "names."
         )
+
+    def _missing(self, name: str) -> Any:
+        """Suggests names for an attribute that the package does not have."""
+        hint = "" if name.startswith("_") else self._hint(name)
+        raise AttributeError(
+            f"module '{self._package}' has no attribute '{name}'.{hint}"
+        )
+
+    def _hint(self, name: str) -> str:
+        hint = _of_keras(name, self._home)
+        return hint or did_you_mean(name, self._objects, OBJECTS)
 
     def _resolve(self, identifier: Any, arguments: Sequence[Any]) -> Any:
         if arguments:

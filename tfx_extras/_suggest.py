@@ -62,11 +62,13 @@ ARGUMENTS: Aliases = {
     "beta1": ("beta_1",),
     "beta2": ("beta_2",),
     "betas": ("beta_1", "beta_2"),
+    "classweight": ("class_weight", "alpha"),
     "clip": ("clipnorm", "clipvalue", "global_clipnorm"),
     "decay": ("weight_decay",),
     "ema": ("use_ema",),
     "emadecay": ("ema_momentum",),
     "eps": ("epsilon",),
+    "etamin": ("end_learning_rate",),
     "excludefromweightdecay": ("weight_decay_exclude",),
     "ignoreindex": ("ignore_class",),
     "initlr": ("initial_learning_rate",),
@@ -80,9 +82,11 @@ ARGUMENTS: Aliases = {
     "maxlr": ("peak_learning_rate", "maximal_learning_rate"),
     "maxnorm": ("clipnorm",),
     "milestones": ("boundaries",),
+    "minlr": ("end_learning_rate",),
     "momentum": ("beta_1",),
     "optimizer": ("inner_optimizer",),
     "peakvalue": ("peak_learning_rate",),
+    "posweight": ("alpha",),
     "q": ("tau",),
     "quantile": ("tau",),
     "smoothing": ("label_smoothing",),
@@ -93,8 +97,20 @@ ARGUMENTS: Aliases = {
     "totalsteps": ("total_steps", "decay_steps"),
     "values": ("learning_rates",),
     "wd": ("weight_decay",),
-    "weight": ("class_weight",),
-    "weights": ("class_weight",),
+    "weight": ("class_weight", "alpha"),
+    "weights": ("class_weight", "alpha"),
+}
+# Values of arguments in other packages.
+VALUES: Aliases = {
+    "cosine": ("angular",),
+    "euclidean": ("L2",),
+    "exp": ("exponential",),
+    "sqeuclidean": ("squared-L2",),
+}
+# What a suggested name differs in from the given one.
+_NOTES = {
+    ("totalsteps", "decaysteps"): ", which does not include the warm-up",
+    ("posweight", "alpha"): ", the weight of label 1 out of 1",
 }
 # Similar names that mean something else.
 _OTHERS = {"momentum": ["emamomentum"]}
@@ -121,7 +137,11 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
         found = _nearest(short, by_key)
     if not found:
         return ""
-    *others, last = [f"`{candidate}`" for one in found for candidate in by_key[one]]
+    *others, last = [
+        f"`{candidate}`{_NOTES.get((short, one), '')}"
+        for one in found
+        for candidate in by_key[one]
+    ]
     return " Did you mean " + ", ".join(others) + " or " * bool(others) + last + "?"
 
 

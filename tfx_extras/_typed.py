@@ -164,6 +164,8 @@ def _meant(name: str, kind: Any, value: Any) -> str:
     meant = None
     if isinstance(value, type):
         meant = f"an instance, `{value.__name__}(...)`"
+    elif isinstance(value, Mapping) and value and _is([*value.values()], kind):
+        meant = f"{[*value.values()]}, in the order of the classes"
     elif isinstance(value, str) and _is([value], kind):
         meant = f"[{value!r}]"
     elif isinstance(value, str) and _is(0.5, kind) and _is_number(value):

@@ -151,3 +151,20 @@ def test_patterns_select_names_in_any_case():
     assert all("focal" in name.lower() for name in focal)
     assert focal == losses.list("*FOCAL*")
     assert losses.list("nothing*") == []
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "hint"),
+    [
+        (losses, "SigmoidFocalCrossEntropy", "Did you mean `SigmoidFocalCrossentropy`"),
+        (optimizers, "EMA", "Did you mean `MovingAverage`?"),
+        (optimizers, "AdamW", "`AdamW` is part of Keras: `keras.optimizers.AdamW`."),
+        (schedules, "CosineWarmup", "Did you mean `WarmupCosine` or `warmup_cosine`?"),
+    ],
+)
+def test_a_missing_attribute_is_an_error_that_suggests_names(package, name, hint):
+    with pytest.raises(AttributeError) as raised:
+        getattr(package, name)
+    text = f"module '{package.__name__}' has no attribute '{name}'. {hint}"
+    assert str(raised.value).startswith(text)
+    assert not hasattr(package, "__wrapped__")

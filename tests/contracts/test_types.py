@@ -269,6 +269,42 @@ def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
             "Did you mean an instance, `WarmupCosine(...)`? Received",
         ),
         (
+            lambda: losses.SmoothedSparseCategoricalCrossentropy(
+                class_weight={0: 1.0, 1: 20.0}
+            ),
+            "Did you mean [1.0, 20.0], in the order of the classes? Received",
+        ),
+        (
+            lambda: losses.TripletHardLoss(distance_metric="cosine"),
+            "squared-L2, angular, or a function. Did you mean `angular`? Received",
+        ),
+        (
+            lambda: schedules.Cyclical(0.1, 1, 2, scale="exp"),
+            "Did you mean `exponential`? Received: scale=exp",
+        ),
+        (
+            lambda: schedules.WarmupCosine(1.0, total_steps=100),
+            "Did you mean `decay_steps`, which does not include the warm-up?",
+        ),
+        (
+            lambda: losses.SigmoidFocalCrossentropy(pos_weight=3),
+            "Did you mean `alpha`, the weight of label 1 out of 1? Received",
+        ),
+        (
+            lambda: losses.SigmoidFocalCrossentropy()([[-1], [1]], [[0.1], [0.9]]),
+            "`y_true` must hold labels in [0, 1]. Are the labels -1 and 1?",
+        ),
+        (
+            lambda: losses.SparseCategoricalFocalCrossentropy()([0.5], [[0.1, 0.9]]),
+            "Labels must be whole numbers. Received: y_true=[..., 0.5, ...]",
+        ),
+        (
+            lambda: optimizers.layer_wise_decay(
+                keras.Sequential([keras.layers.Dense(1)]), layers=["dense"]
+            ),
+            "Argument `layers` must be a list of layers",
+        ),
+        (
             lambda: losses.Huber()(None, np.ones(3)),
             "`y_true` must hold numbers. Received: y_true=None",
         ),

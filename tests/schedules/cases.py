@@ -242,10 +242,10 @@ SCHEDULES = [
         },
         invalid={
             "schedules[1]=-0.5": {"schedules": [0.2, -0.5, 0.1, 0.1]},
-            "the 3 schedules. Received: boundaries=[5, 27, 48]": {
+            "length 2, one less than `schedules`. Received: boundaries=[5, 27, 48]": {
                 "schedules": [0.2, 0.5, 0.1]
             },
-            "the 0 schedules. Received: boundaries=[]": {
+            "`schedules` must not be empty": {
                 "schedules": [],
                 "boundaries": [],
             },
@@ -493,7 +493,7 @@ SCHEDULES = [
             "boundaries[1]=10.5": {"boundaries": [3, 10.5, 31, 32]},
             "boundaries=[3, 3, 31, 32]": {"boundaries": [3, 3, 31, 32]},
             "boundaries=[]": {"boundaries": []},
-            "the 3 boundaries. Received: learning_rates=[0.1, 0.7, 0, 0.4]": {
+            "length 3, as `boundaries`. Received: learning_rates=[0.1, 0.7, 0, 0.4]": {
                 "boundaries": [3, 10, 31]
             },
             "learning_rates[2]=-0.5": {"learning_rates": [0.1, 0.7, -0.5, 0.4]},

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfx_extras._repr import shown
 from tfx_extras._typed import typechecked
 from tfx_extras.optimizers.wrappers._average import AverageWrapper
 
@@ -67,10 +68,13 @@ class SwapAverage(keras.callbacks.Callback):
         """The outermost optimizers that keep an average, for all variables together."""
         averages = list(_outermost(self.model.optimizer))
         if not averages:
+            cure = "Wrap it, as in `MovingAverage(optimizer)`."
+            if getattr(self.model.optimizer, "use_ema", False):
+                cure = "For `use_ema=True`, use `keras.callbacks.SwapEMAWeights`."
             raise ValueError(
                 "`SwapAverage` needs an optimizer that keeps an average, such as "
-                "`MovingAverage` or `SWA`. "
-                f"Received: optimizer={self.model.optimizer}"
+                f"`MovingAverage` or `SWA`. {cure} "
+                f"Received: optimizer={shown(self.model.optimizer)}"
             )
         return averages
 

@@ -237,7 +237,9 @@ def _first_wrong(y_true, allowed) -> str:
         labels, allowed = (ops.convert_to_numpy(x) for x in (y_true, allowed))
     except RuntimeError:  # PyTorch cannot read values within a transform
         return ""
-    return f" Received: y_true=[..., {labels.reshape(-1)[allowed.argmin()]}, ...]"
+    wrong = labels.reshape(-1)[allowed.argmin()]
+    hint = "" if float(wrong).is_integer() else " Labels must be whole numbers."
+    return f"{hint} Received: y_true=[..., {wrong}, ...]"
 
 
 def classes_last(y_pred, axis: int):

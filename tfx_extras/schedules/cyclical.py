@@ -85,11 +85,8 @@ def cyclical(
 
 
 def _require_scale(scale, scale_mode, gamma) -> None:
-    if not callable(scale) and scale not in SCALES:
-        raise ValueError(
-            f"Argument `scale` must be one of {', '.join(SCALES)}, or a function. "
-            f"Received: scale={scale}"
-        )
+    if not callable(scale):
+        require_one_of("scale", scale, SCALES, ", or a function")
     if scale_mode is not None:
         require_one_of("scale_mode", scale_mode, SCALE_MODES)
     if (gamma is not None) != (scale == "exponential"):

@@ -61,6 +61,8 @@ def sequential(step, schedules, boundaries):
 
 def require_boundaries(boundaries, schedules):
     """Raises unless there is one boundary between each two schedules."""
+    if not schedules:
+        raise ValueError("Argument `schedules` must not be empty. Received: []")
     length = len(schedules) - 1
     require_length("boundaries", boundaries, length, "one less than `schedules`")
 

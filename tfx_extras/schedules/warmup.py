@@ -5,6 +5,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._checks import require_one_of
 from tfx_extras._checks import require_steps
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
@@ -91,10 +92,7 @@ def warmup(
 
 
 def _require_mode(mode, start_factor, power, first_step_nonzero) -> None:
-    if mode not in MODES:
-        raise ValueError(
-            f"Argument `mode` must be one of {', '.join(MODES)}. Received: mode={mode}"
-        )
+    require_one_of("mode", mode, MODES)
     require("start_factor", start_factor, MODES[mode])
     if power is not None and mode != "polynomial":
         raise ValueError(

@@ -9,6 +9,7 @@ from keras import ops
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
+from tfx_extras._checks import require_one_of
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
@@ -250,12 +251,7 @@ class SemiSupervisedCrossentropy(FunctionLoss):
 
 def _method(consistency, threshold, temperature) -> _Method:
     """Returns the method, with its defaults replaced by the options that are given."""
-    if consistency not in METHODS:
-        raise ValueError(
-            f"Argument `consistency` must be one of {', '.join(map(str, METHODS))}. "
-            f"Received: consistency={consistency}"
-        )
-    method = METHODS[consistency]
+    method = METHODS[require_one_of("consistency", consistency, METHODS)]
     options = {"threshold": threshold, "temperature": temperature}
     for name, value in options.items():
         if value is None:

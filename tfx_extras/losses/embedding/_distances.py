@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from tfx_extras._backend import backend
+from tfx_extras._checks import require_one_of
 from tfx_extras._register import require_registered
 
 ROWS = 8  # about how many rows `_center` looks at
@@ -114,12 +115,7 @@ _KNOWN = {
 
 
 def _known(name: str) -> tuple[Callable, Callable]:
-    if name not in _KNOWN:
-        raise ValueError(
-            f"Argument `distance_metric` must be one of {', '.join(_KNOWN)}, or a "
-            f"function. Received: distance_metric={name}"
-        )
-    return _KNOWN[name]
+    return _KNOWN[require_one_of("distance_metric", name, _KNOWN, ", or a function")]
 
 
 def _given(distance_metric, x, y, shape):

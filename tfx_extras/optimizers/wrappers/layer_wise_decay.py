@@ -70,6 +70,11 @@ def layer_wise_decay(
     groups = []
     for item in _leaves(model) if layers is None else layers:
         group = item if isinstance(item, list | tuple) else [item]
+        if not all(isinstance(layer, keras.Layer) for layer in group):
+            raise TypeError(
+                "Argument `layers` must be a list of layers, or of lists of layers, "
+                f"such as `model.get_layer(name)`. Received: layers={layers}"
+            )
         variables = [v for layer in group for v in layer.trainable_variables]
         if variables:
             groups.append(variables)
