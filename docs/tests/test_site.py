@@ -117,13 +117,12 @@ TROUBLE = """() => {
   const scrolls = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
   for (const math of document.querySelectorAll("mjx-container")) {
     let box = math;
-    while (box && !scrolls(box)) box = box.parentElement;
+    while (!scrolls(box) && !box.matches("article, body")) box = box.parentElement;
     const right = math.querySelector("mjx-math").getBoundingClientRect().right;
-    const around = math.closest("td, dd, li, p, div").getBoundingClientRect();
-    const end = Math.min(around.right, room);
-    if (!box && math.checkVisibility() && right > end + 1)
+    const end = Math.min(box.getBoundingClientRect().right, room);
+    if (!scrolls(box) && math.checkVisibility() && right > end + 1)
       troubles.push(`clipped: ${math.textContent}`);
-    if (box && box.scrollHeight > box.clientHeight + 1 && !box.matches("html, body"))
+    if (scrolls(box) && box.scrollHeight > box.clientHeight + 1)
       troubles.push(`cut off below: ${math.textContent}`);
   }
   const names = "article :is(:not(pre) > code, h1, .sig-name, .sig-param)";
