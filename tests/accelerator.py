@@ -1,10 +1,11 @@
-"""An accelerator that is not there: PyTorch's tensors are said to be on it.
+"""A simulated accelerator: PyTorch's tensors claim to be on a GPU.
 
-In its scope every tensor is said to be on `cuda:0`, and computed on the CPU, but for
-those that are made without a device, or copied to the CPU. As on a GPU, an operation of
-tensors from both is an error, and so is an array made of one that is on the GPU.
-Scalars on the CPU may go with tensors of a GPU, but for what joins tensors. What is not
-seen is what PyTorch itself does below Python.
+In its scope, tensors report the device `cuda:0`, although they are computed on the CPU.
+Only tensors that are made without a device, or copied to the CPU, report the CPU. As on
+a real GPU, an operation that mixes tensors of both devices raises an error, and so does
+converting a tensor on the GPU to a NumPy array. A scalar on the CPU may be combined
+with tensors on the GPU, except by functions that join tensors. The simulation does not
+see what PyTorch does below Python.
 """
 
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 GPU = torch.device("cuda:0")
 CPU = torch.device("cpu")
 DEVICE_OF = torch.Tensor.device.__get__
-# Without a device, these make tensors on the CPU.
+# These functions make tensors on the CPU if no device is given.
 MAKERS = {
     torch.arange,
     torch.empty,
@@ -31,9 +32,9 @@ MAKERS = {
     torch.randint,
     torch.zeros,
 }
-# So do these, but for one that is made of a tensor.
+# These do too, unless they are given a tensor.
 CONVERTERS = {torch.as_tensor, torch.tensor}
-# Where also scalars must be on the device of the others.
+# These functions require even scalars to be on the same device as the other tensors.
 JOINERS = {torch.cat, torch.stack, torch.gather, torch.take_along_dim, torch.isin}
 ARRAYS = {torch.Tensor.numpy, torch.Tensor.__array__}
 COPIES = {torch.Tensor.copy_, torch._foreach_copy_}
@@ -53,7 +54,7 @@ class _Accelerator(TorchFunctionMode):
             return not self._is_on_cpu(args[0])
         if function is torch.Tensor.backward:
             loss = args[0]
-            with self:  # else it would not see gradients that are written in Python
+            with self:  # otherwise it would not see gradients written in Python
                 return torch.autograd.Variable._execution_engine.run_backward(
                     (loss,),
                     (torch.ones_like(loss),),
@@ -123,6 +124,6 @@ def _tensors(x):
 
 @contextmanager
 def accelerator():
-    """In this scope all is on a GPU that is not there."""
+    """In this scope, everything is on a simulated GPU."""
     with _Accelerator(), keras.device("cuda:0"):
         yield

@@ -1,7 +1,7 @@
-"""Every public object, with the arguments and the reference it is tested by.
+"""Every public object, with the arguments and the reference that test it.
 
-A contract takes its cases from here, so a new object is held to all of them by
-one entry. `contracts/test_surface.py` fails if a public name has no entry.
+The contracts take their cases from here, so one new entry holds a new object to all of
+them. `contracts/test_surface.py` fails if a public name has no entry.
 """
 
 import itertools
@@ -33,11 +33,13 @@ def each(cases):
 
 
 def each_class(cases):
-    """Parametrizes a test by `case`: the first of each class."""
+    """Parametrizes a test by `case`: the first case of each class."""
     return each(list({case.cls: case for case in reversed(cases)}.values()))
 
 
-# A direction times the rate; slots of one number, decay within; no slots at all.
+# These kinds differ in what the base does for them. AdaBelief is a direction times the
+# rate. NovoGrad has scalar state and applies the decay inside its formula.
+# ConditionalGradient has no state.
 KINDS = ("AdaBelief", "NovoGrad", "ConditionalGradient")
 
 
@@ -49,13 +51,13 @@ def each_kind(cases):
 def each_of_base(cases):
     """Parametrizes a test of the base by `case`: on PyTorch the first of each class.
 
-    Elsewhere, where each would be compiled, one of each kind of optimizer.
+    The other backends would compile each case, so they run one of each kind.
     """
     return each_class(cases) if BACKEND == "torch" else each_kind(cases)
 
 
 def each_kind_in_turn(cases, name, values):
-    """Parametrizes a test by `name` and by `case`: each value with the next kind."""
+    """Parametrizes a test by `name` and `case`: each value with the next kind."""
     pairs = zip(itertools.cycle(_of_each_kind(cases)), values, strict=False)
     return pytest.mark.parametrize(("case", name), list(pairs), ids=str)
 

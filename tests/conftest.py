@@ -1,4 +1,4 @@
-"""Chooses the backend, splits the CPU in two, and says what the tests run on."""
+"""Chooses the backend and its options, and selects the tests that run on it."""
 
 import gc
 import importlib.metadata
@@ -7,16 +7,16 @@ import random
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Two tests at a time share the cores; more threads would only wait for each other.
+# Two test processes share the cores, so more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 if os.environ["KERAS_BACKEND"] != "torch":
-    # Tests compile much and compute little. `XLA_FLAGS=` compiles as users do.
+    # Tests compile a lot and compute little. Set `XLA_FLAGS=` to compile as users do.
     flags = (
         "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )
     if os.environ["KERAS_BACKEND"] == "jax":
-        # What emits fusions compiles each single operation for twice as long.
+        # The fusion emitters double the time to compile a single operation.
         version = importlib.metadata.version("jaxlib").split(".")
         if tuple(map(int, version[:2])) >= (0, 10):
             flags += " --xla_cpu_use_fusion_emitters=false"
@@ -39,8 +39,9 @@ if BACKEND == "tensorflow":
 elif BACKEND == "jax" and len(tools.devices()) > 1:
     import jax
 
-    # As NumPy does. Else a GPU multiplies in TF32, with 10 bits of mantissa: layers of
-    # Keras do, and those of ours as they, so that no test could tell a fault from it.
+    # NumPy computes in full precision. By default a GPU multiplies in TF32, with a
+    # mantissa of 10 bits, in Keras's layers and in ours. Tests could not tell its
+    # rounding from a fault.
     jax.config.update("jax_default_matmul_precision", "highest")
 elif BACKEND == "torch":
     import torch
@@ -52,7 +53,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--every-combination",
         action="store_true",
-        help="of parameters, on TensorFlow and JAX too",
+        help="run all combinations of parameters on TensorFlow and JAX too",
     )
 
 
@@ -66,14 +67,15 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what is said to hold of other backends alone: `only("jax")`.
+    """Skips tests of other backends, orders slow tests first, and thins combinations.
 
-    What a test says goes before what its file says. What is `slow` begins, lest one
-    process ends with it while the other has nothing left to do.
+    A test marked `only("jax")` is left out on other backends; a test's own mark takes
+    precedence over its file's. Tests marked `slow` run first, so that no process ends
+    with one while the other has nothing left to do.
 
-    Where tests are parametrized more than once, PyTorch runs all combinations. The
-    others, which compile each, run as many as give each value a turn; unless they have
-    a GPU, on which all is to be tried.
+    If a test has several `parametrize` marks, PyTorch runs all combinations. The other
+    backends compile each combination, so they run just enough to use each value once.
+    With a GPU, all combinations run.
     """
     chosen = [item for item in items if BACKEND in backends(item)]
     are_all = config.getoption("every_combination") or len(tools.devices()) > 1
@@ -91,21 +93,21 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    # The backend and the tests stay: no need to look through them for garbage.
+    # The backend and the tests stay in memory, so garbage collection can skip them.
     gc.freeze()
 
 
 def backends(item):
-    """Those on which a test holds."""
+    """The backends on which a test runs."""
     mark = item.get_closest_marker("only")
     return mark.args if mark else ("tensorflow", "jax", "torch")
 
 
 def covering(group):
-    """Some of the items of one test, in which each value of each `parametrize` is."""
+    """A subset of one test's items that covers each value of each `parametrize`."""
     values = {item: values_of(item) for item in group}
     missing = set().union(*values.values())
-    # Not the first of all, for values that come first would meet only each other.
+    # In the given order, the first values would be combined only with each other.
     order = random.Random(group[0].originalname).sample(group, len(group))
     found = set()
     while missing:
@@ -116,7 +118,7 @@ def covering(group):
 
 
 def values_of(item):
-    """What each `parametrize`, and each fixture, gives a test."""
+    """The values that each `parametrize` and each fixture give a test."""
     given = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     values = set()
     for mark in item.iter_markers("parametrize"):

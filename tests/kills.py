@@ -2,15 +2,15 @@
 
     python -m tests.kills [KILLS] [SEED] [WAY ...]
 
-Each way of saving is tried in processes of its own, with a quarter of the kills:
+Each way of saving runs in its own processes, with a quarter of the kills:
 BackupAndRestore and tf.train.Checkpoint on TensorFlow, ModelCheckpoint on JAX,
-torch.save on PyTorch. A process gets SIGKILL, one time at any moment, the other in the
-middle of a write; the next goes on from what it finds, and may be killed too. The last
-must end with the weights, optimizer state and counters of a run that nothing stopped,
-bit for bit. Exits with 1 if one does not.
+torch.save on PyTorch. A process gets SIGKILL either at any moment or in the middle of a
+write. The next process resumes from what it finds, and may be killed too. The last must
+end with the weights, optimizer state and counters of an uninterrupted run, bit for bit.
+Exits with 1 if one does not.
 
-The ways `bare-backup` and `bare-file` are callbacks of Keras as one finds them, which a
-kill in the middle of a write can break: that is counted, and is no failure.
+The ways `bare-backup` and `bare-file` use Keras's callbacks without changes. A kill in
+the middle of a write can break their files, which is counted but is no failure.
 """
 
 import json
@@ -50,14 +50,14 @@ WRITES = mmap.mmap(-1, 2)  # shared with children: whether they train, and write
 
 
 class Writing(keras.callbacks.Callback):
-    """Counts: what stands between two of these writes, while the count is odd."""
+    """Counts up before and after a write, so that the count is odd during it."""
 
     def on_epoch_end(self, epoch, logs=None):
         WRITES[1] += 1
 
 
 class Keep(keras.callbacks.Callback):
-    """After BackupAndRestore: a copy of its folder, which is whole or not there."""
+    """Copies BackupAndRestore's folder after it; each `whole-*` copy is complete."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -70,12 +70,12 @@ class Keep(keras.callbacks.Callback):
 
 
 def newest(folder, pattern):
-    """What was saved, the newest first."""
+    """The saved files, the newest first."""
     return sorted(folder.glob(pattern), reverse=True)
 
 
 def backup(kind, folder):
-    """BackupAndRestore, with a copy of each backup that is complete."""
+    """BackupAndRestore, with a copy of each complete backup."""
     shutil.rmtree(folder / "backup", ignore_errors=True)
     for whole in newest(folder, "whole-*")[:1]:
         shutil.copytree(whole, folder / "backup")
@@ -90,13 +90,13 @@ def bare_backup(kind, folder, *others):
 
 
 def files(kind, folder):
-    """ModelCheckpoint with a file for each epoch: the newest whole one counts."""
+    """ModelCheckpoint with one file for each epoch; loads the newest complete file."""
     model, epoch = None, 0
     for path in newest(folder, "*.keras"):
         try:
             model, epoch = keras.saving.load_model(path), int(path.stem)
             break
-        except Exception:  # it was being written
+        except Exception:  # it was killed while being written
             path.unlink()
     saver = keras.callbacks.ModelCheckpoint(folder / "{epoch:04d}.keras")
     model = model or network(kind)
@@ -119,7 +119,7 @@ def train(model, *savers, **options):
 
 
 def loop(model, step, save):
-    """Trains in a loop of one's own, and counts its epochs by `iterations`."""
+    """Trains in a custom loop, which counts its epochs by `iterations`."""
     x, y = data()
     WRITES[0] = 1
     for epoch in range(int(model.optimizer.iterations) // 4, EPOCHS):
@@ -153,7 +153,7 @@ def checkpoint(kind, folder):
 
 
 def state(kind, folder):
-    """torch.save of all state to another name, and then to its own."""
+    """torch.save of the whole state to a temporary name, which is then renamed."""
     import torch
 
     model = network(kind)
@@ -183,7 +183,7 @@ def state(kind, folder):
 
 
 def run(way, kind, folder):
-    """Goes on with what is found in a folder, to the end, and writes that there."""
+    """Resumes from what a folder holds, trains to the end, and writes the result."""
     model = globals()[way.replace("-", "_")](kind, folder)
     values = [
         keras.ops.convert_to_numpy(v)
@@ -193,7 +193,7 @@ def run(way, kind, folder):
 
 
 def start(way, kind, folder):
-    """Returns the process of a run: this one, which has imported all, once more."""
+    """Starts a run as a fork of this process, which has imported everything."""
     WRITES[0] = WRITES[1] = 0
     process = os.fork()
     if process == 0:
@@ -210,7 +210,7 @@ def start(way, kind, folder):
 
 
 def wait(process, seconds=0.0, reached=lambda: False):
-    """Returns the exit code of a process that ends before that, or else `None`."""
+    """Returns the exit code of a process that ends in time, or `None`."""
     end = time.monotonic() + seconds
     while True:
         found, status = os.waitpid(process, os.WNOHANG)
@@ -222,7 +222,7 @@ def wait(process, seconds=0.0, reached=lambda: False):
 
 
 def killed(process, chance, seconds, write):
-    """Kills it, and says when: `training` or `writing`; or returns its exit code."""
+    """Kills it and returns when: `training` or `writing`; or returns its exit code."""
     code = wait(process, 60, lambda: WRITES[0])
     if code is None and chance.random() < 0.5:  # at any time
         code = wait(process, chance.random() * seconds)
@@ -240,7 +240,7 @@ def killed(process, chance, seconds, write):
 
 
 def measured(way, kind, folder):
-    """Runs it whole; returns its end, its seconds, and those of its longest write."""
+    """Times a whole run; returns its end, its seconds and its longest write."""
     process = start(way, kind, folder)
     code = wait(process, 60, lambda: WRITES[0])
     begin, writes, since = time.monotonic(), [], 0.0
@@ -265,7 +265,7 @@ def same(ends):
 
 
 def child(way, kills, seed):
-    """Makes the kills of one way, and prints what came of them."""
+    """Makes the kills of one way, and prints the results."""
     import tensorflow  # noqa: F401 - Keras does, on each backend, and children would
 
     chance = random.Random(f"{way} {seed}")
@@ -313,9 +313,9 @@ def main(kills="200", seed="0", *ways):
         get = Counter(found).__getitem__
         print(
             f"{way} on {BACKENDS[way]}: {get('training') + get('writing')} kills, "
-            f"{get('writing')} of them while it was written; {get('runs')} runs, "
-            f"{get('identical')} end identically, {get('different')} otherwise, "
-            f"{get('no end')} cannot go on",
+            f"{get('writing')} of them during a write; {get('runs')} runs, "
+            f"{get('identical')} end identically, {get('different')} differently, "
+            f"{get('no end')} cannot resume",
             flush=True,
         )
         for error, count in errors.items():

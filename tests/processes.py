@@ -1,4 +1,4 @@
-"""Processes of tests: one imports Keras, and each of the others starts as its copy."""
+"""Processes for tests: one imports Keras, and the others start as copies of it."""
 
 import importlib
 import multiprocessing
@@ -10,7 +10,7 @@ _CONTEXT.set_forkserver_preload(["tfx_extras"])
 
 
 def start(module, *arguments, log=None):
-    """Starts `main(*arguments)` of a module, whose errors the file `log` gets."""
+    """Starts `main(*arguments)` of a module; its errors go to the file `log`."""
     process = _CONTEXT.Process(target=_main, args=(module, arguments, log))
     process.start()
     return process
@@ -28,6 +28,7 @@ def _main(module, arguments, log):
         with open(log, "w") as file:
             os.dup2(file.fileno(), 2)
     if os.environ["KERAS_BACKEND"] != "tensorflow":
-        # Keras would import it for nothing, if it is there: for 6 seconds.
+        # Keras would spend 6 seconds to import TensorFlow for no use, if it is
+        # installed.
         sys.modules["tensorflow"] = None
     importlib.import_module(module).main(*arguments)

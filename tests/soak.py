@@ -1,11 +1,11 @@
-"""Trains for long, and says how memory grew and how often the update was traced.
+"""Trains for a long time; reports memory growth and how often updates were traced.
 
     python -m tests.soak [STEPS] [BACKEND ...]
 
-On each backend, in a process of its own: `fit`, and a loop of one's own (on TensorFlow
-an eager one, where updates go through our graph; on JAX one compiled step), of a small
-model. After a quarter of the steps, memory may grow by 2 percent; nothing may be traced
-twice. Exits with 1 if that does not hold.
+Each backend runs in its own process. There, a small model is trained by `fit` and by a
+custom loop, which is eager on TensorFlow (updates go through our graph) and one
+compiled step on JAX. After a quarter of the steps, memory may grow by 2 percent, and
+nothing may be traced twice. Exits with 1 if that does not hold.
 """
 
 import gc
@@ -26,13 +26,13 @@ from tfx_extras import optimizers
 from tfx_extras import schedules
 
 BACKENDS = ("tensorflow", "jax", "torch")
-SAMPLES = 20  # of memory, evenly over the steps
+SAMPLES = 20  # memory samples, evenly spaced over the steps
 TRACES = []
 
 
 @keras.saving.register_keras_serializable("tests")
 class Counted(optimizers.AdaBelief):
-    """Says when Python runs through its formula."""
+    """Counts how often Python runs its formula."""
 
     def update(self, *arguments):
         TRACES.append(1)
@@ -47,7 +47,7 @@ def network(optimizer):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile(optimizer, loss="mse")
-    # TensorFlow traces a function twice that makes variables.
+    # TensorFlow traces a function twice if it makes variables.
     optimizer.build(model.trainable_variables)
     return model
 
@@ -58,7 +58,7 @@ def data(count):
 
 
 def memory():
-    """What of this process is in memory, in MiB, on Linux."""
+    """The resident memory of this process, in MiB; Linux only."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,4 +1,4 @@
-"""The deliberate faults are of lines that are there, and of tests that are there."""
+"""The deliberate faults replace lines that exist, and name tests that exist."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the README and the files around the package promise agrees with the rest."""
+"""The README and the project files agree with the package and with each other."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.only("torch")  # text is the same on each backend
+pytestmark = pytest.mark.only("torch")  # text is the same on every backend
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,7 +34,7 @@ def rows(heading):
 
 
 def pinned(path):
-    """The exact versions that a file of constraints holds, by package."""
+    """The exact versions in a constraints file, by package."""
     return dict(re.findall(r"(?m)^(\w+)==([\w.]+)", (ROOT / path).read_text()))
 
 
@@ -70,7 +70,7 @@ def test_links_lead_to_files(page):
 
 
 def test_the_page_of_a_package_index_has_no_link_into_the_repository():
-    """There, no file of the repository is beside the README."""
+    """The package index has the README but no other file of the repository."""
     assert "](docs/" in README
     text = README
     hook = PYPROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
@@ -79,7 +79,7 @@ def test_the_page_of_a_package_index_has_no_link_into_the_repository():
         text = re.sub(change["pattern"], change["replacement"], text)
     assert [link for link in LINK.findall(text) if not link.startswith("https:")] == []
     assert "\n- Getting started (`docs/guides/start.md`): from data" in text
-    # Links that the pattern does not know: by reference, and in HTML.
+    # The pattern does not match links by reference or in HTML.
     assert not re.search(r"(?m)^\[[^\]]+\]:|\]\[|<a |<img", README)
 
 
@@ -116,7 +116,7 @@ def test_the_files_for_github_are_yaml(path):
     assert "\t" not in text
     assert re.match(r"name: [\w ]+\n", text)
     try:
-        import yaml  # an environment for the tests alone has none
+        import yaml  # the tests' requirements do not include it
     except ImportError:
         return
     content = yaml.safe_load(text)

@@ -1,4 +1,4 @@
-"""What the tests need from the backend: arrays, gradients, devices, wide floats."""
+"""What tests need from the backend: arrays, gradients, devices, and float64."""
 
 from contextlib import contextmanager
 from contextlib import nullcontext
@@ -12,7 +12,7 @@ BACKEND = keras.backend.backend()
 
 
 def array(x) -> np.ndarray:
-    """The tensor or variable `x` as a NumPy array, in `float64` if it is of floats."""
+    """The tensor or variable `x` as a NumPy array; floating-point values in float64."""
     x = ops.convert_to_tensor(x)
     if "float" in keras.backend.standardize_dtype(x.dtype):
         with wide():
@@ -21,14 +21,14 @@ def array(x) -> np.ndarray:
 
 
 def gradient(function, x) -> np.ndarray:
-    """The gradient of the sum of `function(x)`, with respect to the array `x`."""
+    """The gradient of the sum of `function(x)` with respect to the array `x`."""
     return values_and_gradient(function, x)[1]
 
 
 def values_and_gradient(function, x) -> tuple[np.ndarray, np.ndarray]:
     """`function(x)`, and the gradient of its sum with respect to the array `x`.
 
-    On JAX both are one compiled program: see `fused`.
+    On JAX, both are one compiled program: see `fused`.
     """
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -57,7 +57,7 @@ def values_and_gradient(function, x) -> tuple[np.ndarray, np.ndarray]:
 
 
 def compiled(function, jit_compile=True):
-    """`function` of tensors, compiled as the backend does it (PyTorch: as it is)."""
+    """Compiles `function` as the backend does; PyTorch leaves it as it is."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -70,7 +70,7 @@ def compiled(function, jit_compile=True):
 
 
 def fused(function):
-    """On JAX, compiled: each operation by itself, and its gradient, takes longer."""
+    """Compiles `function` on JAX, where separate operations take longer."""
     return compiled(function) if BACKEND == "jax" else function
 
 
@@ -85,7 +85,7 @@ def devices() -> list[str]:
 
         try:
             count = len(jax.devices("gpu"))
-        except RuntimeError:  # how JAX says that there is none
+        except RuntimeError:  # JAX raises this if there is none
             count = 0
     else:
         import torch
@@ -101,23 +101,23 @@ each_device = pytest.mark.parametrize("device", devices())
 
 
 def on(device):
-    """In this scope the backend computes on `device`."""
-    # JAX compiles anew in a scope, also in that of the only device.
+    """In this scope, the backend computes on `device`."""
+    # JAX compiles anew in such a scope, even if there is only one device.
     return keras.device(device) if len(devices()) > 1 else nullcontext()
 
 
 @contextmanager
 def looked_at():
-    """In this scope, losses look at values, which on a GPU is not free."""
+    """In this scope, losses check values, which has a cost on a GPU."""
     if BACKEND == "tensorflow" and len(devices()) > 1:
-        pytest.skip("TensorFlow looks at no values where there is a GPU at all.")
+        pytest.skip("TensorFlow does not check values on a machine with a GPU.")
     with on(devices()[0]):
         yield
 
 
 @contextmanager
 def wide():
-    """In this scope JAX has `float64`, as the others always have."""
+    """In this scope, JAX has float64, as the other backends always have."""
     if BACKEND != "jax":
         yield
         return

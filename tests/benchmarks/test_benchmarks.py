@@ -1,4 +1,4 @@
-"""The page of benchmarks says what was measured. Nothing here depends on the time."""
+"""The benchmarks page reports what was measured. No test depends on the times."""
 
 import runpy
 import subprocess
@@ -17,7 +17,7 @@ def _scripts(monkeypatch):
 
 
 def table(page, title):
-    """The rows of the table whose title ends so, by the names of its columns."""
+    """The rows of the table whose title ends with `title`, as dicts by column name."""
     lines = iter(page.splitlines())
     next(line for line in lines if line.startswith("#") and line.endswith(title))
     rows = []
@@ -31,7 +31,7 @@ def table(page, title):
 
 
 @pytest.mark.slow
-@pytest.mark.only("torch")  # The others differ in their steps alone: see below.
+@pytest.mark.only("torch")  # the other backends differ only in their steps: see below
 def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
     command = [sys.executable, FOLDER, "optimizers", "--quick", "--devices", "cpu"]
     command += ["--results", tmp_path, "--backends", "torch"]
@@ -49,7 +49,7 @@ def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
         assert 0 < adam < 1e5
         assert 0 < bound < 1e5
         assert 0 < float(row["first step, s"]) < 1e3
-        # Printed with two digits.
+        # The page prints two digits.
         assert float(row["ratio"]) == pytest.approx(adam / ours, rel=0.06)
         assert float(row["reached"]) == pytest.approx(bound / ours, rel=0.06)
     for row in table(page, "beside the same optimizer"):
@@ -99,7 +99,7 @@ def test_the_bytes_are_of_gradients_once_and_of_weights_and_slots_twice():
     from _optimizer_step import make
     from _optimizer_step import size_of
 
-    # A layer: 4 matrices, 4 biases, and 2 normalizations with a scale and an offset.
+    # A layer has 4 matrices, 4 biases and 2 normalizations with a scale and an offset.
     layer = 4 * 512 * 512 + 2 * 512 * 4 * 512 + 3 * 512 + 512 + 4 * 512 + 512 + 4 * 512
     around = (32_000 + 512) * 512 + 2 * 512
     assert size_of("transformer:12") == 12 * layer + around

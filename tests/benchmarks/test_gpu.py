@@ -1,4 +1,4 @@
-"""The script for a GPU says what it found, whatever happened to it."""
+"""The GPU script reports what it found, even after a failure."""
 
 import collections
 import json

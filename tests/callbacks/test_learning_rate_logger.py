@@ -1,4 +1,4 @@
-"""The learning rate among the logs of each epoch."""
+"""`LearningRateLogger` adds the learning rate to the logs of each epoch."""
 
 import csv
 import re
@@ -13,11 +13,11 @@ from tfx_extras import schedules
 from tfx_extras.callbacks import LearningRateLogger
 
 SCHEDULE = schedules.PiecewiseLinear([0, 3, 9], [0.5, 0.1, 0.04])
-AFTER_EACH_EPOCH = [0.1, 0.07, 0.04]  # of three updates
+AFTER_EACH_EPOCH = [0.1, 0.07, 0.04]  # each epoch has three steps
 
 
 def fit(optimizer, callbacks=(), verbose=0):
-    """The history of three epochs of three updates."""
+    """Trains for three epochs of three steps and returns the history."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer, "mse", jit_compile=False)
     data = np.ones((3, 1), "float32")
@@ -27,7 +27,7 @@ def fit(optimizer, callbacks=(), verbose=0):
 
 
 def multiple(*inner):
-    """Keras's optimizer of several: the first for the kernel."""
+    """Keras's `MultiOptimizer`: the first trains the kernel, the other the rest."""
     kernel, other = inner
     of_paths = keras.optimizers.OptimizerMap(other, {".*kernel": kernel})
     return keras.optimizers.MultiOptimizer(of_paths)

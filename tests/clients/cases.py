@@ -1,8 +1,8 @@
-"""What users compile a model with: each optimizer, one of each kind, each wrapper.
+"""The optimizers that users compile a model with: each optimizer, kind and wrapper.
 
-Taken from the registry, so that a new object is held to `tests/clients` without a test
-of its own. `make(learning_rate, **options)` is an optimizer; options are those of the
-inner one of a wrapper.
+They are taken from the registry, so `tests/clients` covers a new object without a new
+test. `make(learning_rate, **options)` builds an optimizer. For a wrapper, `options` are
+passed to its inner optimizer.
 """
 
 import keras
@@ -49,9 +49,9 @@ def each(*cases):
 
 
 def each_or_first(*cases):
-    """The same, but only the first of some where compiling takes long.
+    """Like `each`, but only the first of each group on backends that compile.
 
-    For what the base of all does, in a way that does not depend on the backend.
+    Use it for what the base does for all optimizers, independently of the backend.
     """
     firsts = [dict(list(some.items())[:1]) for some in cases]
     return each(*(cases if BACKEND == "torch" else firsts))

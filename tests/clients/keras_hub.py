@@ -5,10 +5,10 @@
         keras-hub tensorflow jax torch
     .venv-hub/bin/python -m tests.clients.keras_hub [BACKEND ...]
 
-KerasHub needs an environment of its own, with TensorFlow and TensorFlow Text on every
-backend. The model is a BERT of one layer with random weights; nothing is downloaded.
-Each backend is a process. Prints a table of the loss before and after training, and
-exits with 1 if a loss is not finite, does not fall, or anything is raised.
+KerasHub needs a separate environment, with TensorFlow and TensorFlow Text on every
+backend. The model is a one-layer BERT with random weights; nothing is downloaded. Each
+backend runs in its own process. Prints a table of the loss before and after training,
+and exits with 1 if a loss is not finite, a loss does not fall, or an error is raised.
 """
 
 import inspect
@@ -20,7 +20,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def optimizers_by_name():
-    """What makes each optimizer, and two wrappers, by name."""
+    """Functions that make each optimizer and two wrappers, by name."""
     from tfx_extras import optimizers
 
     base = optimizers.Optimizer
@@ -40,7 +40,7 @@ def optimizers_by_name():
 
 
 def train(optimizer):
-    """The losses of a few epochs of one batch, whose size the graph does not know."""
+    """Trains on one batch, whose size the graph does not know; returns the losses."""
     import keras
     import keras_hub
     import numpy as np

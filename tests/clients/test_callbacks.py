@@ -1,4 +1,4 @@
-"""Keras's callbacks, and ours, beside every wrapper and each kind of optimizer."""
+"""Keras's callbacks and ours work with every wrapper and each kind of optimizer."""
 
 import csv
 
@@ -21,14 +21,15 @@ from tfx_extras.callbacks import LearningRateLogger
 from tfx_extras.callbacks import SwapAverage
 
 RATE = 2.0**-4
-# A scheduler takes 0.75 of the rate before each epoch, a plateau half after the second.
+# A scheduler multiplies the rate by 0.75 before each epoch, and a plateau halves it
+# after the second epoch.
 RATES = [RATE * 0.75**n * factor for n, factor in enumerate((1, 1, 0.5, 0.25), 1)]
 X = np.array([[1.0, -0.5]] * 2, "float32")
 EPOCHS = len(RATES)
 
 
 def network(optimizer):
-    """A model whose gradient is the same everywhere: that of a mean of outputs."""
+    """A model whose gradient is the same everywhere: its loss is a mean of outputs."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(
@@ -48,7 +49,7 @@ def apply(model):
 
 
 class Recorder(keras.callbacks.Callback):
-    """The weights and the state of the optimizer at the end of each epoch."""
+    """Records the weights and the optimizer's state at the end of each epoch."""
 
     def __init__(self, interrupt=None):
         super().__init__()
@@ -64,7 +65,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 def schedulers():
-    """Callbacks that set the rates."""
+    """Callbacks that set the learning rate."""
     return [
         LearningRateLogger(),
         keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.75 * rate),
@@ -101,12 +102,13 @@ def test_rates_that_callbacks_set_are_used_and_interrupted_runs_resume(make, tmp
             "loss", mode="max", patience=EPOCHS - 1, restore_best_weights=True
         ),
     ]
-    if BACKEND == "tensorflow":  # before the plateau, which sets the next rate
+    # It must come before the plateau, which sets the next rate.
+    if BACKEND == "tensorflow":
         board = keras.callbacks.TensorBoard(tmp_path / "board", write_graph=False)
         callbacks.insert(0, board)
     history = fit(model, callbacks)
 
-    # The rates that are said, and those that were used.
+    # The logged rates are the rates that were used.
     np.testing.assert_allclose(history["learning_rate"], RATES, rtol=1e-6)
     with (tmp_path / "log.csv").open() as file:
         logged = [float(row["learning_rate"]) for row in csv.DictReader(file)]
@@ -125,7 +127,7 @@ def test_rates_that_callbacks_set_are_used_and_interrupted_runs_resume(make, tmp
     # The loss falls, so the "best" weights are those after the first epoch.
     assert_same(recorder.weights[0], [array(v) for v in model.trainable_variables])
 
-    # What is interrupted and goes on from a backup ends where a whole run does.
+    # An interrupted run that resumes from a backup ends like an uninterrupted one.
     whole, resumed, scheduler = Recorder(), Recorder(), schedulers()[1]
     set_all(start)
     fit(model, [scheduler, whole])
@@ -158,7 +160,7 @@ def test_the_average_of_keras_is_swapped_for_evaluation(make):
     model = network(make(RATE, use_ema=True, ema_momentum=0.75))
     model.optimizer.has_fast_paths = False
     expected = None
-    for _ in range(2):  # no more, since Lookahead moves weights at the third
+    for _ in range(2):  # no more, since Lookahead moves weights in the third step
         apply(model)
         weights = [array(v) for v in model.trainable_variables]
         pairs = zip(expected or weights, weights, strict=True)

@@ -1,4 +1,4 @@
-"""What holds of every loss beside what users put around it."""
+"""What holds for every loss with NaN predictions, label dtypes and `fit`."""
 
 import copy
 import json
@@ -19,14 +19,15 @@ from tests.tools import fused
 from tests.tools import wide
 
 TYPES = ["int32", "bool", "uint8", "int8", "int64", "uint32", "float32"]
-# Numbers, not names of classes; TensorFlow's argmax passes over NaN among them.
+# Labels are numbers here. With `ignore_class` they go through argmax, and TensorFlow's
+# argmax ignores NaN.
 OF_NUMBERS = [
     case
     for case in LOSSES
     if case.inputs()[0].dtype.kind == "f" and "ignore_class" not in case.kwargs
 ]
-# Where each is compiled, that takes longer than all else: one case of each class, or on
-# JAX one class of each kind of label.
+# Compiling each loss would take longer than all other tests. Backends that compile use
+# one case of each class; JAX uses one class of each kind of label.
 KINDS = ("Huber", "NPairsLoss", "SmoothedSparseCategoricalCrossentropy", "GIoULoss")
 each_of = each if BACKEND == "torch" else each_class
 OF_EACH_KIND = [case for case in LOSSES if case.cls.__name__ in KINDS]
@@ -34,14 +35,14 @@ each_kind = each_class(OF_EACH_KIND if BACKEND == "jax" else LOSSES)
 
 
 def spoiled(x, rows):
-    """The same, with NaN in some rows."""
+    """A copy of `x` with NaN in some rows."""
     x = x.copy()
     x[rows] = float("nan")
     return x
 
 
 def assert_spoiled(case, loss, y_true, rows):
-    """The rows are NaN, but for what does not count; of a batch, the mean is."""
+    """These rows have loss NaN unless they are ignored; a coupled loss has a NaN."""
     is_nan = np.isnan(loss)
     if case.coupled:
         assert is_nan.any()
@@ -72,7 +73,7 @@ def test_nan_in_predictions_is_nan_in_the_loss(case):
         assert is_nan.reshape(len(one), -1).any(-1).all()
 
 
-@pytest.mark.only("tensorflow")  # which rewrites comparisons in graphs
+@pytest.mark.only("tensorflow")  # TensorFlow rewrites comparisons in graphs
 @each_class(LOSSES)
 def test_nan_in_predictions_is_nan_in_a_graph(case):
     y_true, y_pred = case.inputs()
@@ -94,7 +95,7 @@ def test_nan_in_labels_that_are_numbers_is_nan_in_the_loss(case):
 @each_kind
 def test_labels_of_every_type_mean_the_same(case):
     y_true, y_pred = case.inputs()
-    labels = y_true % 2 >= 0.5  # each type holds 0 and 1
+    labels = y_true % 2 >= 0.5  # every dtype holds 0 and 1
 
     def compute(x):
         return ops.stack([case.compute(labels.astype(t), x) for t in TYPES])

@@ -1,4 +1,4 @@
-"""Models as users build, copy and store them, with every optimizer and wrapper."""
+"""Users build, copy and save models with every optimizer and wrapper."""
 
 import copy
 import pickle
@@ -53,7 +53,7 @@ def assert_same(one, other):
 
 
 class Positions(keras.layers.Layer):
-    """A table cut to the length of a batch, as in transformers, and rows of another."""
+    """A position table sliced to the batch's length, and rows of another table."""
 
     def build(self, input_shape):
         make = keras.initializers.RandomUniform(seed=0)
@@ -68,7 +68,7 @@ class Positions(keras.layers.Layer):
 
 
 def assert_trained_alike(make, last):
-    """A graph that knows no size against one update after the other, of known sizes."""
+    """A graph with unknown sizes trains like separate updates with known sizes."""
     import tensorflow as tf
 
     x = np.random.default_rng(0).normal(size=(2, 5, 2)).astype("float32")
@@ -116,19 +116,19 @@ def test_a_recurrent_layer_of_unknown_length_trains_as_one_of_a_known_one():
 
 @pytest.fixture
 def policy():
-    """Sets a dtype policy, and takes it back."""
+    """Lets a test set a dtype policy, and restores the previous one."""
     before = keras.config.dtype_policy()
     yield keras.config.set_dtype_policy
     keras.config.set_dtype_policy(before)
 
 
 def train_mixed(make, policy, name):
-    """A model trained under a mixed policy like another in float32."""
+    """Trains a model under a mixed policy like another model in float32."""
     other = dense(make(RATE))
     apply(other.optimizer, other.trainable_variables, 3)
     policy(name)
     model = dense(make(RATE))
-    model.run_eagerly = BACKEND == "tensorflow"  # where tracing takes long
+    model.run_eagerly = BACKEND == "tensorflow"  # tracing takes long there
     model.optimizer.has_fast_paths = False
     model.fit(X, X, epochs=3, batch_size=2, verbose=0)
     for ours, theirs in zip(
@@ -141,13 +141,13 @@ def train_mixed(make, policy, name):
 
 @each_or_first(KIND, WRAPPED, GROUPED)
 def test_mixed_float16_trains_as_float32(make, policy):
-    """The loss is scaled and gradients are exact: only the scaling could differ."""
+    """The loss is scaled and gradients are exact, so only the scaling could differ."""
     model = train_mixed(make, policy, "mixed_float16")
     scaled = model.optimizer
     assert isinstance(scaled, keras.optimizers.LossScaleOptimizer)
     kept = [*model.trainable_variables, *scaled.inner_optimizer.variables]
     before, scale = [array(v) for v in kept], array(scaled.dynamic_scale)
-    model.fit(X * np.inf, X, batch_size=2, verbose=0)  # passed over
+    model.fit(X * np.inf, X, batch_size=2, verbose=0)  # this step is skipped
     assert_same(before, [array(v) for v in kept])
     assert array(scaled.dynamic_scale) == scale / 2
 
@@ -163,7 +163,7 @@ def pickled(x):
 
 @each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_copies_of_a_compiled_model_train_on_alike(make):
-    """By `copy.deepcopy`, `pickle`, and a clone that takes the weights."""
+    """The copies: `copy.deepcopy`, `pickle`, and a clone with the same weights."""
     model = dense(make(RATE))
     model.compile(model.optimizer, "mse", jit_compile=False)
     apply(model.optimizer, model.trainable_variables, 4)
@@ -181,7 +181,7 @@ def test_copies_of_a_compiled_model_train_on_alike(make):
 
 @each_or_first(NATIVE, WRAPPED, GROUPED)
 def test_copies_of_an_optimizer_are_optimizers_of_the_same_arguments(make):
-    """As those of Keras, they are as before the first update, and say so."""
+    """Like copies of Keras's optimizers, they start without state, and warn of it."""
     optimizer = make(RATE)
     other = pickled(optimizer)
     assert copy.deepcopy(optimizer).get_config() == optimizer.get_config()

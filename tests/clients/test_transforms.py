@@ -1,4 +1,4 @@
-"""Losses within autocast, function transforms, and policies of mixed precision."""
+"""Losses and optimizers under autocast, function transforms and mixed precision."""
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ def autocast():
 
 
 def both(compute, y_true, y_pred):
-    """A loss and its gradient."""
+    """The loss and its gradient."""
     y_pred = y_pred.clone().requires_grad_()
     loss = compute(y_true, y_pred)
     (slope,) = torch.autograd.grad(loss.sum(), y_pred)
@@ -106,7 +106,8 @@ def test_autocast_does_not_reach_a_distance_of_the_user():
         return torch.relu(2 - x @ y.T)
 
     y_true, y_pred = np.array([0, 0, 1, 1]), parts()[0][:4, :3]
-    options = {"margin": 8.0, "distance_metric": distance}  # none of them costs 0
+    # With this margin, no triplet has loss 0.
+    options = {"margin": 8.0, "distance_metric": distance}
     loss = losses.triplet_hard_loss(y_true, y_pred, **options)
     assert (array(loss) > 0).all()
     with autocast():
@@ -115,7 +116,7 @@ def test_autocast_does_not_reach_a_distance_of_the_user():
 
 
 class Product(optimizers.Optimizer):
-    """Multiplies matrices, which autocast would do in another type."""
+    """Multiplies matrices, which autocast would do in another dtype."""
 
     is_elementwise = False
 
@@ -123,7 +124,8 @@ class Product(optimizers.Optimizer):
         return gradient @ ops.transpose(gradient) @ gradient, slots
 
 
-# One that multiplies matrices within a scope of its own, another, and the above.
+# The first kind multiplies matrices in a scope of its own; the second does not; the
+# third is the class above.
 KINDS = [case.make for case in OPTIMIZERS if case.kwargs.get("norm")]
 KINDS += [OPTIMIZERS[0].make, lambda: Product(0.1)]
 
@@ -133,7 +135,8 @@ KINDS += [OPTIMIZERS[0].make, lambda: Product(0.1)]
 def test_autocast_does_not_change_an_update(make):
     def trained():
         start = np.linspace(-1, 1, 12).reshape(3, 4)
-        weights = keras.Variable(start, dtype="float32")  # float64 would stay as it is
+        # Autocast would leave float64 as it is.
+        weights = keras.Variable(start, dtype="float32")
         gradient = ops.convert_to_tensor(np.linspace(0, 3, 12).reshape(3, 4), "float32")
         make().apply([gradient], [weights])
         return array(weights)
@@ -201,7 +204,7 @@ def test_a_label_out_of_range_is_seen_behind_a_vmap():
         vmap(losses.sparse_categorical_focal_crossentropy)(labels, logits)
 
 
-# The others take long for each, and the base does the casts of all.
+# Other backends take long for each loss, and the base does the casts for all of them.
 @each_class(LOSSES if BACKEND == "torch" else LOSSES[::40])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_mixed_policies_change_a_loss_only_by_what_is_rounded_before(case, dtype):
@@ -241,12 +244,12 @@ def test_gathering_within_a_mapped_function_is_an_error():
 
 
 def shard_map(function):
-    """`function`, mapped over the samples, on the one device that there is."""
+    """Maps `function` over the samples, on the only device."""
     import jax
 
     if hasattr(jax, "shard_map"):
         map_, options = jax.shard_map, {"check_vma": False}
-    else:  # until JAX 0.6
+    else:  # JAX before 0.6
         from jax.experimental.shard_map import shard_map as map_
 
         options = {"check_rep": False}

@@ -1,4 +1,4 @@
-"""What the common face of the backends promises, where no object shows all of it."""
+"""Guarantees of the common backend interface that no public object fully shows."""
 
 import numpy as np
 import pytest

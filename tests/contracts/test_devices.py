@@ -1,4 +1,4 @@
-"""What holds on a GPU, of every object, where there is none: all tensors are on it."""
+"""What holds on a GPU for every object, tested on a simulated GPU."""
 
 import functools
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.only("torch")
 
 
 def both(case, y_true, y_pred):
-    """A loss, that of its class, and its gradient."""
+    """The function's loss, the class's loss, and the gradient."""
     y_true = ops.convert_to_tensor(y_true)
     loss = array(case.compute(y_true, ops.convert_to_tensor(y_pred)))
     of_class = array(case.make()(y_true, ops.convert_to_tensor(y_pred)))
@@ -74,7 +74,7 @@ GRADIENTS = np.random.default_rng(0).normal(size=(4, 3, 4)).astype("float32")
 
 
 def trained(make):
-    """The weights, and all that is kept, after some updates."""
+    """The weights and the optimizer's state after some updates."""
     shapes = {"a": ((3, 4), "float32"), "b": ((3, 4), "bfloat16"), "c": ((), "float32")}
     variables = [
         keras.Variable(np.full(shape, 0.01), dtype=dtype, name=name)

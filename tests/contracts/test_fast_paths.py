@@ -1,4 +1,4 @@
-"""What holds of every way in which an optimizer updates all variables at once."""
+"""Every fast path, which updates all variables at once, equals separate updates."""
 
 import copy
 import functools
@@ -24,14 +24,15 @@ from tfx_extras.optimizers._base import Optimizer
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":
     import torch
-# Two of a kind, one of another shape, one that is no matrix, two of half precision.
+# Two variables have the same shape and dtype, one has another shape, one is a scalar,
+# and two are 16-bit.
 SHAPES = {"a": (3, 4), "b": (3, 4), "c": (7,), "d": (), "e": (3, 4), "f": (5, 2)}
 HALF = {"e": "bfloat16", "f": "float16"}
 
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch):
-    """Takes each way on tensors of a few elements: whole, joined and in blocks."""
+    """Makes small tensors take each path: whole, joined and in blocks."""
     if BACKEND == "tensorflow":
         monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
     elif BACKEND == "torch":
@@ -39,7 +40,7 @@ def small_is_large(monkeypatch):
 
 
 def set_block(monkeypatch, size):
-    """How many elements PyTorch updates at a time, on each device."""
+    """Sets how many elements PyTorch updates at a time, on each device."""
     monkeypatch.setattr("tfx_extras._backend.torch._BLOCK", {})
     monkeypatch.setattr("tfx_extras._backend.torch._ELSEWHERE", size)
 
@@ -67,7 +68,7 @@ def make_gradients(count=8):
 
 
 def trained(optimizer, is_fast, change=None, in_graph=False):
-    """The variables after some updates, before the fifth of which there is a change."""
+    """The variables after some updates; `change` is called before the fifth."""
     parts = [optimizer]
     while hasattr(parts[-1], "inner_optimizer"):
         parts.append(parts[-1].inner_optimizer)
@@ -85,7 +86,7 @@ def trained(optimizer, is_fast, change=None, in_graph=False):
             change(optimizer)
         step(gradients)
     return [
-        # What was of half precision is told by its type: all others are wide.
+        # The dtype float32 marks 16-bit variables; all others become float64.
         array(v).astype("float32" if "float16" in v.dtype else "float64")
         for v in variables + optimizer.variables
     ]
@@ -93,7 +94,7 @@ def trained(optimizer, is_fast, change=None, in_graph=False):
 
 def assert_equal_to_rounding(fast, plain):
     for a, b in zip(fast, plain, strict=True):
-        # A half precision weight may round the other way, and its residual with it.
+        # A 16-bit weight may round the other way, and then its residual differs too.
         is_half = a.dtype == np.float32
         rtol, atol = (2.0**-8, 2.0**-8 / 4) if is_half else (1e-5, 1e-6)
         np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
@@ -110,8 +111,8 @@ OPTIONS = {
 }
 
 
-# The vector and the stack of PyTorch ask each formula whether it can be in them; what
-# TensorFlow and JAX compile is the same for all.
+# On PyTorch, each formula decides whether it can be joined into a vector or a stack.
+# TensorFlow and JAX compile all formulas alike.
 @(each if BACKEND == "torch" else each_kind)(OPTIMIZERS)
 def test_all_at_once_equals_one_by_one(case):
     fast, plain = (trained(case.make(**DECAY), fast) for fast in (True, False))
@@ -147,7 +148,7 @@ def test_wrapped_too(case):
 
 
 def test_layers_excluded_by_path_are_not_those_that_are_alike():
-    """Two variables of one shape, of which one is updated otherwise."""
+    """Two variables have the same shape, but one is updated differently."""
     make = {"layer_adaptation_exclude": ["b"], "max_trust_ratio": 2.0**-8}
     fast, plain = (
         trained(optimizers.LAMB(RATE, **make), is_fast) for is_fast in (True, False)
@@ -263,7 +264,7 @@ def test_a_copy_is_on_its_own():
 
 
 def test_keras_gives_all_variables_at_once(monkeypatch):
-    """The hook is private to Keras: without it, all would go one by one."""
+    """The hook is private to Keras; without it, all would be updated one by one."""
     given = []
     monkeypatch.setattr(
         backend, "update_all", lambda optimizer, updates: given.append(len(updates))
@@ -273,7 +274,7 @@ def test_keras_gives_all_variables_at_once(monkeypatch):
 
 
 def test_updates_can_be_overridden():
-    """One by one: what a subclass does in `update_step` is done."""
+    """Updates then run one by one, so that a subclass's `update_step` is respected."""
     seen = []
 
     class Watched(optimizers.RAdam):
@@ -374,15 +375,15 @@ def test_compiled_by_pytorch_too(monkeypatch):
         return [array(v) for v in variables]
 
     plain = train(lambda step: step)
-    # Moving slots about is nothing for a graph.
+    # A graph must not join variables: moving their state gains nothing there.
     monkeypatch.delattr("tfx_extras._backend.torch._update_as_one")
-    # Without a C++ compiler, which not everyone has.
+    # `aot_eager` needs no C++ compiler, which not everyone has.
     fast = train(lambda step: torch.compile(step, backend="aot_eager"))
     assert_equal_to_rounding(fast, plain)
 
 
 def assert_one_graph(optimizer):
-    """`torch.compile` has an update without a break, as one of Keras's Adam."""
+    """`torch.compile` captures an update without a graph break, as for Keras's Adam."""
     variables = make_variables()[:2]
     optimizer.build(variables)
     step = one_graph(lambda gradients: optimizer.apply(gradients))
@@ -394,7 +395,7 @@ def assert_one_graph(optimizer):
 @each_class(OPTIMIZERS)
 @pytest.mark.only("torch")
 def test_a_compiled_update_is_one_graph(case):
-    """A warning, such as that of a cache in it, would be an error."""
+    """A warning, such as one about a cache, would be an error."""
     assert_one_graph(case.make())
 
 
@@ -424,7 +425,7 @@ def test_a_compiled_update_with_options_is_one_graph_and_equal(options):
 
 
 def one_graph(function):
-    """Compiled; where the graph would break, an error."""
+    """Compiles `function`; a graph break is an error."""
     torch._dynamo.reset()
     return torch.compile(function, backend="eager", fullgraph=True)
 
@@ -445,11 +446,11 @@ def test_variables_that_are_not_contiguous_are_updated():
     np.testing.assert_array_equal(*map(array, variables))
 
 
-# TensorFlow: one graph, and XLA within it
+# TensorFlow: one graph, with XLA inside
 
 
 class Formula(Optimizer):
-    """Gradient descent by a formula that each test gives."""
+    """Gradient descent with a formula that each test provides."""
 
     def __init__(self, formula):
         super().__init__(1.0)
@@ -499,7 +500,8 @@ def test_a_formula_is_traced_once_for_each_shape():
         return gradient
 
     run(Formula(formula), 10)
-    # Once to see if XLA can, and once more to let it; (3, 4) is the shape of two.
+    # The first trace finds out if XLA can compile the formula, the second compiles it.
+    # Two variables have shape (3, 4).
     assert traced == [(3, 4)] * 2 + [(7,)] * 2
 
 
@@ -608,4 +610,4 @@ def test_sparse_gradients_of_any_length_are_one_graph():
         optimizer.apply([slices], [table])
         moved = (array(table) != before).any(axis=1)
         assert set(np.flatnonzero(moved)) == set(ids)
-    assert len(optimizer._graphs._updates) == 2  # one without the shape of the table
+    assert len(optimizer._graphs._updates) == 2  # one without the table's shape

@@ -1,4 +1,4 @@
-"""Objects are found by name, which Keras does only for its own."""
+"""Objects are found by name, which Keras does only for its own objects."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""What holds of every loss, on every backend."""
+"""What holds for every loss, on every backend."""
 
 import itertools
 import json
@@ -25,19 +25,19 @@ from tests.tools import wide
 from tfx_extras import losses
 
 REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"]
-# One case of each class, which leaves out samples if one does.
+# One case of each class; it ignores samples if a case of the class does.
 COMPILED = list(
     {
         case.cls: case
         for case in sorted(LOSSES, key=lambda c: "ignore_class" in c.kwargs)
     }.values()
 )
-# The first case of each class, and all that leave out samples.
+# The first case of each class, and all cases that ignore samples.
 VALID = list({case.cls: case for case in reversed(LOSSES)}.values()) + [
     case for case in LOSSES if "ignore_class" in case.kwargs
 ]
 
-# Of the first case of each class, one for each way in which models treat losses.
+# Of the first cases of the classes, one for each way in which models treat losses.
 KINDS = list(
     {
         (case.coupled, case.square, case.weighs_within, case.held, case.activation): (
@@ -69,7 +69,7 @@ def kept(shape, modulus=3):
 
 
 def reduced(values, weights, valid, reduction, by_weight=False):
-    """The reductions, by their definition, in NumPy; `by_weight`: all means."""
+    """The reduction by its definition, in NumPy; `by_weight`: means are weighted."""
     if by_weight and reduction != "sum":
         reduction = "mean_with_sample_weight"
     total = (values * weights * valid).sum()
@@ -81,10 +81,10 @@ def reduced(values, weights, valid, reduction, by_weight=False):
 
 
 def slope(case, y_true, y_pred):
-    """The central difference of the reference, in `float64`."""
+    """The central difference of the reference, in float64."""
     y_pred = np.asarray(y_pred, "float64")
     slopes = np.empty_like(y_pred)
-    # Samples that do not depend on each other are moved together.
+    # Samples that do not depend on each other are shifted together.
     rows = range(len(y_pred)) if case.coupled else [slice(None)]
     for row, index in itertools.product(rows, np.ndindex(y_pred.shape[1:])):
         at = (row, *index)
@@ -111,7 +111,8 @@ def test_matches_its_reference(case, device, dtype, tolerance, least):
     def compute(x):
         return case.compute(y_true, x)
 
-    # No wider than needed: what the loss itself makes wide must be seen.
+    # With float64 enabled only where it is tested, a loss that widens itself is
+    # noticed.
     with wide() if dtype == "float64" else nullcontext(), on(device):
         loss = fused(compute)(ops.convert_to_tensor(y_pred))
         assert keras.backend.standardize_dtype(loss.dtype) == dtype
@@ -128,7 +129,8 @@ def assert_gradient_is_that_of_the_reference(case, device, dtype, tolerance):
 
     def compute(x):
         loss = case.compute(y_true, x)
-        assert keras.backend.standardize_dtype(loss.dtype) == dtype  # also if wide
+        # The dtype must not be wider.
+        assert keras.backend.standardize_dtype(loss.dtype) == dtype
         return loss
 
     with wide(), on(device):
@@ -145,7 +147,7 @@ def test_gradient_is_that_of_the_reference(case, device):
 
 @each_class(LOSSES)
 @each_device
-@pytest.mark.only("tensorflow", "torch")  # few use JAX with wide numbers
+@pytest.mark.only("tensorflow", "torch")  # few use float64 on JAX
 def test_gradient_is_that_of_the_reference_in_float64(case, device):
     assert_gradient_is_that_of_the_reference(case, device, "float64", 1e-6)
 
@@ -312,7 +314,7 @@ def test_shapes_are_never_broadcast_where_they_are_unknown(case):
         name = case.function.__name__
         known = case.last_is_known or "cat" in name or "semi_supervised" in name
         if shapes[1][-1] > 1 and ranks[1] > 1 and known:
-            # A class axis is known, as it is in a model.
+            # The class axis is known, as in a model.
             signature[1] = tf.TensorSpec([None] * (ranks[1] - 1) + [shapes[1][-1]])
             ranks += shapes[1][-1:]
         if ranks not in functions:
@@ -324,7 +326,7 @@ def test_shapes_are_never_broadcast_where_they_are_unknown(case):
 
 
 @each(COMPILED)
-# Elsewhere there is one way to compile.
+# The other backends compile in only one way.
 @pytest.mark.parametrize(
     "jit_compile", [False, True] if BACKEND == "tensorflow" else [True]
 )
@@ -356,7 +358,7 @@ def test_compiled_is_eager_and_one_trace_serves_all_batches(case, jit_compile):
         batch = map(ops.convert_to_tensor, case.first(size, y_true, y_pred))
         batch = list(batch)
         expected = array(loss(*batch))
-        # A logarithm near 0, as kappa's, is exact to the last digits of 1.
+        # A logarithm near 0, as in the kappa loss, is exact to the last digits of 1.
         actual = array(function(*batch))
         np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=3e-7)
     if BACKEND == "tensorflow":
@@ -396,7 +398,8 @@ def test_default_name_is_that_of_the_function(case):
 
 
 @each([case for case in LOSSES if case.changes])
-@pytest.mark.only("torch")  # what a formula is, each backend is held to above
+# Formulas are the same on all backends, which the tests above compare.
+@pytest.mark.only("torch")
 def test_each_change_matters(case):
     y_true, y_pred = case.inputs()
     before = array(case.compute(y_true, y_pred))
@@ -412,7 +415,7 @@ def test_each_change_matters(case):
 
 @each_class(LOSSES)
 def test_each_hyperparameter_is_changed_by_a_case(case):
-    # To gather needs replicas: see tests/distribution.
+    # `gather` needs replicas: see tests/distribution.
     names = set(case.hyperparameters) - {"gather"}
     cases = [c for c in LOSSES if c.cls is case.cls]
     assert set().union(*(c.changes for c in cases)) == names

@@ -1,4 +1,4 @@
-"""What holds of every optimizer, on every backend."""
+"""What holds for every optimizer, on every backend."""
 
 import functools
 import inspect
@@ -22,7 +22,7 @@ from tests.tools import compiled
 from tests.tools import each_device
 from tests.tools import wide
 
-# How functions are compiled: on TensorFlow in two ways, on PyTorch not.
+# TensorFlow compiles functions with and without XLA; PyTorch does not compile here.
 each_jit = pytest.mark.parametrize(
     "jit", {"tensorflow": [False, True], "jax": [True], "torch": [False]}[BACKEND]
 )
@@ -40,12 +40,12 @@ def fifty_gradients():
 
 @pytest.fixture
 def gradients(fifty_gradients):
-    """Enough of them to pass the switch of the rectified optimizers, at 6."""
+    """Enough gradients to pass step 6, where rectified optimizers switch formulas."""
     return fifty_gradients[:12]
 
 
 def run(optimizer, gradients, dtype="float32", start=START):
-    """The weights after one update for each of the gradients."""
+    """The weights after one update with each gradient."""
     variable = keras.Variable(start, dtype=dtype, name="w")
     for g in gradients:
         optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
@@ -53,13 +53,13 @@ def run(optimizer, gradients, dtype="float32", start=START):
 
 
 def movement_error(actual, expected, start=START):
-    """The largest error of each column, as a fraction of how far it moved."""
+    """The maximum error of each column, as a fraction of how far it moved."""
     moved = np.abs(expected - start).max(axis=0)
     return (np.abs(actual - expected).max(axis=0) / np.maximum(moved, 1e-30))[:3]
 
 
 def past_rounding(actual, expected, updates, dtype="float32"):
-    """Without the rounding of weights, which matters where they hardly move."""
+    """Forgives the rounding of weights, which matters where they hardly move."""
     rounding = updates * np.finfo(dtype).eps * np.abs(expected)
     return np.where(np.abs(actual - expected) < rounding, expected, actual)
 
@@ -78,14 +78,14 @@ def test_matches_its_reference(case, device, dtype, tolerance, fifty_gradients):
         assert (actual[:, 3] == START[:, 3]).all(), "zero gradients move nothing"
 
 
-# What float32 does not hold; and the last that Keras counts to on JAX and PyTorch,
-# where `iterations` has 32 bits.
+# float32 cannot hold the first two. The third is close to the maximum of `iterations`,
+# which has 32 bits on JAX and PyTorch.
 LATE = (2**24 + 1, 2**24 + 3, 2**31 - 4)
 
 
 @each_class(OPTIMIZERS)
 def test_late_updates_match_their_reference(case, gradients, monkeypatch):
-    """Of averages so long that their bias still matters then."""
+    """The averages are so long that their bias still matters in late steps."""
     kwargs = dict(case.kwargs)
     if "beta_2" in inspect.signature(case.cls).parameters:
         kwargs["beta_2"] = 1 - 2.0**-23
@@ -101,7 +101,7 @@ def test_late_updates_match_their_reference(case, gradients, monkeypatch):
         for g in gradients[:3]:
             optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
         assert int(optimizer.iterations) == past + 3
-        # The number of an update is that of the round of the reference's loop.
+        # The reference numbers its updates by the rounds of its loop.
         count = functools.partial(enumerate_from, past)
         monkeypatch.setattr(references, "enumerate", count, raising=False)
         expected = case.reference(START, gradients[:3], RATE, **kwargs)
@@ -116,7 +116,7 @@ def enumerate_from(past, items, start):
 @each(OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradients):
-    """They end within the rounding of one update, not of fifty."""
+    """The error stays within the rounding of one update, not of fifty."""
     gradients = fifty_gradients
     unit = {"bfloat16": 2.0**-8, "float16": 2.0**-11}[dtype]
     expected = case.reference(START, gradients, RATE, **case.kwargs)
@@ -128,7 +128,7 @@ def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradient
 @each_kind(OPTIMIZERS)
 @each_jit
 def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):
-    """A thousand updates, each a hundredth of what the weight can express."""
+    """Each of a thousand updates is a hundredth of what the weight can represent."""
     variable = keras.Variable(np.ones(4), dtype="bfloat16", name="w")
     optimizer = case.make(learning_rate=2.0**-15)
     optimizer.build([variable])
@@ -181,7 +181,8 @@ def test_slots_are_wide_whatever_the_weights(case):
         optimizer = case.make(use_ema=True, gradient_accumulation_steps=2)
         optimizer.build([variable])
         dtypes = {v.path.split("/")[-1]: v.dtype for v in optimizer.variables[2:]}
-        # These two are of the dtype of the weights, with what rounding took beside.
+        # Averages have the dtype of the weights; their rounding error is kept
+        # separately.
         narrow = {"w_average"}
         if dtype == "bfloat16":
             narrow |= {"w_residual", "w_average_residual"}
@@ -192,7 +193,7 @@ def test_slots_are_wide_whatever_the_weights(case):
 
 @each_class(OPTIMIZERS)
 def test_memory_is_that_of_the_guide(case):
-    """Slots of so many bytes per weight; twice as much or 2 more, by their type."""
+    """The guide gives bytes per weight; other dtypes need a fixed amount more."""
     sizes = [kept(case.cls())]
     if "amsgrad" in hyperparameters(case.cls):
         sizes.append(kept(case.cls(amsgrad=True)))
@@ -205,7 +206,7 @@ def test_memory_is_that_of_the_guide(case):
 
 
 def kept(optimizer, dtype="float32"):
-    """The bytes that an optimizer keeps for each weight."""
+    """The bytes of state that an optimizer keeps for each weight."""
     with wide():
         variable = keras.Variable(np.ones(1000), dtype=dtype, name="w")
         optimizer.build([variable])
@@ -257,7 +258,8 @@ def test_config_round_trip(case):
 
 
 @each(OPTIMIZERS)
-@pytest.mark.only("torch")  # what a formula is, each backend is held to above
+# Formulas are the same on all backends, which the tests above compare.
+@pytest.mark.only("torch")
 def test_a_changed_hyperparameter_changes_the_result(case, gradients):
     before = run(case.make(), gradients)
     for name, value in case.changes.items():
@@ -272,8 +274,8 @@ def test_every_hyperparameter_is_changed_in_some_case(case):
     changed = set().union(*changed, case.tested_apart)
     own = hyperparameters(case.cls)
     assert changed == own, (
-        f"tests/optimizers/cases.py: between them, `changes` of the cases of "
-        f"{case.cls.__name__} are to change each of {sorted(own)}"
+        f"tests/optimizers/cases.py: together, the `changes` of the cases of "
+        f"{case.cls.__name__} must change each of {sorted(own)}"
     )
 
 
@@ -316,7 +318,7 @@ def test_names_are_the_same_in_every_process(case):
     assert first.name == second.name == case.cls.__name__.lower()
 
 
-# The options of Keras
+# Keras's options
 
 
 @each(OPTIMIZERS)
@@ -325,7 +327,9 @@ def test_weight_decay_is_decoupled(case, gradients):
     actual = run(case.make(weight_decay=0.5), gradients)
     actual = past_rounding(actual, expected, len(gradients))
     assert (movement_error(actual, expected) < 1e-5).all()
-    assert (actual[:, 3] < START[:, 3]).all(), "also where gradients are zero"
+    assert (actual[:, 3] < START[:, 3]).all(), (
+        "weights must decay even with zero gradients"
+    )
 
 
 @each_of_base(OPTIMIZERS)
@@ -349,7 +353,7 @@ def two_layers():
 
 
 def decayed(case, model, optimizer):
-    """The paths of the variables that an update without gradient makes smaller."""
+    """The paths of the variables that shrink in an update without a gradient."""
     variables, after = model.trainable_variables, []
     for stepper in (case.make(), optimizer):
         for variable in variables:
@@ -417,7 +421,7 @@ def test_accumulated_gradients_equal_their_mean(case, dtype, gradients):
     optimizer = case.make(gradient_accumulation_steps=2, weight_decay=0.5)
     variable = keras.Variable(START, dtype=dtype, name="w")
     optimizer.build([variable])
-    # Compiled: JAX would compile the condition of each update anew.
+    # Compiled, because JAX would otherwise compile the condition of each update anew.
     step = stepper(optimizer, [variable], jit=keras.backend.backend() == "jax")
     for g in gradients:
         step([ops.convert_to_tensor(g, dtype)])
@@ -440,7 +444,7 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
     for g in gradients[:6]:
         for _ in range(repeats):
             optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
-        # Not of the rounded weights alone: what is below their last place counts too.
+        # The average includes what is below the last place of the rounded weights.
         w = sum(array(v) for v in (variable, *optimizer._residuals) if v is not None)
         average = w if average is None else 0.99 * average + 0.01 * w
     kept = [array(v) for v in optimizer.variables if "w_average" in v.path]
@@ -490,7 +494,7 @@ def test_the_learning_rate_can_be_set_between_updates(case, gradients):
     np.testing.assert_array_equal(array(variable), before)
 
 
-# Gradients as they come
+# Gradients as users pass them
 
 
 @each_of_base(OPTIMIZERS)

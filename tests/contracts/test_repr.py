@@ -1,4 +1,4 @@
-"""Objects are shown as the call that makes them, which can be read back."""
+"""The repr of an object is the call that makes it, and can be evaluated."""
 
 import inspect
 import re
@@ -29,7 +29,7 @@ NAMES = {
 
 
 def configuration(obj):
-    """Its configuration as text, without the numbers of names that Keras counts."""
+    """The configuration as text, without the numbers that Keras adds to names."""
     return re.sub(r"'name': '(\w+?)_\d+'", r"'name': '\1'", repr(obj.get_config()))
 
 

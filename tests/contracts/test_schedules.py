@@ -1,4 +1,4 @@
-"""What holds of every schedule."""
+"""What holds for every schedule."""
 
 import inspect
 import json
@@ -20,11 +20,11 @@ from tests.schedules.cases import each_invalid
 from tfx_extras import schedules
 
 ULP = 2.0**-23
-INT64 = "int32" if tools.BACKEND == "jax" else "int64"  # JAX has no other by default
+INT64 = "int32" if tools.BACKEND == "jax" else "int64"  # JAX has no int64 by default
 
 
 def tolerance(expected):
-    """A few roundings of the largest rate."""
+    """Allows a few roundings of the maximum rate."""
     return 8 * ULP * np.abs(expected).max()
 
 
@@ -53,7 +53,7 @@ def test_compiled_is_exact_at_the_joints(case):
 
 @each(SCHEDULES)
 def test_late_steps_equal_the_reference(case):
-    """Of a counter of an optimizer, past what float32 holds, and at its last."""
+    """Steps of an optimizer's counter beyond what float32 holds, up to the maximum."""
     late = [2**24 + 1, 2**24 + 3, 2**31 - 3, 2**31 - 1]
     expected = case.expected(np.array(late))
     steps = ops.convert_to_tensor(late, "int32")
@@ -234,7 +234,7 @@ def test_wrong_arguments_are_refused_by_name_and_value(case, arguments, received
         case.cls(**case.kwargs | arguments)
 
 
-# Elsewhere each is traced: the step that all are given is the same.
+# Other backends trace each schedule, and all schedules are given the same step.
 @each_class(SCHEDULES if tools.BACKEND == "torch" else SCHEDULES[:1])
 def test_trains_a_model_and_is_observed(case):
     model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])

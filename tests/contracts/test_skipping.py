@@ -1,4 +1,4 @@
-"""What holds of `skip_nonfinite`, for every optimizer and wrapper."""
+"""What holds for `skip_nonfinite`, with every optimizer and wrapper."""
 
 import keras
 import numpy as np
@@ -19,18 +19,18 @@ BAD = [np.nan, np.inf, -np.inf]
 
 
 def gradients(bad):
-    """Those of two variables, with some that have one `bad` element in the second."""
+    """Gradients of two variables; in some, the second has one `bad` element."""
     rng = np.random.default_rng(0)
     good = [[rng.normal(size=(3, 4)), rng.normal(size=2)] for _ in range(6)]
     spoiled = [[g.copy() for g in good[0]] for _ in bad]
     for (_, last), value in zip(spoiled, bad, strict=True):
         last[1] = value
-    # The very first, between two, and two in a row.
+    # Bad gradients come first, between two good ones, and twice in a row.
     return [*spoiled[:1], good[0], *spoiled[1:], *good[1:]]
 
 
 def trained(make, bad, jit=None):
-    """All that is kept after some updates, and how many were skipped."""
+    """The weights, the state and the number of skipped steps after some updates."""
     variables = [
         keras.Variable(np.full(shape, 0.01), dtype=dtype, name=name)
         for name, shape, dtype in [("a", (3, 4), "float32"), ("b", (2,), "bfloat16")]
@@ -41,7 +41,9 @@ def trained(make, bad, jit=None):
     for grads in gradients(bad):
         step([ops.convert_to_tensor(g, "float32") for g in grads])
     kept = [array(v) for v in variables + optimizer.variables if "skip" not in v.path]
-    assert len(kept) == len(variables + optimizer.variables) - 2, "one counts for all"
+    assert len(kept) == len(variables + optimizer.variables) - 2, (
+        "only one optimizer counts the skips"
+    )
     return kept, optimizer.skipped.numpy(), optimizer.skipped_in_a_row.numpy()
 
 
@@ -73,7 +75,7 @@ def test_gradients_that_are_not_finite_are_as_if_they_had_not_come(case):
 @each_kind(OPTIMIZERS)
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_with_each_option_too(case, options):
-    # Compiled: JAX would compile the condition of each accumulated one anew.
+    # Compiled, because JAX would otherwise compile each accumulated condition anew.
     jit = True if BACKEND == "jax" else None
     assert_as_if_they_had_not_come(
         lambda: case.make(skip_nonfinite=True, **options), jit
@@ -157,7 +159,7 @@ def test_one_more_in_a_row_than_allowed_is_an_error(is_fast):
         assert type(error.value) is FloatingPointError
     np.testing.assert_array_equal(array(variable), before)
     assert optimizer.skipped.numpy() == 4
-    assert optimizer.skipped_in_a_row.numpy() == 2, "the error changes nothing"
+    assert optimizer.skipped_in_a_row.numpy() == 2, "the error must change nothing"
     optimizer.apply([good])
     assert optimizer.skipped_in_a_row.numpy() == 0
 
@@ -200,7 +202,7 @@ def test_where_xla_drops_the_error_weights_say_it():
     assert np.isfinite(model.get_weights()[0]).all()
     fit(model, [4, 8, 12])
     assert np.isnan(model.get_weights()[0]).all()
-    # That of the third, and of each after it, whose weights are not finite.
+    # The third batch is skipped, and so are all later ones: the weights are not finite.
     assert model.optimizer.skipped.numpy() == 4
     assert model.optimizer.skipped_in_a_row.numpy() == 5
 
@@ -208,7 +210,7 @@ def test_where_xla_drops_the_error_weights_say_it():
 @pytest.mark.only("jax")
 @pytest.mark.parametrize("jit", [False, True])
 def test_of_models_that_are_mapped_each_skips_by_itself_and_any_gives_up(jit):
-    """As in an ensemble, whose members train in one `jax.vmap`."""
+    """As in an ensemble whose members train in one `jax.vmap`."""
     import jax
 
     optimizer, variable = small(2)
@@ -232,7 +234,7 @@ def test_of_models_that_are_mapped_each_skips_by_itself_and_any_gives_up(jit):
 
     def give_up():
         jax.block_until_ready(step(state, bad, weights))
-        jax.effects_barrier()  # on a GPU what is not compiled is not waited for
+        jax.effects_barrier()  # on a GPU, uncompiled operations are not waited for
 
     with pytest.raises(Exception, match=GIVES_UP):
         give_up()

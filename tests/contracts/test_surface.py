@@ -1,4 +1,4 @@
-"""What holds of the public surface."""
+"""What holds for the public interface."""
 
 import builtins
 import inspect
@@ -22,24 +22,24 @@ from tfx_extras import schedules
 from tfx_extras import tfa
 from tfx_extras._typed import arguments_of
 
-# What is public beside the objects themselves.
+# Public names without cases: helpers, options and the base.
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
     *("layer_wise_decay", "update_batch_norm"),
     *("LossOptions", "OptimizerOptions"),
     "Optimizer",  # the base: tests/optimizers/test_base.py
 }
-# A sum of losses has no formula of its own: see tests/losses/test_combined.py; nor
-# have rules (tests/optimizers/test_parameter_groups.py) and a preset of two. A layer
-# has that of its function.
+# These have no formula of their own: a sum of losses (tests/losses/test_combined.py),
+# parameter groups (tests/optimizers/test_parameter_groups.py), a preset of two
+# optimizers, and a layer that applies its function.
 WITHOUT_CASES = {
     "CombinedLoss",
     "ParameterGroups",
     "Ranger",
     "ChunkedLinearCrossentropy",
 }
-# Functions that have neither a class nor a case: one is no loss, and one takes what a
-# loss is not given, and so has a layer.
+# These functions have neither a class nor a case: `sparsemax` is no loss, and the other
+# takes arguments that Keras does not pass to a loss, so it has a layer instead.
 WITHOUT_CLASSES = {
     "sparsemax",  # tests/losses/classification/test_sparsemax.py
     "chunked_linear_crossentropy",  # tests/losses/classification/test_chunked.py
@@ -54,7 +54,8 @@ PUBLIC = [
 each_public = pytest.mark.parametrize(
     ("package", "name"), PUBLIC, ids=[name for _, name in PUBLIC]
 )
-# Where a user chooses, reads what is new, and sees a curve, with what has none.
+# The pages where users choose, read what is new and see curves, with the names that
+# they need not show.
 PLACES = [
     ("README.md", PACKAGES, set()),
     ("CHANGELOG.md", PACKAGES, set()),
@@ -99,7 +100,7 @@ def test_every_function_has_its_class_and_shares_its_arguments(package, name):
     )
     inputs = 2 if package is losses else 1
     own = list(inspect.signature(obj).parameters.values())[inputs:]
-    # The class has the weights from its call.
+    # The class gets the weights when it is called.
     own = [p for p in own if p.name != "sample_weight"]
     bound = list(inspect.signature(cls).parameters.values())
     bound = [p for p in bound if p.kind is not p.VAR_KEYWORD]
@@ -125,7 +126,7 @@ def test_every_class_is_named_where_users_look(paths, packages, without):
 def test_nothing_else_is_public(package):
     visible = {n for n in vars(package) if not n.startswith("_")}
     modules = {n for n in visible if inspect.ismodule(getattr(package, n))}
-    # By `import *` they would replace what Python calls so.
+    # With `import *` they would shadow Python's builtins.
     lookup = {"get", "list"} & visible
     assert visible - modules == set(package.__all__) | lookup
 
@@ -161,8 +162,8 @@ def test_top_level_is_five_packages_and_a_version():
     assert tfx_extras.__version__.count(".") == 2
 
 
-# What users read or call beside the arguments of a constructor and what Keras has, and
-# what subclasses of `Optimizer` define.
+# The attributes that users read or call, beyond constructor arguments and Keras's own,
+# and those that subclasses of `Optimizer` define.
 FOR_USERS = {
     *("function", "decays_inside", "has_fast_paths", "initial_values", "penalized"),
     *("coefficients", "is_elementwise", "move", "scalar_slots", "slots", "update"),
@@ -173,7 +174,7 @@ FOR_USERS = {
 
 @each_class([*LOSSES, *OPTIMIZERS, *SCHEDULES, *WRAPPERS])
 def test_completion_shows_what_users_need(case):
-    """Internal names begin with an underscore."""
+    """All internal names begin with an underscore."""
     made = case.make()
     bases = {
         keras.losses.Loss: keras.losses.Loss,

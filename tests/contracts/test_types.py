@@ -1,4 +1,4 @@
-"""Arguments of a wrong type or name raise `TypeError`, which says which and why."""
+"""Arguments of a wrong type or name raise a `TypeError` that names the cause."""
 
 import inspect
 import pickle
@@ -212,7 +212,8 @@ def test_a_near_name_that_means_something_else_is_not_suggested():
     with pytest.raises(
         TypeError, match=r"`momentum`\. Its arguments are: learning_rate, "
     ):
-        optimizers.COCOB(momentum=0.9)  # has no momentum: `ema_momentum` is another
+        # COCOB has no `momentum`; `ema_momentum` is another argument.
+        optimizers.COCOB(momentum=0.9)
 
 
 def test_an_argument_without_a_near_one_shows_those_that_there_are():

@@ -1,4 +1,4 @@
-"""What holds of every optimizer that wraps another, on every backend."""
+"""What holds for every optimizer that wraps another, on every backend."""
 
 import inspect
 import json
@@ -32,7 +32,7 @@ def gradients():
 
 
 def run(optimizer, gradients, dtype="float32", start=START):
-    """The weights after one update for each of the gradients, and their average."""
+    """The weights after one update with each gradient, and their average."""
     variable = keras.Variable(start, dtype=dtype, name="w")
     for g in gradients:
         optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
@@ -60,9 +60,9 @@ def assert_close(actual, expected, tolerance):
 @each(WRAPPERS)
 @pytest.mark.parametrize("past", [2**24 + 1, 2**24 + 3, 2**31 - 15])
 def test_late_updates_equal_the_reference(case, past, gradients, monkeypatch):
-    """Counters are compared as integers: `float32` would skip every second one."""
+    """Counters are compared as integers; float32 would skip every second step."""
     kwargs = dict(case.kwargs)
-    for name in ("start", "start_step"):  # those that were over
+    for name in ("start", "start_step"):  # these steps have passed
         if name in kwargs:
             kwargs[name] += past
     optimizer = case.make(**kwargs)
@@ -98,7 +98,7 @@ def test_matches_its_reference(case, device, dtype, tolerance, gradients):
 @each(WRAPPERS)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_weights_follow_the_reference(case, dtype, gradients):
-    """Around an optimizer of ours, which loses nothing either."""
+    """The inner optimizer is ours, which loses no rounding error either."""
     unit = {"bfloat16": 2.0**-8, "float16": 2.0**-11}[dtype]
     expected = run(case.make(RAdam(2.0**-9)), gradients, "float32")
     actual = run(case.make(RAdam(2.0**-9)), gradients, dtype)
@@ -129,7 +129,7 @@ def test_accumulated_gradients_count_as_one_update(case, gradients):
 
 @each_class(WRAPPERS)
 def test_updates_are_counted_from_when_it_wraps(case, gradients):
-    """Also around an optimizer that has made some, whose weights are the first."""
+    """The inner optimizer may have made updates before it was wrapped."""
     inner = RAdam(RATE)
     variable = keras.Variable(START, dtype="float32", name="w")
     for g in gradients[:5]:
@@ -273,7 +273,7 @@ def test_variables_without_gradient_stay_as_they_are(case):
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         optimizer.apply([None, ops.ones(2)], [a, b])
     with warnings.catch_warnings():
-        # Once is enough where the update is a graph, as in `fit`.
+        # Where the update is a graph, as in `fit`, the warning appears only once.
         warnings.filterwarnings("ignore", "Gradients do not exist")
         for _ in range(5):
             optimizer.apply([None, ops.ones(2)], [a, b])

@@ -1,6 +1,7 @@
 """Clips gradients on one replica and on two, and writes how far the weight moves.
 
-What `docs/guides/sharp_bits.md` says of Keras. Two samples have gradients of 3 and -1.
+Shows what `docs/guides/sharp_bits.md` says about Keras. Two samples have gradients of 3
+and -1.
 """
 
 import json
@@ -14,7 +15,7 @@ def moved(strategy):
     with strategy.scope():
         layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
         model = keras.Sequential([keras.Input((1,)), layer])
-        # The gradient of a sample is itself.
+        # The gradient of a sample is the sample itself.
         model.compile(
             keras.optimizers.SGD(1.0, clipnorm=1.0),
             lambda y_true, y_pred: y_pred,

@@ -1,8 +1,8 @@
-"""Trains as one of some processes on PyTorch.
+"""Trains as one of several processes on PyTorch.
 
     main(FILE, UPDATES, DIES, RANK, PORT, ...)
 
-Goes on from the file, which the first process writes after every second update. The
+Resumes from the file, which the first process writes after every second update. The
 last process is killed in update `DIES`, unless that is 0.
 """
 

@@ -1,7 +1,8 @@
-"""Gives up on gradients that are not finite on JAX, in programs over 1 and 4 devices.
+"""Gives up on nonfinite gradients on JAX, in programs over 1 and 4 devices.
 
-A program over one device ends with an error. One over several must not, for the devices
-that have not failed would wait for the one that has: its weights say it.
+A program over one device ends with an error. A program over several devices must not,
+because the healthy devices would wait for the one that failed. There, the weights
+become NaN instead.
 """
 
 import os
@@ -44,7 +45,7 @@ def stepper():
 
 
 def train(updates, where=None, way=jax.jit, batch=(8, 3)):
-    """The weights after so many updates by gradients that are not finite."""
+    """The weights after `updates` updates with nonfinite gradients."""
     step, *kept = stepper()
     step = way(step)
     x = np.full(batch, np.nan, "float32")
@@ -56,7 +57,7 @@ def train(updates, where=None, way=jax.jit, batch=(8, 3)):
 
 
 def many_at_once(step):
-    """As `steps_per_execution` does: one program makes the updates."""
+    """Makes all updates in one program, like `steps_per_execution`."""
 
     def steps(state, weights, x):
         def body(kept, _):
@@ -110,4 +111,4 @@ def main():
     ):
         with pytest.raises(jax.errors.JaxRuntimeError, match=GIVES_UP):
             gives_up()
-    os._exit(0)  # JAX would say once more that callbacks have failed
+    os._exit(0)  # JAX would report the failed callbacks once more

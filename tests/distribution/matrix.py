@@ -2,7 +2,8 @@
 
     KERAS_BACKEND=torch python -m tests.distribution.matrix [WAY...]
 
-Ways of one process share it. Exits with 1 if a result is not that of one device.
+Ways that need a single process share one. Exits with 1 if a result differs from that of
+one device.
 """
 
 import os
@@ -21,7 +22,7 @@ SECONDS = 600
 
 
 class Way(NamedTuple):
-    """How work is distributed, and for how many replicas."""
+    """A way to distribute work, with its number of replicas."""
 
     backend: str
     name: str
@@ -48,7 +49,7 @@ WAYS = [
 
 
 def ports(count):
-    """Numbers that are free, all at once."""
+    """Free port numbers, all reserved at the same time."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -59,7 +60,7 @@ def ports(count):
 
 
 def run(ways):
-    """Returns the results of each process in each way, all in the same processes."""
+    """Returns the results of each process in each way; all ways share the processes."""
     module, count = f"tests.distribution.on_{ways[0].backend}", ways[0].processes
     numbers = ports(count) if count > 1 else []
     with tempfile.TemporaryDirectory() as folder:
@@ -85,14 +86,15 @@ def run(ways):
 
 
 def faults(way, one, several):
-    """Returns what is not as on one device, in sentences, and how many are.
+    """Returns what differs from one device, in sentences, and how many results agree.
 
     Args:
         way: How the work was distributed.
         one: The results of one device.
-        several: Those of each process.
+        several: The results of each process.
     """
-    # Not above: it computes, and a process says before how many devices JAX has.
+    # Imported here because it computes at import, before which a process must set how
+    # many devices JAX has.
     from tests.distribution import work
 
     wrong, right = [], 0
@@ -108,7 +110,7 @@ def faults(way, one, several):
         furthest = max(
             error(f, one[key], 1e-2 if "bfloat16" in key else 1e-5) for f in found
         )
-        # What is not gathered is another number, but for a program that sees it all.
+        # Without `gather`, the value differs unless the program sees the whole batch.
         differs = "gather=False" in key and way.backend != "jax"
         if (furthest > 100) if differs else (furthest <= 1):
             right += 1
@@ -118,14 +120,14 @@ def faults(way, one, several):
 
 
 def error(actual, expected, tolerance):
-    """The largest error, as a multiple of what is allowed."""
+    """The maximum error, as a multiple of the allowed error."""
     scale = np.maximum(np.abs(expected), np.abs(expected).max() / 10)
     multiple = np.abs(actual - expected) / (tolerance * scale + 1e-30)
     return np.max(np.where(np.isfinite(multiple), multiple, np.inf))
 
 
 def compare(ways):
-    """Yields each way of a backend, what is wrong with it, and how much is right."""
+    """Yields each way of a backend, its faults, and how many results are right."""
     one = ONE[ways[0].backend]
     alike = [one, *(way for way in ways if way.processes == 1)]
     done = run(alike)
@@ -135,7 +137,7 @@ def compare(ways):
 
 
 def table():
-    """Returns the table of the guide, in Markdown."""
+    """Returns the guide's table, in Markdown."""
     lines = ["| On | with | replicas |", "|---|---|---|"]
     names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
     lines += [
@@ -145,7 +147,7 @@ def table():
 
 
 def main(*names):
-    os.environ["ALL_DISTRIBUTED"] = "1"  # which processes inherit
+    os.environ["ALL_DISTRIBUTED"] = "1"  # processes inherit this
     ways = [
         way
         for way in WAYS

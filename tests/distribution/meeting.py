@@ -1,7 +1,7 @@
-"""What LazyAdam and RAdam do where two replicas meet, in two ways.
+"""How LazyAdam and RAdam exchange gradients between two replicas, in two ways.
 
-Fails unless rows of an embedding are updated as on one device, without anything as
-long as the table, and what is the same for all variables is computed once.
+Fails unless embedding rows are updated as on one device, no tensor in the graph is as
+long as the table, and values that all variables share are computed once.
 """
 
 import keras
@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfx_extras import optimizers
 
 REPLICAS, ROWS = 2, 7
-# Some of both, some of one, some twice; not as many of each.
+# Some rows are on both replicas, some on one, some twice; the counts differ.
 IDS = [[1, 1, 4, 5], [4, 0, 1]]
 SCALED = {"loss_scale_factor": 4.0, "global_clipnorm": 0.5, "epsilon": 0.1}
 MAKES = {
@@ -113,7 +113,7 @@ def check_that_scalars_are_computed_once(strategy):
 
 
 def main():
-    # What is run 3 times is not worth the time to make it faster.
+    # Optimizing a graph that runs 3 times costs more than it gains.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0],

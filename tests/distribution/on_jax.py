@@ -2,7 +2,7 @@
 
 import os
 
-# JAX looks at this once.
+# JAX reads this once, at import.
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 )
@@ -60,7 +60,7 @@ def results(way):
 
 
 def run_head(distributed):
-    """The loss of a head whose kernel is split over its classes, and gradients."""
+    """The loss of a head whose kernel is sharded over its classes, and gradients."""
     labels = np.arange(64) * 63
     hidden = np.cos(np.arange(64 * 64)).reshape(64, 64).astype("float32")
     head = layers.ChunkedLinearCrossentropy(4096, chunk_size=512, use_bias=False)
@@ -83,7 +83,7 @@ def run_head(distributed):
         temporary.append(step.memory_analysis().temp_size_in_bytes)
     value, slopes = step(*given)
     if distributed is not None:
-        assert temporary[1] <= temporary[0], temporary  # in bytes of a device
+        assert temporary[1] <= temporary[0], temporary  # in bytes per device
         assert slopes[1].sharding.is_equivalent_to(given[1].sharding, 2)
     return value, slopes
 
@@ -93,9 +93,10 @@ def mean_loss(y_true, y_pred):
 
 
 def check_layouts(model, optimizer, is_split):
-    """That slots are where their variables are, and in as many pieces."""
+    """Checks that state is where its variable is, and sharded in the same way."""
     by_shape = {tuple(v.shape): v.value.sharding for v in model.trainable_variables}
-    assert len(by_shape) == 3  # so that the shape tells whose slot it is
+    # Otherwise a shape would not identify the variable of its state.
+    assert len(by_shape) == 3
     for v in [*model.trainable_variables, *optimizer.variables]:
         where = v.value.sharding
         assert where.num_devices == 8, v.path

@@ -10,7 +10,7 @@ DEVICES = 4
 WAYS = {
     "one": tf.distribute.get_strategy,
     "mirrored over 2": lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
-    # The other way of summing, and of what follows from it.
+    # Sums on one device: the other code path, also for what depends on the sums.
     "mirrored over 4": lambda: tf.distribute.MirroredStrategy(
         [f"CPU:{i}" for i in range(DEVICES)],
         cross_device_ops=tf.distribute.ReductionToOneDevice(),
@@ -20,7 +20,7 @@ WAYS = {
 
 
 def main(paths, rank=0, *ports):
-    # What is run 8 times is not worth the time to make it faster.
+    # Optimizing a graph that runs 8 times costs more than it gains.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     workers = [f"127.0.0.1:{port}" for port in ports]
     if workers:
@@ -35,7 +35,7 @@ def main(paths, rank=0, *ports):
             tf.config.list_physical_devices("CPU")[0],
             [tf.config.LogicalDeviceConfiguration()] * DEVICES,
         )
-    # The servers of a cluster start with it: before anything is computed.
+    # A strategy starts the servers of its cluster, which must precede any computation.
     strategies = {way: WAYS[way]() for way in paths}
     from tests.distribution import work
 
@@ -52,7 +52,7 @@ def main(paths, rank=0, *ports):
 
 
 def split(strategy, array, work):
-    """What each replica has of a batch."""
+    """The part of a batch that each replica has."""
     parts = work.parts(strategy.num_replicas_in_sync)
     return strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(array[parts[context.replica_id_in_sync_group]])
@@ -96,7 +96,7 @@ def compute(strategy, name, gather, reduction, work):
     batch = [split(strategy, array, work) for array in work.embeddings(name)]
     found = tf.function(lambda *batch: strategy.run(run, batch))(*batch)
     values, slopes = map(strategy.experimental_local_results, found)
-    # Keras divides means by the number of replicas, since gradients are summed.
+    # Keras divides means by the number of replicas, because gradients are summed.
     is_mean = reduction != "sum"
     value = np.array(values) * strategy.num_replicas_in_sync if is_mean else sum(values)
     return value, np.concatenate(slopes)

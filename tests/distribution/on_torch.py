@@ -35,7 +35,7 @@ def train(name, parts, rank):
     variables = model.trainable_variables
     for batch in work.batches(name):
         x, y = (torch.tensor(array[parts[rank]]) for array in batch)
-        # A sum, of which the processes take the mean: it must be as many times more.
+        # The processes average these sums, so each is multiplied by their number.
         scale = len(parts) / work.BATCH
         model.zero_grad()
         (work.loss(y, called(x)).sum() * scale).backward()
@@ -48,17 +48,17 @@ def compute(name, gather, reduction, part, replicas):
     embeddings = batch[1].requires_grad_()
     value = work.gathering(name, gather, reduction)(*batch)
     value.backward()
-    # Gradients of means are averaged.
+    # Gradients are averaged over processes.
     scale = 1 if reduction == "sum" else replicas
     return value.item(), embeddings.grad.numpy() / scale
 
 
-def _cast(tensor, dtype):  # where Keras makes other types of some
+def _cast(tensor, dtype):  # in place of Keras's cast, which changes some dtypes
     return tensor.to(getattr(torch, dtype))
 
 
 def second(name, part):
-    """The gradient of the square of the gradient."""
+    """The gradient of the squared gradient."""
     batch = [torch.tensor(array[part]) for array in work.embeddings(name)]
     embeddings = batch[1].requires_grad_()
     value = work.gathering(name, True, "sum")(*batch)

@@ -1,6 +1,6 @@
 """Trains on TensorFlow with one parameter server and one worker, as on one device.
 
-Then shows that `fit` does not. Exits with 0 if all of this is so.
+Then shows that `fit` does not work there. Exits with 0 if both hold.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What the guide of sharp bits says of Keras on several replicas."""
+"""On several replicas, Keras clips as the guide of sharp bits says."""
 
 import json
 import re

@@ -1,6 +1,6 @@
-"""A process that dies stops the others, and all go on from their checkpoint.
+"""A process that dies stops the others, and all resume from their checkpoint.
 
-Of workers of TensorFlow, `examples/multi_worker.py` shows the same.
+`examples/multi_worker.py` shows the same for TensorFlow's workers.
 """
 
 import signal
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 
 def train(path, dies=0):
-    """How each of two processes ended, and what the first has to say."""
+    """The exit codes of two processes, and what the first wrote to its log."""
     numbers, log = ports(2), path.with_suffix(".log")
     started = [
         processes.start(
@@ -48,7 +48,8 @@ def test_the_others_stop_with_an_error_and_all_go_on(tmp_path):
     (code, last), error = train(killed, dies=6)
     assert (code, last) == (1, -signal.SIGKILL)
     assert "RuntimeError" in error or "DistBackendError" in error
-    assert 4 in [int(x) for x in state(killed) if x.shape == ()]  # updates made
+    # 4 is the number of updates made.
+    assert 4 in [int(x) for x in state(killed) if x.shape == ()]
     codes, error = train(killed)
     assert codes == [0, 0], error
     for a, b in zip(state(killed), state(whole), strict=True):

@@ -1,4 +1,4 @@
-"""Too many gradients that are not finite, in programs of JAX over several devices."""
+"""Too many nonfinite gradients in a row, in JAX programs over several devices."""
 
 import pytest
 
@@ -8,5 +8,5 @@ from tests import processes
 @pytest.mark.slow
 @pytest.mark.only("jax")
 def test_programs_over_several_devices_do_not_fail_and_those_over_one_do(tmp_path):
-    # Devices that wait for one that has failed would do so for 40 seconds, and abort.
+    # Devices that wait for a failed one would do so for 40 seconds, and then abort.
     processes.run("tests.distribution.giving_up", log=tmp_path / "log")

@@ -1,4 +1,4 @@
-"""Many devices give what one device gives, and the guide says so."""
+"""Many devices give the same results as one, and the guide says so."""
 
 import inspect
 from pathlib import Path
@@ -21,24 +21,25 @@ def test_every_way_gives_what_one_device_gives():
     ways = [way for way in matrix.WAYS if way.backend == BACKEND]
     results = list(matrix.compare(ways))
     assert not {way.name: wrong for way, wrong, _ in results if wrong}
-    for way, _, right in results:  # with slopes beside losses
+    for way, _, right in results:  # gradients are checked beside losses
         losses = list(work.each_loss(way.name))
         assert right >= len(work.trained(way.name)) + 2 * len(losses) >= 5, way
 
 
 @pytest.mark.only("torch")
 def test_every_optimizer_and_wrapper_is_in_it():
-    """Optimizers are those of `tests/optimizers/cases.py`."""
+    """The optimizers come from `tests/optimizers/cases.py`."""
     public = {
         name
         for name in optimizers.__all__
         if inspect.isclass(cls := getattr(optimizers, name))
         and issubclass(cls, keras.optimizers.Optimizer)
     }
-    public = public - {"Optimizer"} | {"Ranger"}  # the base, and a preset of two
+    # `Optimizer` is the base, and `Ranger` is a preset of two optimizers.
+    public = public - {"Optimizer"} | {"Ranger"}
     listed = work.OPTIMIZERS.keys() | work.WRAPPERS.keys()
     assert public == listed, (
-        f"of {sorted(public ^ listed)}, a wrapper needs an entry in `WRAPPERS` of "
+        f"{sorted(public ^ listed)}: a wrapper needs an entry in `WRAPPERS` of "
         "tests/distribution/work.py, an optimizer a case in tests/optimizers/cases.py"
     )
 
@@ -51,7 +52,8 @@ def test_every_loss_that_gathers_is_in_it():
         if "gather" in inspect.signature(case.function).parameters
     }
     assert found == set(work.LOSSES) == work.LABELS.keys(), (
-        f"`LOSSES` and `LABELS` of tests/distribution/work.py: {sorted(found)} gather"
+        "`LOSSES` and `LABELS` of tests/distribution/work.py must list the losses that "
+        f"gather: {sorted(found)}"
     )
 
 

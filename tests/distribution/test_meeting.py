@@ -1,4 +1,4 @@
-"""What optimizers do where replicas of TensorFlow meet, in each way."""
+"""How optimizers exchange gradients between TensorFlow's replicas, in each way."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is done on one device and on many, with results that must be the same.
+"""The work that one device and many devices do, which must give the same results.
 
 Optimizers train a small model, whose embedding has sparse gradients on TensorFlow.
 Losses that find pairs in a batch are computed, with their gradients.
@@ -43,7 +43,8 @@ WRAPPERS = {
     ),
 }
 _SKIPS = {"skip_nonfinite": True}
-# Small enough to clip all gradients, which what follows would not scale back.
+# All gradients exceed these limits, so all are clipped. NovoGrad's epsilon is larger
+# than the limits, so that its normalization does not undo the clipping.
 _OPTIONS = {
     "weight_decay": {"weight_decay": 0.1, "weight_decay_exclude": ["bias"]},
     "clipnorm": {"clipnorm": 1e-3},
@@ -57,7 +58,7 @@ OPTIONS = {
     name: lambda options=options: optimizers.NovoGrad(RATE, epsilon=0.1, **options)
     for name, options in _OPTIONS.items()
 }
-# What is not a row of the table by itself.
+# Combinations that have no row of their own in the guide's table.
 MORE = {
     "ParameterGroups, clipped": lambda: _groups(
         RATE, epsilon=0.1, global_clipnorm=1e-3, **_SKIPS
@@ -68,11 +69,12 @@ MORE = {
     "RAdam, bfloat16": lambda: optimizers.RAdam(RATE, use_ema=True),
     "SWA, bfloat16": WRAPPERS["SWA"],
 }
-# With gradients that are not finite, on one replica.
+# These get nonfinite gradients on one replica.
 SPOILED = ("skip_nonfinite", "ParameterGroups, clipped", "LazyAdam, accumulated")
 TRAINED = OPTIMIZERS | WRAPPERS | OPTIONS | MORE
-# Replicas meet in what all optimizers share. PyTorch, which compiles nothing, trains
-# each of them; the others train some of each kind: "SWA" averages AdaBelief.
+# Replicas communicate in code that all optimizers share. PyTorch compiles nothing, so
+# it trains every optimizer. The other backends train some of each kind; "SWA" wraps
+# AdaBelief.
 _WRAPPED = ("SWA", "ParameterGroups, clipped")
 _KINDS = (
     *("ConditionalGradient", "weight_decay", "LazyAdam, accumulated"),
@@ -105,7 +107,7 @@ LOSSES = (
 
 
 LEFT_OUT = 0.5
-# Of the labels of each loss, and those that replicas must be able to tell each other.
+# The dtype of each loss's labels. Replicas must be able to exchange all of them.
 LABELS = {
     "LiftedStructuredLoss": "int16",
     "MultiSimilarityLoss": "bool",
@@ -119,24 +121,24 @@ LABELS = {
     "SigLIPLoss": "float16",
 }
 DTYPES = [*LABELS.values(), "bfloat16", "float64"]
-if BACKEND == "tensorflow":  # which sends each as one of three
+if BACKEND == "tensorflow":  # there, each dtype is exchanged as one of three
     DTYPES = ["bool", "uint32", "bfloat16", "float64"]
 
 
 def trained(way):
-    """The names of what is trained in a way."""
+    """The names of what is trained in a way of distributing."""
     names = TRAINED if is_all() else _SOME[way]
-    # TensorFlow cannot send the first values of bfloat16 to a worker.
+    # TensorFlow cannot send initial bfloat16 values to a worker.
     return [name for name in names if way != "workers" or "bfloat16" not in name]
 
 
 def is_all():
-    """Whether all that there is is done, not some of each kind."""
+    """Whether everything is trained, not only some of each kind."""
     return BACKEND == "torch" or "ALL_DISTRIBUTED" in os.environ
 
 
 def start(name):
-    """A model, the same each time, and the optimizer of that name."""
+    """A model, the same each time, and the optimizer with that name."""
     keras.utils.set_random_seed(0)
     dtype = "bfloat16" if "bfloat16" in name else "float32"
     model = keras.Sequential(
@@ -169,12 +171,12 @@ def batches(name, epochs=2):
 
 
 def loss(y_true, y_pred):
-    """The loss of each sample, whose gradient is not finite where labels are not."""
+    """The loss of each sample; a nonfinite label gives a nonfinite gradient."""
     return keras.losses.mean_squared_error(y_true, y_pred)
 
 
 def results(name, model, optimizer):
-    """The weights, and the average of them that the optimizer keeps."""
+    """The weights, and the averages that the optimizer keeps."""
     found = {name: _flat(model)}
     if hasattr(optimizer, "swap"):
         optimizer.swap()
@@ -190,13 +192,13 @@ def _flat(model):
 
 
 def parts(replicas):
-    """The samples of a batch that each replica has: not as many on each."""
+    """The samples of a batch on each replica; replicas have unequal numbers of them."""
     ends = {1: [8], 2: [7, 8], 4: [3, 4, 6, 8]}[replicas]
     return [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def embeddings(name):
-    """Labels, of which some are of one replica alone, embeddings, and weights."""
+    """Labels (some on one replica only), embeddings, and weights."""
     random = np.random.default_rng(0)
     labels = np.array([0, 1, 0, 2, 1, 0, 7, 2])
     if name == "NPairsMultilabelLoss":
@@ -209,7 +211,7 @@ def embeddings(name):
 
 
 class Masked(keras.layers.Layer):
-    """Returns embeddings with a mask that leaves one of them out: a pair of its own."""
+    """Returns embeddings with a mask that leaves out a sample with a local positive."""
 
     def call(self, inputs):
         return inputs * 1.0
@@ -220,7 +222,7 @@ class Masked(keras.layers.Layer):
 
 
 def gathering(name, gather, reduction):
-    """A function of labels, embeddings and weights."""
+    """A function of labels, embeddings and weights that computes the loss."""
     kwargs = {"from_embeddings": True} if name.startswith("NPairs") else {}
     loss = getattr(losses, name)(gather=gather, reduction=reduction, **kwargs)
     if reduction != "mean_with_sample_weight":
@@ -230,7 +232,7 @@ def gathering(name, gather, reduction):
 
 
 def each_loss(way):
-    """Pairs of the key of a result in a way, and the arguments of `gathering`."""
+    """Pairs of a result's key and the arguments of `gathering`, for a way."""
     if not is_all():
         name, other = "SupervisedContrastiveLoss", "SigLIPLoss"
         yield f"{name}, gather=True, weighed", (name, True, "mean_with_sample_weight")
@@ -248,7 +250,7 @@ def each_loss(way):
 
 
 def gathered(labels, cast):
-    """Labels from all replicas, of each of `DTYPES`, to which `cast` casts."""
+    """Labels from all replicas, sent in each of `DTYPES`, to which `cast` casts."""
     own = [cast(labels, dtype) for dtype in DTYPES]
     found = [backend.gather(x)[0] for x in own]
     assert [x.dtype for x in found] == [x.dtype for x in own]

@@ -1,4 +1,4 @@
-"""Every example in a docstring runs and prints what it says."""
+"""Every example in a docstring runs and prints what it shows."""
 
 import doctest
 
@@ -9,7 +9,7 @@ import pytest
 import tfx_extras
 from tfx_extras import tfa
 
-# Twice, with and without graphs: the contracts hold JAX to the same numbers.
+# They run with and without graphs. The contracts hold JAX to the same numbers.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 NAMES = {"keras": keras, "np": np, "tfx_extras": tfx_extras}
 PACKAGES = [

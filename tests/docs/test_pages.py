@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 WRITTEN = [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/guides/*.md")]
 WRITTEN += ROOT.glob("docs/ko/*.md")
 GUIDES = [page for page in WRITTEN if "```python" in page.read_text()]
-# What each backend does in its own way. All else is the same code on each, which the
-# contracts hold to the same numbers.
+# These pages have code that differs by backend. The other pages run on one backend; the
+# contracts hold all backends to the same numbers.
 EVERYWHERE = ("README.md", "docs/guides/distribution.md")
 PAGES = [
     pytest.param(

@@ -1,4 +1,4 @@
-"""What the tables of the guides promise."""
+"""The tables of the guides agree with the package."""
 
 import re
 from pathlib import Path

@@ -7,13 +7,13 @@ from tests.docs.troubleshooting import message
 from tests.docs.troubleshooting import mistakes
 from tests.tools import BACKEND
 
-# Keras words its own messages, and each version anew.
+# Keras words these messages, differently in each version.
 OF_KERAS = {
     "Setting the learning rate of an optimizer with a schedule",
     "Two kinds of gradient clipping",
     "A name in `compile`",
 }
-# TensorFlow adds where in the graph it is raised.
+# TensorFlow adds the place in the graph where the error is raised.
 IN_A_GRAPH = "Gradients that are NaN or infinite"
 
 

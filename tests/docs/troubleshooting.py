@@ -1,4 +1,6 @@
-"""The messages on the page of common mistakes: `python -m tests.docs.troubleshooting`.
+"""Updates the messages on the page of common mistakes.
+
+    python -m tests.docs.troubleshooting
 
 Runs the mistakes of `docs/guides/troubleshooting.md`, and writes below each the message
 that it causes.
@@ -30,7 +32,7 @@ MISTAKE = re.compile(
 
 
 def mistakes() -> list[tuple[str, str, str]]:
-    """The title of each mistake, its code and the message that the page shows."""
+    """The title of each mistake, its code, and the message that the page shows."""
     return MISTAKE.findall(PAGE.read_text())
 
 

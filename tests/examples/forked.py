@@ -2,7 +2,8 @@
 
     main(FOLDER, SCRIPT, ARGUMENTS)
 
-Each has imported the backend already. What they print is in `printed` in the folder.
+Each copy has already imported the backend. What they print goes to the file `printed`
+in the folder.
 """
 
 import os
@@ -14,13 +15,13 @@ import traceback
 
 
 class Forked:
-    """As `subprocess.Popen` is used: `Popen([PYTHON, SCRIPT, ...], env=, stderr=)`."""
+    """Replaces `subprocess.Popen`: `Popen([PYTHON, SCRIPT, ...], env=, stderr=)`."""
 
     def __init__(self, command, env, stderr):
         python, *arguments = command
         assert python == sys.executable
         self.code = None
-        sys.stdout.flush()  # or the copy prints it too
+        sys.stdout.flush()  # otherwise the copy prints it too
         self.pid = os.fork()
         if not self.pid:
             os.dup2(stderr.fileno(), 2)

@@ -1,4 +1,4 @@
-"""The example runs as its first page says, and refuses what is no data."""
+"""The example runs as its first page says, and rejects files that hold no data set."""
 
 import os
 import subprocess
@@ -56,10 +56,10 @@ def test_a_wrong_file_gets_a_clear_error(arrays, message, tmp_path, monkeypatch)
 
 
 def test_images_of_ones_own_are_read_training_resumes_exactly_and_is_drawn(tmp_path):
-    """`make demo` does so with the digits, on TensorFlow."""
+    """`make demo` does the same with the digits, on TensorFlow."""
     y = np.arange(90) % 3
     x = np.random.default_rng(0).integers(0, 99, size=(90, 5, 4, 3), dtype="uint8")
-    x[np.arange(90), y] += 99  # one row is bright
+    x[np.arange(90), y] += 99  # one row of pixels is bright
     np.savez(tmp_path / "mine.npz", x=x, y=y)
     result = run(tmp_path, "mine.npz")
     assert result.returncode == 0, result.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""The language model trains, is reloaded, and writes words of its text."""
+"""The language model trains, is reloaded, and generates text."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Two workers, of which one is killed on the way, train as one device does."""
+"""Two workers, one of which is killed midway, train like one device."""
 
 import importlib.util
 import re
@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "multi_worker.py"
 
 
 def weights_of_one_device(epochs):
-    """Those of the example without workers, and the loss of each epoch."""
+    """The weights and the loss of each epoch of the example without workers."""
     import tensorflow as tf
 
     spec = importlib.util.spec_from_file_location("multi_worker", SCRIPT)
@@ -40,12 +40,12 @@ def weights_of_one_device(epochs):
 
 
 def test_a_killed_worker_stops_the_other_and_both_go_on_from_the_checkpoint(tmp_path):
-    # The supervisor and four workers, which would import TensorFlow five times.
+    # The supervisor and the four workers would otherwise import TensorFlow five times.
     arguments = ["--epochs", "2", "--kill", "2"]
     module, log = "tests.examples.forked", tmp_path / "log"
     processes.run(module, tmp_path, SCRIPT, arguments, log=log)
     said = (tmp_path / "printed").read_text()
-    # The other ended by itself: it was neither killed (-9), nor waited for in vain.
+    # The other worker ended by itself: it was not killed (-9), and did not hang.
     (seconds,) = re.findall(r"ended with \[1, -9\], the last (\d+) s", said)
     assert int(seconds) < 120
     assert "Error" in said

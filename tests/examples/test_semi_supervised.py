@@ -1,4 +1,4 @@
-"""The example of semi-supervised learning runs, and compares what it says."""
+"""The example of semi-supervised learning runs, and compares what it claims to."""
 
 import os
 import subprocess

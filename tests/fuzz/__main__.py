@@ -1,11 +1,11 @@
-"""Feeds the package with what no one should, and says what it does not withstand.
+"""Feeds the package with invalid and extreme input, and reports what fails.
 
     python -m tests.fuzz [PART] [COUNT] [SEED]
 
-The parts are `losses`, `configs` and `calls`; each has a file of that name here, which
-says what it makes and what may come of it. Anything else is a fault: an answer that is
-not finite, an error that is not clear, more than ten seconds. Exits with 1 if there is
-one.
+The parts are `losses`, `configs` and `calls`. Each has a file of that name here, which
+says what input it makes and which outcomes are allowed. Anything else is a fault: a
+nonfinite result, an unclear error, or more than ten seconds. Exits with 1 if there is a
+fault.
 """
 
 import collections
@@ -27,7 +27,7 @@ SECONDS = 10
 
 
 def run(part, count, seed):
-    """The faults of some attempts, by what they are of; and how many attempts."""
+    """The number of faults and the number of attempts, by object."""
     attempt = importlib.import_module(f"tests.fuzz.{part}").attempt
     found, counts = collections.Counter(), collections.Counter()
     signal.signal(signal.SIGALRM, too_long)
@@ -37,7 +37,7 @@ def run(part, count, seed):
         signal.alarm(SECONDS)
         try:
             name, reason = attempt(random, i)
-        except Exception as error:  # what this is there to find
+        except Exception as error:  # finding these is the purpose
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{Path(where.filename).name}:{where.lineno}"
             reason = f"{type(error).__name__} at {place}: {error}"

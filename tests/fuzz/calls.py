@@ -1,10 +1,11 @@
 """Calls of optimizers, wrappers, schedules, layers and callbacks.
 
-Optimizers have hyperparameters at the ends of their intervals, and gradients that are
-absent, empty, zero, tiny, huge, infinite, not numbers, or of another shape or type. Of
-gradients that are finite, and not above 1e15, weights and state are finite; one of
-another shape is an error that says so, and changes nothing. Schedules get steps below
-0, huge, in fractions and in arrays: all rates are finite and not negative.
+Optimizers get hyperparameters at the ends of their intervals, and gradients that are
+missing, empty, zero, tiny, huge, infinite, NaN, or of another shape or dtype. If the
+gradients are finite and at most 1e15, weights and state must be finite. A gradient of
+another shape must raise an error that says so, and change nothing. Schedules get steps
+that are negative, huge, fractional and in arrays; all rates must be finite and not
+negative.
 """
 
 import keras
@@ -24,7 +25,7 @@ EXTREMES = {
     "learning_rate": (0.0, 1e-30, 1e-8, 1.0),
     "beta_1": (0.0, 0.5, 1 - 1e-6),
     "beta_2": (0.0, 0.5, 1 - 1e-6),
-    # Not less: with beta_2=0, and no gradient, a step of Adam is momentum / epsilon.
+    # A minimum, since with beta_2=0 and no gradient Adam's step is momentum / epsilon.
     "epsilon": (1e-15, 1e-8, 1.0, 1e6),
     "weight_decay": (0.0, 1e-30, 0.5),
     "clipnorm": (1e-30, 1.0, 1e15),
@@ -56,7 +57,7 @@ def attempt(random, i):
 
 
 def optimizer(random):
-    """One of the cases, some arguments of which are at the ends of their intervals."""
+    """An optimizer of a case, with some arguments at the ends of their intervals."""
     case = OPTIMIZERS[random.integers(len(OPTIMIZERS))]
     names = [*case.cls.__init__.__annotations__, *OPTIONS]
     chosen = case.kwargs | {
@@ -65,7 +66,7 @@ def optimizer(random):
         if name in EXTREMES and random.random() < 0.25
     }
     clips = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if n in chosen]
-    for name in clips[1:]:  # one at a time
+    for name in clips[1:]:  # only one kind of clipping is allowed
         del chosen[name]
     rate = chosen.pop("learning_rate", 2.0**-6)
     made = case.cls(rate, **chosen)
@@ -82,7 +83,7 @@ def numbers(random, shape, dtype):
     x = random.normal(size=shape) * scale
     if random.random() < 0.2:
         x = np.abs(x) * 0 + scale
-    most = 1.0 if dtype == "float16" else 1e15  # which a weight has to hold, too
+    most = 1.0 if dtype == "float16" else 1e15  # a weight has to hold it, too
     return ops.cast(np.clip(x, -most, most).astype("float32"), dtype)
 
 
@@ -111,7 +112,7 @@ def of_optimizer(random):
             before = [array(v) for v in variables]
             try:
                 made.apply(grads, variables)
-                return text, "a gradient of another shape was taken"
+                return text, "a gradient of another shape was accepted"
             except ValueError as error:
                 if "shape" not in str(error):
                     return text, f"unclear: {error}"
@@ -127,9 +128,9 @@ def of_optimizer(random):
             made.apply(grads, variables)
         except ValueError as error:
             if not variables or kind == 4 or all(g is None for g in grads):
-                continue  # what Keras says of none, or of too few
+                continue  # Keras raises an error for missing or too few gradients
             return text, f"ValueError: {error}"
-    if finite and dtype != "float16":  # which its own weights soon leave
+    if finite and dtype != "float16":  # float16 weights soon overflow
         for v in [*variables, *made.variables]:
             x = array(v)
             if x.size and x.dtype.kind == "f" and not np.isfinite(x).all():
@@ -148,7 +149,7 @@ def of_schedule(random):
     chosen |= {name: value for name, value in changes if random.random() < 0.3}
     try:
         made = case.cls(**chosen)
-    except ValueError as error:  # two changes that do not go together
+    except ValueError as error:  # two changes that exclude each other
         return f"{case.cls.__name__}({chosen})", None if "`" in str(error) else str(
             error
         )
@@ -179,7 +180,7 @@ def of_schedule(random):
 
 
 def of_layer(random):
-    """A row more or less, labels that are no classes, and what is huge."""
+    """Tries a wrong number of rows, labels that are out of range, and huge values."""
     classes, width = int(random.integers(1, 9)), int(random.integers(1, 5))
     layer = layers.ChunkedLinearCrossentropy(classes)
     rows = int(random.integers(0, 5))
@@ -198,7 +199,7 @@ def of_layer(random):
 
 
 def of_callback(random):
-    """In a fit of one step, around optimizers that have no average."""
+    """Runs a fit of one step, with optimizers that have no average."""
     made, text = optimizer(random)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(made, loss="mse", run_eagerly=True)

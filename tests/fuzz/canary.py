@@ -1,4 +1,4 @@
-"""What hostile configurations name, and nothing may run."""
+"""A class that hostile configurations name, and that nothing may run."""
 
 RUN = []
 
@@ -8,7 +8,7 @@ def run(*_, **__):
 
 
 class Canary:
-    """Says when it is made."""
+    """Records that it was made."""
 
     def __init__(self, *_, **__):
         RUN.append(1)

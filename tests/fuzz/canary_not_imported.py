@@ -1,1 +1,1 @@
-raise RuntimeError("this is not to be imported")
+raise RuntimeError("this must not be imported")

@@ -1,9 +1,9 @@
-"""Configurations, of which something was changed, taken out or put in.
+"""Configurations in which one thing was changed, removed or added.
 
-Each is of one public object, and is loaded by one of the ways that there are:
-`from_config`, Keras's functions, our lookup, or a `.keras` file. It is refused, by an
-error that names the argument or the value; or what it made has the configuration that
-was given, and works. Nothing is imported or run that a configuration names.
+Each belongs to one public object, and is loaded in one of the possible ways:
+`from_config`, Keras's functions, our lookup, or a `.keras` file. Either it is rejected,
+with an error that names the argument or the value, or the loaded object has the given
+configuration and works. Nothing that a configuration names is imported or run.
 """
 
 import copy
@@ -86,7 +86,7 @@ HOSTILE = [
 
 @cache
 def bases():
-    """One object of each case, and those that have none, with its ways to load."""
+    """One object of each case and each object without a case, with its ways to load."""
     found = [(case.make(), losses, keras.losses) for case in LOSSES]
     combined = losses.Huber() + 0.5 * losses.CLIPLoss()
     found.append((combined, losses, keras.losses))
@@ -117,7 +117,7 @@ def bases():
 
 
 def places(config, path=()):
-    """The paths of all that is in it."""
+    """The paths of all entries of a configuration, at any depth."""
     found = []
     items = config.items() if isinstance(config, dict) else enumerate(config)
     for key, value in items:
@@ -128,10 +128,10 @@ def places(config, path=()):
 
 
 def changed(random, config):
-    """Another, and where it is."""
+    """A changed copy of a configuration, and the path of the change."""
     config = copy.deepcopy(config)
     every = places(config)
-    # What is within counts more than the names around it.
+    # The contents are changed more often than the names around them.
     if random.random() < 0.8:
         every = [path for path in every if path[0] == "config" and path[1:]]
     path = every[random.integers(len(every))]
@@ -169,17 +169,17 @@ def attempt(random, i):
     except REFUSALS as error:
         reason = unclear(error, path, value, kind)
     except (AttributeError, KeyError) as error:
-        # Keras's own, of the names that it looks for.
+        # Keras raises these errors for the names that it looks up.
         reason = None if path[-1] in OUTER else f"{type(error).__name__}: {error}"
     except TimeoutError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
     if reason and of_keras(base, path):
-        reason = None  # of its own objects within ours
+        reason = None  # the fault is in Keras's own objects within ours
     if canary.RUN:
         canary.RUN.clear()
-        reason = "what it names was run"
+        reason = "code that the configuration names was run"
     new = [name for name in set(sys.modules) - before if "canary" in name]
     if new:
         reason = f"it imported {new}"
@@ -187,7 +187,7 @@ def attempt(random, i):
 
 
 def of_keras(config, path):
-    """Whether what was changed is an argument of one of Keras's own classes."""
+    """Whether the changed entry is an argument of one of Keras's own classes."""
     modules = [config["module"]]
     for key in path[:-1]:
         config = config[key]
@@ -210,9 +210,10 @@ def load(way, config, cls, ours, theirs):
 
 @cache
 def saved():
-    """The members of a file of a model."""
+    """The members of a model's file."""
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    # By a schedule: weights would hold a rate, and replace that of a configuration.
+    # With a schedule, because saved weights would hold a rate, which would replace that
+    # of the configuration.
     model.compile(keras.optimizers.SGD(schedules.Warmup(0.1, 3)), losses.Huber())
     with TemporaryDirectory() as folder:
         model.save(path := Path(folder) / "model.keras")
@@ -221,7 +222,7 @@ def saved():
 
 
 def from_file(config, theirs):
-    """What a file is loaded with, in which it stands where it belongs."""
+    """Loads a configuration as part of a model's file."""
     members = dict(saved())
     whole = json.loads(members["config.json"])
     compiled = whole["compile_config"]
@@ -235,7 +236,7 @@ def from_file(config, theirs):
         compiled["optimizer"]["config"]["learning_rate"] = config
     try:
         text = json.dumps(whole)
-    except TypeError:  # it is none of a file
+    except TypeError:  # it cannot be in a file
         return theirs.deserialize(config)
     members["config.json"] = text.encode()
     with TemporaryDirectory() as folder:
@@ -250,9 +251,9 @@ def from_file(config, theirs):
 
 
 def fault(made, config, cls, path, kind):
-    """What is wrong with what was made, or `None`."""
+    """What is wrong with the loaded object, or `None`."""
     if not isinstance(made, cls):
-        return None  # another name, or that of nothing, is what Keras makes of it
+        return None  # Keras makes this of another class name, or of none
     inner = config.get("config", config)
     now = made.get_config()
     if path[0] == "config" and len(path) == 2 and kind != 1:
@@ -266,9 +267,10 @@ def fault(made, config, cls, path, kind):
         if name not in now and name != "trainable":
             return f"`{name}` was left out"
     json.dumps(now, default=str)
-    again = cls.from_config(copy.deepcopy(now))  # Keras changes what it is given
+    # Keras changes the configuration that it is given.
+    again = cls.from_config(copy.deepcopy(now))
     if not alike(again.get_config(), now):
-        return f"loaded, saved and loaded: {again.get_config()} and not {now}"
+        return f"after a round trip: {again.get_config()} instead of {now}"
     if isinstance(made, schedules.WarmupCosine.__mro__[1]):
         rates = array(made(np.arange(5)))
         return None if np.isfinite(rates).all() else f"rates {rates}"
@@ -283,7 +285,7 @@ def fault(made, config, cls, path, kind):
 
 
 def alike(a, b):
-    """Whether two values of a configuration are the same, as one writes it."""
+    """Whether two values of a configuration are the same when written out."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple | np.ndarray):
@@ -297,8 +299,8 @@ def alike(a, b):
 
 
 def unclear(error, path, value, kind):
-    """What is missing in an error: the argument that was changed, or its value."""
-    if kind == 1 or path[-1] in OUTER:  # what is missing, or what Keras looks for
+    """What is missing in an error: the changed argument's name, or its value."""
+    if kind == 1 or path[-1] in OUTER:  # something was removed, or Keras looks for it
         return None
     text = str(error)
     names = [key for key in path if isinstance(key, str)][-2:] + words(value)
@@ -307,7 +309,7 @@ def unclear(error, path, value, kind):
 
 
 def words(value):
-    """All texts in a value."""
+    """All strings in a value."""
     if isinstance(value, dict):
         return [word for each in value.values() for word in words(each)]
     return [value] if isinstance(value, str) else []

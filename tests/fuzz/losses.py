@@ -1,11 +1,11 @@
-"""Losses, fed with hostile batches.
+"""Losses with hostile batches.
 
-Each batch is one configuration of a loss from `tests/losses/cases`, with rows that are
-drawn from its data and changed: none, one, repeated or all equal; labels all equal, all
-different, or all -1; predictions 0, tiny, as large as 1e6, or in half precision. The
-value, with and without weights, and its gradient must be finite; the latter in
-`float32` where `float16`, which ends at 65504, does not hold it. An error may only be
-one that says which label is no class.
+Each batch is for one configuration of a loss from `tests/losses/cases`. Its rows are
+drawn from the data of the case and changed: there are none or one, or they are repeated
+or all equal; labels are all equal, all different, or all -1; predictions are 0, tiny,
+as large as 1e6, or 16-bit. The value, with and without weights, and its gradient must
+be finite. Where float16, which ends at 65504, cannot hold the gradient, it must be
+finite in float32. The only error allowed says which label is out of range.
 """
 
 import keras
@@ -34,7 +34,7 @@ def settings(random, case):
 
 
 def labels(random, y_true):
-    """Some are changed; the labels of classes stay in their range, or are all -1."""
+    """Changes some labels; class labels stay in range, or all become -1."""
     if y_true.dtype.kind not in "iu" or not len(y_true):
         return y_true
     kind = random.integers(5)
@@ -49,7 +49,7 @@ def labels(random, y_true):
 
 
 def numbers(random, case, y_pred, dtype):
-    """Predictions of another size, within what the loss takes."""
+    """Predictions of another magnitude, within the range that the loss accepts."""
     scale = random.choice(SCALES)
     y_pred = y_pred * scale
     if random.random() < 0.2:
@@ -78,7 +78,7 @@ def batch(random, case):
 
 
 def attempt(random, i):
-    """Which case one batch is of, and what is wrong with its answer, or `None`."""
+    """The case that a batch tests, and what is wrong with the result, or `None`."""
     case = LOSSES[i % len(LOSSES)]
     return str(case), fault(random, case)
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__" and os.environ["KERAS_BACKEND"] != "tensorflow":
-    # Keras would import it for nothing, if it is there: for 6 seconds.
+    # Keras would spend 6 seconds to import TensorFlow for no use, if it is installed.
     sys.modules["tensorflow"] = None
 
 import keras

@@ -1,4 +1,4 @@
-"""Imports the package anew where legacy Keras is asked for: `main()`."""
+"""Imports the package anew where legacy Keras is requested: `main()`."""
 
 import os
 import sys

@@ -1,9 +1,8 @@
 """Trains, and keeps the weights: `main(PART, FOLDER, [KIND ...])`.
 
-The parts, each for a process of its own: `through` trains 4 epochs and saves the model
-after 2, `second` loads it and trains 2 more; `killed` ends in the middle of
-its third epoch, `restored` goes on from the end of the one before. See
-`test_resumed.py`.
+Each part runs in its own process. `through` trains 4 epochs and saves the model after
+2; `second` loads it and trains 2 more. `killed` ends in the middle of its third epoch;
+`restored` resumes from the end of the epoch before. See `test_resumed.py`.
 """
 
 import os
@@ -36,7 +35,7 @@ KINDS = {
 
 
 class Kill(keras.callbacks.Callback):
-    """Ends the process as nothing can prevent, in the middle of an epoch."""
+    """Kills the process in the middle of an epoch, without any cleanup."""
 
     epoch = 0
 
@@ -49,7 +48,7 @@ class Kill(keras.callbacks.Callback):
 
 
 class Save(keras.callbacks.Callback):
-    """Keeps the model and its weights after two epochs."""
+    """Saves the model and its weights after two epochs."""
 
     def __init__(self, path):
         super().__init__()

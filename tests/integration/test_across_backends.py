@@ -1,4 +1,4 @@
-"""A model saved on one backend goes on, in another process, on each."""
+"""A model saved on one backend continues on each backend, in another process."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def test_a_file_of_tensorflow_predicts_and_trains_alike(tmp_path):
 
 
 def gone_on(backend, path, log):
-    """What a backend makes of a file, in a process of its own."""
+    """Loads and trains a saved model on a backend, in its own process."""
     module = "tests.integration.across_backends"
     if backend == "tensorflow":
         processes.run(module, path, log=log)

@@ -1,4 +1,4 @@
-"""A network whose weights are bfloat16 learns real data as well as in float32."""
+"""A network with bfloat16 weights learns real data as well as one with float32."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from tfx_extras import optimizers
 
 
 def accuracy(optimizer, dtype, seed):
-    """On every other of scikit-learn's digits, trained on the rest."""
+    """Trains on half of scikit-learn's digits; returns the accuracy on the rest."""
     x, y = load_digits(return_X_y=True)
     x = (x / 16).astype("float32")
     keras.utils.set_random_seed(seed)
@@ -29,7 +29,7 @@ def accuracy(optimizer, dtype, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.only("torch")  # The others round alike: see `test_training.py`.
+@pytest.mark.only("torch")  # the other backends round alike: see `test_training.py`
 def test_digits_are_read_within_one_percentage_point_of_float32():
     means = {
         dtype: np.mean(

@@ -1,4 +1,4 @@
-"""A damaged file is refused, or holds just what was saved: never a part of it."""
+"""A damaged file is rejected, or loads exactly what was saved, never a part of it."""
 
 import struct
 import warnings
@@ -12,10 +12,10 @@ from tests.integration.resumed import KINDS
 from tests.integration.resumed import fit
 from tests.integration.resumed import network
 
-# What `load_model` may raise; an `OSError` is one of HDF5.
+# The errors that `load_model` may raise; `OSError` comes from HDF5.
 ERRORS = (
     *(zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError),
-    *(NotImplementedError, RuntimeError),  # of zipfile, for flags and versions
+    *(NotImplementedError, RuntimeError),  # from zipfile, for flags and versions
 )
 
 
@@ -26,7 +26,7 @@ def state(model):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A file, its bytes, and the state in it: of a wrapper, trained."""
+    """The path and bytes of a saved wrapper after training, and its state."""
     model = network(next(iter(KINDS)))
     model.run_eagerly = keras.backend.backend() == "tensorflow"
     fit(model, 1)
@@ -36,7 +36,7 @@ def saved(tmp_path_factory):
 
 
 def outcome(path, data, expected):
-    """`refused` or `same`, or what else came of a file of these bytes."""
+    """`refused`, `same`, or what else happens when a file of these bytes is loaded."""
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,9 +57,9 @@ def test_a_file_that_is_cut_off_is_refused(saved):
 
 
 @pytest.mark.slow
-@pytest.mark.only("torch")  # Keras reads files alike on all.
+@pytest.mark.only("torch")  # Keras reads files in the same way on all backends
 def test_bits_that_fell_over_are_found(saved):
-    """In data, which has checksums, and all that stands around it, which has none."""
+    """Flips bits in the data, which has checksums, and around it, where none are."""
     path, data, expected = saved
     around = set(range(len(data)))
     path.write_bytes(data)

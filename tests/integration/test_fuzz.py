@@ -1,10 +1,10 @@
-"""A little of `python -m tests.fuzz`."""
+"""A short run of `python -m tests.fuzz`."""
 
 import pytest
 
 from tests.fuzz.__main__ import run
 
-# PyTorch is the quickest: Python is what is tested.
+# This tests Python code, which runs fastest on PyTorch.
 pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 

@@ -1,4 +1,4 @@
-"""Importing the package is quiet, and says what to do where it cannot work."""
+"""Importing the package is quiet, and a failed import says what to do."""
 
 import json
 import os
@@ -50,7 +50,7 @@ assert layer.kernel.dtype == "float64", layer.kernel.dtype
 
 
 @pytest.mark.slow
-@pytest.mark.only("torch")  # It is the same whatever the tests run on.
+@pytest.mark.only("torch")  # it is the same whatever the tests run on
 @pytest.mark.parametrize("missing", ["tensorflow", "jax", "torch"])
 def test_a_missing_backend_is_named_with_its_cure(missing):
     code = f"""

@@ -46,7 +46,7 @@ def trained(way, is_fast=True, wrap=lambda x: x, **options):
 
 @functools.cache
 def expected():
-    """The weights of the same model, of one update after the other."""
+    """The weights of the same model when variables are updated one by one."""
     return trained(WAYS["eager"], is_fast=False)
 
 
@@ -72,6 +72,6 @@ def test_with_accumulated_and_averaged_gradients_too():
 def test_in_mixed_precision_too(half_precision):
     wrap = keras.optimizers.LossScaleOptimizer
     fast, plain = trained({}, True, wrap), trained(WAYS["eager"], False, wrap)
-    # Half precision activations may differ by a rounding, and AdaBelief scales it up.
+    # 16-bit activations may differ by a rounding, which AdaBelief scales up.
     for a, b in zip(fast, plain, strict=True):
         assert np.abs(a - b).mean() < 1e-4

@@ -1,4 +1,4 @@
-"""Training that was interrupted ends as if it had not been, bit for bit."""
+"""Interrupted training ends bit for bit as if it had not been interrupted."""
 
 import signal
 
@@ -10,7 +10,7 @@ from tests.integration.resumed import KINDS
 from tests.tools import BACKEND
 
 pytestmark = pytest.mark.slow
-# The others compile each of them four times.
+# The other backends compile each kind four times.
 TRIED = list(KINDS) if BACKEND == "torch" else list(KINDS)[1:3]
 
 
@@ -29,7 +29,7 @@ def states(part, folder):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where each part was run, in a process of its own."""
+    """The folder in which each part ran, in its own process."""
     folder = tmp_path_factory.mktemp("resumed")
     for part in ("through", "second"):
         process = start(part, folder, *TRIED)

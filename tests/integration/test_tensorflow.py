@@ -24,7 +24,7 @@ def slices(dtype="float32"):
     return tf.IndexedSlices(values, tf.constant([0, 2, 0]), tf.constant([4, 2]))
 
 
-# Each kind of optimizer in each way, and each option in one of each.
+# Each kind of optimizer runs in each way, and each option in one of the ways.
 WAYS = [({}, None), ({"clipnorm": 1.0}, False), ({"loss_scale_factor": 8.0}, True)] * 2
 
 
@@ -69,7 +69,7 @@ def test_half_precision_rows_are_summed_in_float32(case):
 
 @each(OPTIMIZERS[:1])
 def test_an_embedding_with_repeated_ids_trains_as_its_dense_gradient(case):
-    """The dense way is a matrix of one-hot rows times the same table."""
+    """The dense model multiplies one-hot rows with the same table."""
     ids = np.array([[1, 1, 3], [3, 3, 3], [0, 1, 0], [2, 2, 1]])
     y = np.arange(4.0)[:, None]
 
@@ -96,7 +96,7 @@ def test_an_embedding_with_repeated_ids_trains_as_its_dense_gradient(case):
 
 
 def positions_of(cls, **options):
-    """What makes an optimizer, to be compared with and without known shapes."""
+    """Makes optimizers to be compared with and without known shapes."""
     return lambda: cls(0.01, epsilon=0.1, **options)
 
 
@@ -123,7 +123,7 @@ SHAPELESS = {
     ("name", "jit"), [*itertools.product(SHAPELESS, [False]), ("plain", True)]
 )
 def test_gradients_whose_shape_is_unknown_have_that_of_their_variables(name, jit):
-    """As those of a table of positions, cut to a length that is known too late."""
+    """For example, a position table is sliced to a length unknown to the graph."""
     import tensorflow as tf
 
     results = []
@@ -136,9 +136,9 @@ def test_gradients_whose_shape_is_unknown_have_that_of_their_variables(name, jit
         def step(a, b, values, optimizer=optimizer):
             optimizer.apply([a, b, tf.IndexedSlices(values, tf.constant([0, 3, 0]))])
 
-        if is_known:  # one update after the other
+        if is_known:  # separate updates
             optimizer.has_fast_paths = False
-        else:  # one of a known rank, one of none, and rows of no width
+        else:  # shapes of known rank, of unknown rank, and rows of unknown width
             specs = [tf.TensorSpec(shape) for shape in ([None, 4], None, None)]
             step = tf.function(step, jit_compile=jit, input_signature=specs)
         random = np.random.default_rng(0)
@@ -255,7 +255,8 @@ def test_a_checkpoint_restores_optimizers_around_others(kind, tmp_path):
 
     def make():
         model = network(kind)
-        model.optimizer.has_fast_paths = False  # whose graphs are no state
+        # Otherwise it has graphs, which are not state.
+        model.optimizer.has_fast_paths = False
         model.optimizer.build(model.trainable_variables)
         return model, tf.train.Checkpoint(model=model, optimizer=model.optimizer)
 

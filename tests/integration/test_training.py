@@ -1,4 +1,4 @@
-"""Every optimizer in `model.fit`, saved, loaded and trained on, on every backend."""
+"""Every optimizer trains in `fit`, is saved, loaded and trained further."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from tests.cases import each_of_base
 from tests.tools import BACKEND
 from tests.tools import array
 
-# What compiles takes a second for each `fit`, and the base does all but the formulas.
+# With compilation, each `fit` takes a second, and only formulas differ between cases.
 IS_COMPILED = BACKEND != "torch"
 each_kind_or_one = each(OPTIMIZERS[:1]) if IS_COMPILED else each_kind(OPTIMIZERS)
 
@@ -35,7 +35,7 @@ def network(dtype=None):
 
 
 def compile_with(optimizer, dtype=None, **options):
-    """A network to be trained by `optimizer`."""
+    """A network compiled with `optimizer`."""
     model = network(dtype)
     model.compile(optimizer, loss="mse", **options)
     return model
@@ -90,7 +90,7 @@ OPTIONS = [
 @each_kind_in_turn(OPTIMIZERS, "way", OPTIONS[:3] if IS_COMPILED else OPTIONS)
 def test_every_option_trains_and_is_saved(case, way, tmp_path):
     dtype, options = way
-    # All of TensorFlow's steps but the optimizer's need no graph.
+    # On TensorFlow, only the optimizer's part of a step needs a graph.
     is_eager = BACKEND == "tensorflow"
     model = compile_with(case.make(**options), dtype, run_eagerly=is_eager)
     train(model, epochs=1)
@@ -104,7 +104,7 @@ def test_every_precision_trains_and_is_saved(case, policy, tmp_path):
     optimizer = case.make()
     if policy == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    # XLA takes long, and may compute in float32 what is to be rounded to bfloat16.
+    # XLA takes long, and may compute in float32 what should be rounded to bfloat16.
     in_xla = {"jit_compile": IS_COMPILED} if policy == "bfloat16" else {}
     model = compile_with(optimizer, policy, **in_xla)
     history = train(model, epochs=2).history["loss"]
@@ -143,7 +143,7 @@ def test_loss_scaling_reaches_the_optimizer_unscaled(case):
 
 
 @each_kind(OPTIMIZERS)
-@pytest.mark.only("torch")  # on others: see `clients/test_callbacks.py`
+@pytest.mark.only("torch")  # on other backends: see `clients/test_callbacks.py`
 def test_averaged_weights_can_be_swapped_in(case):
     model = compile_with(case.make(use_ema=True, ema_momentum=0.5), "bfloat16")
     swap = keras.callbacks.SwapEMAWeights()
@@ -184,7 +184,7 @@ def test_a_frozen_layer_stays_and_the_others_train(case):
 @pytest.mark.slow
 @each_kind_or_one
 def test_pure_bfloat16_trains_like_float32(case):
-    """Keras's Adam stays where it is: see `benchmarks/bfloat16.py`."""
+    """Keras's Adam gets stuck: see `benchmarks/bfloat16.py`."""
     start = network().get_weights()
     fallen = {}
     for dtype in ("float32", "bfloat16"):

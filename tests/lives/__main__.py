@@ -1,12 +1,13 @@
-"""Lives many random lives of a model, and says which end badly.
+"""Runs many random lives of a model, and reports which end badly.
 
     python -m tests.lives [--lives N] [--seed S] [--life SEED] [--keep] [--planted]
 
-Each life is the number of its seed: the first of N is S. One that differs from the
-plain model in `model.py` is made smaller, and printed. `--life` lives one, and `--keep`
-does not make it smaller. `--planted` makes faults in copies of the package, one at a
-time, and says how many lives it took to find each. `KERAS_BACKEND` chooses the backend.
-Exits with 1 if a life ends badly, or a fault is not found.
+A life is a random sequence of events in the training of a model. Its seed determines
+it; the first of N seeds is S. A life that differs from the plain model in `model.py` is
+made smaller and printed. `--life` runs a single life, and `--keep` does not make it
+smaller. `--planted` plants faults in copies of the package, one at a time, and reports
+how many lives it took to find each. `KERAS_BACKEND` chooses the backend. Exits with 1
+if a life ends badly, or a fault is not found.
 """
 
 import argparse
@@ -21,7 +22,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 if os.environ["KERAS_BACKEND"] == "jax":
-    # As in `conftest.py`: lives compile much and compute little.
+    # As in `conftest.py`: lives compile a lot and compute little.
     flags = (
         "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )
@@ -46,7 +47,7 @@ def main():
     from tests.lives.lives import report
     from tests.lives.lives import shrunk
 
-    # Checkpoints that are restored before all is built warn of what is not there yet.
+    # A checkpoint restored before everything is built warns of missing variables.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     seeds = range(options.seed, options.seed + options.lives)
     if options.life is not None:

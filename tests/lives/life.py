@@ -1,6 +1,6 @@
-"""Draws a life: an optimizer, the variables that it trains, and what comes upon them.
+"""Draws a life: an optimizer, the variables that it trains, and a sequence of events.
 
-A life is plain data, so that it can be printed, and be made smaller while it fails.
+A life is plain data, so that it can be printed, and made smaller while it fails.
 """
 
 import copy
@@ -22,12 +22,13 @@ PATTERNS = ("kernel", "bias", "^encoder/", "table", "head|norm")
 HALF = ("bfloat16", "float16")
 WRAPPERS = ("Lookahead", "MovingAverage", "SWA", "ParameterGroups", "ParameterGroups")
 MOMENTS = {"beta_1": (0.0, 0.5, 0.875), "beta_2": (0.5, 0.9375, 0.984375)}
-LARGE = (2.0**-10, 2.0**-3)  # of epsilon: what is small cancels in `float32`
+# Values of epsilon. With a tiny one, differences that cancel in float32 would matter.
+LARGE = (2.0**-10, 2.0**-3)
 SHRINKING = {
     "l1_regularization_strength": (0.0, 0.125),
     "l2_regularization_strength": (0.0, 0.5),
 }
-# What is drawn of each: numbers that `float32` holds exactly.
+# The values of each hyperparameter to draw from; float32 holds them exactly.
 KINDS = {
     "RAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
     "AdaBelief": MOMENTS | {"epsilon": LARGE, "rectify": (False, True)},
@@ -44,7 +45,7 @@ KINDS = {
 
 
 def draw(seed):
-    """The life of a number."""
+    """The life with this seed."""
     return _Draw(np.random.default_rng(seed)).life()
 
 
@@ -76,7 +77,7 @@ class _Draw:
         life = {
             "variables": variables,
             "optimizer": self.node(is_half=half),
-            # Excluded from weight decay by a call: by names, and as variables.
+            # Variables excluded from weight decay by a call, by name and as objects.
             "called": self.some(["bias", *names]) if self.chance(0.25) else [],
             "sequential": self.chance(0.2),
             "fast": self.chance(0.04 if BACKEND == "tensorflow" else 0.5),
@@ -89,14 +90,14 @@ class _Draw:
         return life
 
     def add_layer_wise_decay(self, life):
-        """Lets the rates of groups fall from layer to layer."""
+        """Makes the rates of groups fall from layer to layer."""
         for node in nodes_of(life["optimizer"]):
             if node["kind"] == "ParameterGroups" and self.chance(0.15):
                 layers = {"layer_wise_decay": self.one([0.5, 1.0])}
                 node["rules"] = [["layers", layers], *node["rules"]]
 
     def add_reload(self, life):
-        """Lets groups have a rule for the name of a Sequential that is loaded anew."""
+        """Gives groups a rule for the name of a Sequential that is reloaded."""
         for node in nodes_of(life["optimizer"]):
             is_named = node["kind"] == "ParameterGroups" and life["sequential"]
             if is_named and self.chance(0.5):
@@ -105,7 +106,7 @@ class _Draw:
                 life["events"].insert(int(place), {"do": "save"})
 
     def add_divergence(self, life):
-        """Lets more gradients in a row not be finite than may be skipped."""
+        """Adds more nonfinite gradients in a row than may be skipped."""
         options = leaf_of(life["optimizer"])["options"]
         if options.get("skip_nonfinite") and self.chance(0.5):
             options["max_consecutive_skips"] = self.one([1, 2])
@@ -129,7 +130,7 @@ class _Draw:
         return self.leaf(is_half, within)
 
     def name_rows(self, node):
-        """Lets groups clip together gradients of which some name their rows."""
+        """Makes groups clip sparse and dense gradients together."""
         named = [leaf for leaf in nodes_of(node) if leaf["kind"] == "LazyAdam"]
         is_several = any("optimizer" in rule for _, rule in node["rules"])
         if named and is_several and self.chance(0.5):
@@ -155,9 +156,11 @@ class _Draw:
         return {}
 
     def leaf(self, is_half, within, rate=None):
-        # Keras's alone are not ours, and of 16-bit weights they lose what they round.
+        # Keras's optimizers are tested only inside ours, and not with 16-bit weights,
+        # whose rounding error they lose.
         kinds = [k for k in KINDS if k not in OF_KERAS or (within and not is_half)]
-        # Whose sparse gradients are peculiar, and have to get through groups.
+        # LazyAdam treats sparse gradients differently, so groups must pass them
+        # through.
         kinds += ["LazyAdam"] * (5 if "ParameterGroups" in within else 1)
         if within and not is_half:
             kinds += OF_KERAS * 2
@@ -294,7 +297,7 @@ class _Draw:
         how = "apply"
         if BACKEND == "jax" and self.chance(0.3):
             how = "stateless"
-        if self.chance(0.06 if BACKEND == "torch" else 0.03):  # which takes long
+        if self.chance(0.06 if BACKEND == "torch" else 0.03):  # `fit` takes long
             how = "fit"
         if BACKEND != "torch" and self.chance(0.01):
             how = self.one(["fit_compiled", "compiled"])
@@ -308,11 +311,11 @@ class _Draw:
 
 
 def settled(life):
-    """A life without what cannot be asked for."""
+    """A copy of a life without combinations that are not supported."""
     life = copy.deepcopy(life)
     kinds = {node["kind"] for node in nodes_of(life["optimizer"])}
     if kinds & {*OF_KERAS} and BACKEND == "torch":
-        life["called"] = []  # where Keras fails if nothing is left to decay
+        life["called"] = []  # Keras fails if nothing is left to decay
     # Keras cannot stack the norms of both on TensorFlow.
     dtypes = {variable["dtype"] for variable in life["variables"].values()}
     if kinds & {*OF_KERAS} and BACKEND == "tensorflow" and "float64" in dtypes:
@@ -324,19 +327,20 @@ def settled(life):
         options = leaf_of(node["inner"])["options"]
         window = options.get("gradient_accumulation_steps")
         if window and any("optimizer" in rule for _, rule in node["rules"]):
-            options.pop("global_clipnorm", None)  # which is refused
+            options.pop("global_clipnorm", None)  # groups reject it
         has_kerass = any(each["kind"] in OF_KERAS for each in nodes_of(node))
         for _, rule in node["rules"]:
             if has_kerass and isinstance(rule.get("weight_decay"), dict):
                 rule["weight_decay"] = 0.25
-            if "optimizer" in rule:  # what is said for all, the inner optimizer says
+            # The inner optimizer handles options that apply to all variables.
+            if "optimizer" in rule:
                 others = rule["optimizer"]["options"]
                 for name in ("loss_scale_factor", "skip_nonfinite", "global_clipnorm"):
                     others.pop(name, None)
                 others["gradient_accumulation_steps"] = window
                 if (
                     window and rule["optimizer"]["kind"] in OF_KERAS
-                ):  # it moves too often
+                ):  # it would update the average too often
                     for name in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
                         others.pop(name, None)
     return life
@@ -349,7 +353,7 @@ def leaf_of(node):
 
 
 def nodes_of(node):
-    """A node, and all that it holds."""
+    """Yields a node and all nodes inside it."""
     yield node
     if "inner" in node:
         yield from nodes_of(node["inner"])
@@ -359,7 +363,7 @@ def nodes_of(node):
 
 
 def described(life):
-    """A life as lines to be read."""
+    """A life as readable lines."""
     lines = [f"{name}: {what}" for name, what in life["variables"].items()]
     lines += _tree(life["optimizer"])
     rest = {k: v for k, v in life.items() if k in ("called", "sequential", "fast")}
@@ -390,7 +394,7 @@ def _said(event):
 
 
 def smaller(life):
-    """Lives that are smaller than one, the smallest first: what might fail too."""
+    """Yields smaller lives that might fail too, the smallest first."""
     events = life["events"]
     size = len(events)
     while size >= 1:
@@ -429,7 +433,7 @@ def _without(life, name):
 
 
 def _simpler(node):
-    """The same optimizer with one thing less."""
+    """Yields variants of an optimizer with one thing removed."""
     if "inner" in node:
         yield node["inner"]
         for inner in _simpler(node["inner"]):

@@ -1,4 +1,4 @@
-"""Lives a life, and compares after each event what is with what should be."""
+"""Runs a life, and compares the actual with the expected state after each event."""
 
 import re
 import warnings
@@ -24,20 +24,20 @@ from tests.lives.world import gradient
 from tests.lives.world import paths
 from tests.tools import array
 
-# Of what has moved, and of the magnitude, by the dtype of the variable.
+# Relative to how far weights moved, and to their magnitude, by dtype of the variable.
 TOLERANCES = {
     "float64": (1e-8, 1e-13),
     "float32": (2e-4, 1e-6),
     "float16": (2e-3, 1e-5),
     "bfloat16": (2e-3, 1e-5),
 }
-# Keras's optimizers compute in `float32` what is the same for all variables.
+# Keras's optimizers compute scalars that all variables share in float32.
 OF_KERAS_FLOAT64 = (1e-6, 1e-7)
 MANTISSA = {"float16": 10, "bfloat16": 7}
 
 
 class DifferenceError(Exception):
-    """Something is not what it should be."""
+    """Something differs from what is expected."""
 
     def __init__(self, step, what, text):
         super().__init__(text)
@@ -45,7 +45,7 @@ class DifferenceError(Exception):
 
 
 class Run:
-    """One life: what is, beside what should be."""
+    """One life: the actual state beside the expected state."""
 
     def __init__(self, life):
         self.life = life = settled(life)
@@ -91,7 +91,7 @@ class Run:
         random = np.random.default_rng(event["data"])
         how, kinds = event["how"], dict(event["kinds"])
         learned = [i for i in self.all if i not in self.frozen] or self.all
-        # What Keras does not do, or otherwise on each backend.
+        # What Keras does not support, or does differently on each backend.
         is_whole = self.is_kerass and self.leaf.window > 1
         if BACKEND == "jax" and how == "fit_compiled" and self.averages_of_keras:
             how = "fit"
@@ -144,10 +144,10 @@ class Run:
 
     @property
     def averages_of_keras(self):
-        """Whether an optimizer of Keras has put its average in the place of weights.
+        """Whether an optimizer of Keras has replaced weights by their average.
 
-        It does so without a copy, and then Keras fails in its next compiled step: it
-        cannot donate one buffer of JAX twice.
+        It does so without a copy, and then Keras fails in its next compiled step:
+        JAX cannot donate one buffer twice.
         """
         return any(
             leaf.kind in OF_KERAS and leaf.options.get("use_ema")
@@ -155,7 +155,7 @@ class Run:
         )
 
     def diverge(self, event):
-        """Gradients of which none is finite, one after the other."""
+        """Applies gradients that are all nonfinite, several times in a row."""
         kinds = dict.fromkeys(self.names, "nonfinite")
         for number in range(event["times"]):
             one = {"data": event["data"] + number, "scale": 1.0, "kinds": kinds}
@@ -180,7 +180,7 @@ class Run:
             self.model.optimizer.set_rate(event["value"])
 
     def pause(self, event):
-        """A rate of 0 for one update."""
+        """Makes one update with rate 0."""
         for value in (0.0, event["value"]):
             self.rate({"value": value})
             if value == 0:
@@ -204,7 +204,7 @@ class Run:
             dtype = self.life["variables"][name]["dtype"]
             value = drawn(random, VARIABLES[name], event["scale"])
             variable.assign(ops.convert_to_tensor(value, variable.dtype))
-            # A residual that would round to the same weight cannot be told apart.
+            # Residuals that round to the same weight cannot be told apart.
             slack = ulp(value, dtype) / 2 if dtype in HALF else 0.0
             self.model.weights.restart(i, value, slack)
 
@@ -253,13 +253,13 @@ class Run:
             self.is_built = False
 
     def forget_called(self):
-        """What Keras does not save."""
+        """Drops exclusions made by a call, which Keras does not save."""
         for leaf in self.model.optimizer.leaves():
             if leaf.kind in OF_KERAS and leaf.called:
                 leaf.called = []
                 self.model.build()
 
-    # What is compared
+    # Comparisons
 
     def compare(self, step):
         average = self.model.average()
@@ -290,7 +290,7 @@ class Run:
         self.compare_averages(step, optimizer, self.model.optimizer)
 
     def compare_averages(self, step, optimizer, wanted):
-        """The averages of an optimizer and of those that it wraps."""
+        """Compares the averages of an optimizer and of those that it wraps."""
         known = {id(v): i for i, v in enumerate(self.world.variables)}
         trained = [known.get(id(v)) for v in optimizer._trainable_variables]
         if getattr(wanted, "has_average", False) and not self.is_swapped:
@@ -310,7 +310,7 @@ class Run:
     def compare_one(self, step, what, i, variable, wanted):
         found = array(variable)
         dtype = keras.backend.standardize_dtype(variable.dtype)
-        if BACKEND == "jax" and dtype == "float64":  # as JAX calls it
+        if BACKEND == "jax" and dtype == "float64":  # JAX computes it in float32
             dtype = "float32"
         of_moved, of_magnitude = TOLERANCES[dtype]
         if dtype == "float64" and self.is_kerass:
@@ -338,14 +338,14 @@ class Run:
 
 @contextmanager
 def refused(part):
-    """In this scope there must be an error, in whose text this is."""
+    """The scope must raise an error whose message contains `part`."""
     try:
         yield
     except Exception as error:
         if part not in str(error):
             raise
     else:
-        raise AssertionError(f"there is no error that speaks of {part}")
+        raise AssertionError(f"no error mentions {part}")
 
 
 def start(name, scale):
@@ -360,13 +360,13 @@ def drawn(random, shape, scale):
 
 
 def ulp(value, dtype):
-    """The distance of numbers of 16 bits at `value`."""
+    """The spacing of 16-bit numbers at `value`."""
     exponent = np.floor(np.log2(np.maximum(np.abs(value), 2.0**-14)))
     return 2.0 ** (exponent - MANTISSA[dtype])
 
 
 def live(life):
-    """Lives a life; returns the `DifferenceError` that ends it, or `None`."""
+    """Runs a life; returns the `DifferenceError` that ends it, or `None`."""
     step = -1
     with warnings.catch_warnings(), paths(life["fast"]), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -378,7 +378,7 @@ def live(life):
                 run.compare(step)
         except DifferenceError as difference:
             return difference
-        except Exception as error:  # what this is there to find
+        except Exception as error:  # finding these is the purpose
             name = type(error).__name__
             text = re.sub(r"0x[0-9a-f]+|id=\d+", "", f"{name}: {error}")
             return DifferenceError(step, f"{name}", text[:600])
@@ -386,7 +386,7 @@ def live(life):
 
 
 def shrunk(life, difference, attempts=300):
-    """A smaller life that ends alike, and how."""
+    """A smaller life that fails in the same way, and its difference."""
     tried = 0
     while True:
         for candidate in smaller(life):
@@ -403,7 +403,7 @@ def shrunk(life, difference, attempts=300):
 
 
 def report(seed, life, difference):
-    """What is to be read of a life that ended badly."""
+    """Describes a life that ended badly."""
     at = f"after event {difference.step}" if difference.step >= 0 else "when it began"
     lines = [f"Life {seed} on {BACKEND} differs {at}: {difference}"]
     return "\n".join([*lines, *("    " + line for line in described(life))])

@@ -1,7 +1,8 @@
-"""What weights should be: optimizers, options and wrappers in NumPy, `float64`.
+"""The expected weights: optimizers, options and wrappers in NumPy, in float64.
 
-It imports nothing of ours. A weight is `exact`: what rounding took from a 16-bit weight
-is not lost in training, so this rounds nothing; `float32` differs by its own rounding.
+This module imports nothing from the package. Weights are not rounded, because training
+must not lose the rounding error of 16-bit weights. Results in float32 differ by their
+own rounding.
 """
 
 import re
@@ -17,13 +18,13 @@ class Weights:
 
     def __init__(self, values, paths):
         self.values = [np.array(value, "float64") for value in values]
-        self.paths = list(paths)  # those of the first build, which rules know
+        self.paths = list(paths)  # the paths of the first build, to which rules refer
         self.moved = [0.0 for _ in values]
-        # The largest magnitude so far: an assignment ends that, except where averages
-        # or slow weights remember what was before it.
+        # The maximum magnitude so far. An assignment resets it, unless averages or slow
+        # weights still remember earlier values.
         self.remembers = False
         self.largest = [np.max(np.abs(value)) for value in self.values]
-        # How far an assigned 16-bit weight may be from what was assigned.
+        # How far an assigned 16-bit weight may be from the assigned value.
         self.slack = [np.zeros_like(value) for value in self.values]
 
     def __getitem__(self, i):
@@ -38,7 +39,7 @@ class Weights:
         return len(self.values)
 
     def restart(self, i, value, slack=0.0):
-        """Takes a value from outside."""
+        """Assigns a value."""
         self.values[i] = np.array(value, "float64")
         past = self.largest[i] if self.remembers else 0.0
         self.largest[i] = max(past, np.max(np.abs(value)))
@@ -46,8 +47,8 @@ class Weights:
 
 
 # Formulas: `function(w, g, lr, decay, t, state, ...)` returns new weights. `state` is a
-# dictionary of one variable, `t` the number of the update, `decay` what of the weight
-# decay belongs into the formula.
+# dictionary for one variable, `t` is the number of the update, and `decay` is the
+# part of the weight decay that belongs in the formula.
 
 
 def _moments(s, g, beta_1, beta_2):
@@ -247,18 +248,18 @@ DECAYS_INSIDE = ("LAMB", "NovoGrad")
 
 
 def at(number, step):
-    """A number, or what a schedule of it says."""
+    """A number, or the value of a schedule at `step`."""
     if isinstance(number, dict):
         return number["values"][sum(step > b for b in number["boundaries"])]
     return number
 
 
 class TooManySkipsError(Exception):
-    """There are more gradients in a row that are not finite than may be skipped."""
+    """More nonfinite gradients came in a row than may be skipped."""
 
 
 class Gradient:
-    """The gradient of one variable, and the rows that it names, if it is sparse."""
+    """The gradient of one variable and, if it is sparse, the rows that it names."""
 
     def __init__(self, value, rows=None):
         self.value, self.rows = np.array(value, "float64"), rows
@@ -269,21 +270,21 @@ class Gradient:
 
 
 class Leaf:
-    """An optimizer with a formula: all that is no wrapper."""
+    """An optimizer with a formula, which is no wrapper."""
 
     def __init__(self, node):
         self.kind = node["kind"]
         self.hyper = node.get("hyper", {})
         self.options = node.get("options", {})
         self.rate = self.first_rate = node["rate"]
-        # Patterns that were excluded by a call: not in a configuration of Keras's.
+        # Patterns excluded by a call, which a Keras optimizer does not save.
         self.called = []
         self.own = None
         self.reset()
 
     def reset(self):
-        """Makes all state that of an optimizer which is new."""
-        self.steps = 0  # gradients, and not updates
+        """Resets all state to that of a new optimizer."""
+        self.steps = 0  # counts gradients, not updates
         self.skipped = self.skipped_in_a_row = 0
         self.state, self.sums, self.averages = {}, {}, {}
 
@@ -299,7 +300,7 @@ class Leaf:
 
     @property
     def remembers(self):
-        """Whether it keeps weights as they were."""
+        """Whether it keeps earlier weights."""
         return bool(self.options.get("use_ema"))
 
     @property
@@ -321,7 +322,7 @@ class Leaf:
         self.rate = rate
 
     def skips(self, grads):
-        """Whether these are passed over; counts it."""
+        """Whether these gradients are skipped; counts the skips."""
         if not self.options.get("skip_nonfinite"):
             return False
         if all(g.is_finite for g in grads.values()):
@@ -334,7 +335,7 @@ class Leaf:
         return True
 
     def apply(self, weights, grads, in_group=False):
-        """Makes of gradients, by variable, an update; returns whether it is one."""
+        """Applies gradients, given by variable; returns whether they made an update."""
         if not in_group and self.skips(grads):
             return False
         grads = {i: Gradient(g.value, g.rows) for i, g in grads.items()}
@@ -346,7 +347,8 @@ class Leaf:
         for i, g in grads.items():
             g.value = g.value + self.sums.get(i, 0.0)
             self.sums[i] = 0.0 if is_last else g.value
-            if self.window > 1 and g.rows is not None:  # of all gradients of a window
+            # The rows of all gradients of an accumulation window.
+            if self.window > 1 and g.rows is not None:
                 axes = tuple(range(1, g.value.ndim))
                 g.rows = np.any(g.value != 0, axis=axes)
         if is_last:
@@ -414,7 +416,7 @@ def _factor(norm, largest):
 
 
 class Wrapper:
-    """What acts around each update of another."""
+    """Acts before and after each update of another optimizer."""
 
     remembers = True
 
@@ -466,7 +468,7 @@ class Wrapper:
 
     def Lookahead(self, weights, grads, t, sync_period=6, slow_step_size=0.5):  # noqa: N802
         if t % sync_period == 0:
-            for i in grads:  # others are frozen
+            for i in grads:  # other weights are frozen
                 slow = self.kept[i]
                 self.kept[i] = slow + slow_step_size * (weights[i] - slow)
                 weights[i] = self.kept[i]
@@ -487,7 +489,7 @@ class Wrapper:
 
     @property
     def has_average(self):
-        """Whether the average is one: slow weights are none."""
+        """Whether `kept` holds an average; slow weights are none."""
         least = {"MovingAverage": 1, "SWA": self.hyper.get("start", 1)}
         return self.own_updates >= least.get(self.kind, np.inf)
 
@@ -572,7 +574,7 @@ class Groups(Wrapper):
 
 
 def make(node):
-    """The optimizer of a life."""
+    """Makes the optimizer of a node."""
     if "inner" not in node:
         return Leaf(node)
     return Groups(node) if node["kind"] == "ParameterGroups" else Wrapper(node)
@@ -600,7 +602,7 @@ class Model:
         )
 
     def fresh(self):
-        """A new optimizer of the same configuration."""
+        """Resets to a new optimizer of the same configuration."""
         for leaf in self.optimizer.leaves():
             if leaf.kind in OF_KERAS:
                 leaf.called = []

@@ -1,4 +1,4 @@
-"""A few of the lives of `python -m tests.lives`, and the model they are held to."""
+"""A few lives of `python -m tests.lives`, and tests of the model in `model.py`."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The model of a life as it is: variables, and the optimizer that trains them."""
+"""The actual objects of a life: variables, and the optimizer that trains them."""
 
 import itertools
 import math
@@ -15,8 +15,8 @@ from tests.lives.life import VARIABLES
 from tests.tools import array
 from tfx_extras import optimizers
 
-# Where in the input the gradient of each variable is, and how long that is: the same in
-# all lives, so that less is compiled.
+# Where in the input the gradient of each variable is, and how long the input is. Both
+# are the same in all lives, so that less is compiled.
 SIZES = [math.prod(shape) for shape in VARIABLES.values()]
 PLACES = dict(zip(VARIABLES, [0, *itertools.accumulate(SIZES)], strict=False))
 WIDTH = sum(SIZES) + 1
@@ -25,7 +25,7 @@ SCHEDULE = keras.optimizers.schedules.PiecewiseConstantDecay
 
 @keras.saving.register_keras_serializable("lives")
 class Part(keras.Layer):
-    """A weight whose gradient is what comes in at its place of the input."""
+    """A weight whose gradient is its part of the input."""
 
     def __init__(self, weight, shape, weight_dtype, start, name):
         super().__init__(name=name)
@@ -33,7 +33,7 @@ class Part(keras.Layer):
         self.weight_dtype, self.start = weight_dtype, start
 
     def build(self, input_shape=None):
-        # Zeros: JAX would compile random numbers for each shape.
+        # Zeros, because JAX would compile random numbers for each shape.
         self.w = self.add_weight(
             self.shape, "zeros", self.weight_dtype, name=self.weight
         )
@@ -63,7 +63,7 @@ def last_column(y_true, y_pred):
 
 
 class World:
-    """Weights of a life, their layers, their model if it needs one, an optimizer."""
+    """The weights, layers and optimizer of a life, and its model if it needs one."""
 
     def __init__(self, life, values):
         self.life = life
@@ -98,7 +98,7 @@ class World:
                 layer.built = True
 
     def made(self, node):
-        """The optimizer of a node."""
+        """Makes the optimizer of a node."""
         kind = node["kind"]
         own = {**node.get("hyper", {}), **node.get("options", {})}
         cls = getattr(optimizers, kind, None) or getattr(keras.optimizers, kind)
@@ -138,7 +138,7 @@ class World:
     def build(self):
         self.optimizer.build(self.variables)
 
-    # What comes upon it
+    # Events
 
     def apply(self, grads, which, has_all):
         if has_all:
@@ -158,7 +158,7 @@ class World:
                 variable.assign(value)
 
     def compiled(self, grads):
-        """As `apply` and `stateless`, in a program of the backend's."""
+        """Like `apply` and `stateless`, in a compiled program."""
         self.build()
         if BACKEND == "jax":
             import jax
@@ -171,7 +171,7 @@ class World:
             tf.function(lambda: apply(grads, variables), autograph=False)()
 
     def fit(self, values, which, run_eagerly=True):
-        """Trains on one sample, whose loss has these gradients."""
+        """Trains on one sample whose loss has these gradients."""
         for i, layer in enumerate(self.layers):
             layer.trainable = i in which
         self.compile(run_eagerly)
@@ -207,7 +207,7 @@ class World:
         self.optimizer = self.model.optimizer
 
     def renewed(self):
-        """Makes layers anew, with the weights that they had, and an optimizer."""
+        """Makes new layers with the same weights, and a new optimizer."""
         before = [array(variable) for variable in self.variables]
         self.make_layers()
         for variable, value in zip(self.variables, before, strict=True):
@@ -249,13 +249,13 @@ class World:
 
 
 def gradient(value, rows, dtype, random):
-    """A gradient as the backend has it; one of rows names some of them twice."""
+    """A gradient tensor; if it is sparse, it names some rows twice."""
     if rows is None or BACKEND != "tensorflow":
         return ops.convert_to_tensor(value, dtype)
     import tensorflow as tf
 
     named = np.flatnonzero(rows)
-    # Halves of what the first row has, which 16 bits hold.
+    # The first row is split into halves, which 16 bits hold.
     numbers = np.concatenate([named, named[:1]])
     values = value[numbers]
     values[0], values[-1] = values[0] / 2, values[-1] / 2
@@ -268,7 +268,7 @@ def gradient(value, rows, dtype, random):
 
 
 def scheduled(value):
-    """A value, or the schedule of it."""
+    """A value, or the schedule that it describes."""
     if isinstance(value, dict) and "boundaries" in value:
         return SCHEDULE(value["boundaries"], value["values"])
     return value
@@ -276,7 +276,7 @@ def scheduled(value):
 
 @contextmanager
 def paths(fast):
-    """In this scope optimizers have fast paths, or not."""
+    """Enables or disables fast paths in its scope."""
     wrapper = optimizers.Lookahead.__mro__[1]
     before = {cls: cls.has_fast_paths for cls in (optimizers.Optimizer, wrapper)}
     try:

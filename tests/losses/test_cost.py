@@ -1,6 +1,6 @@
-"""Time grows as docstrings, or the site for those that say nothing, have it.
+"""The cost of a loss grows as its docstring says, or as the site says for the others.
 
-JAX counts operations: nothing is timed.
+JAX counts operations, so nothing is timed.
 """
 
 import inspect
@@ -17,7 +17,7 @@ SIZES = 64, 256
 
 
 def larger(case, size):
-    """Inputs of a case, repeated to a batch of another size."""
+    """Inputs of a case, repeated or cut to a batch of another size."""
     y_true, y_pred = (np.asarray(x) for x in case.inputs())
     times = -(-size // len(y_pred))
     y_true, y_pred = (np.concatenate([x] * times)[:size] for x in (y_true, y_pred))
@@ -29,7 +29,8 @@ def larger(case, size):
 def operations(case, y_true, y_pred):
     import jax
 
-    with jax.default_device(jax.devices("cpu")[0]):  # for a GPU nobody counts them
+    # JAX does not count operations for a GPU.
+    with jax.default_device(jax.devices("cpu")[0]):
         lowered = jax.jit(lambda y, x: case.compute(y, x)).lower(y_true, y_pred)
         return lowered.cost_analysis()["flops"]
 
@@ -43,5 +44,5 @@ def test_time_grows_as_it_is_said_to(case):
         expected = (SIZES[1] / SIZES[0]) ** 2
     else:
         expected = inputs[1][1].size / inputs[0][1].size
-    # Parts that grow more slowly take away from it.
+    # Parts that grow more slowly reduce the ratio.
     assert expected / 2 < many / few < expected * 1.3, (many / few, expected)

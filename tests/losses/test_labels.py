@@ -1,4 +1,4 @@
-"""Labels of classes stay integers, and a wrong one is never taken for another."""
+"""Class labels stay integers, and no wrong label is taken for another class."""
 
 import keras
 import numpy as np
@@ -70,7 +70,7 @@ def test_labels_above_the_integers_of_float32_stay_apart(dtype):
 
 @keras.saving.register_keras_serializable(package="tests")
 def distance_of_labels(y_true, y_pred):
-    """Sees the labels as they were given to the loss."""
+    """Shows the labels as they were given to the loss."""
     offset = ops.cast(y_true - 2**24, "float32")
     return ops.sum(0 * y_pred, axis=-1) + ops.reshape(offset, (-1,))
 
@@ -84,7 +84,7 @@ class DistanceOfLabels(FunctionLoss):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_labels_do_not_collide_in_fit(dtype, jit_compile):
     if BACKEND == "torch":
-        jit_compile = False  # takes long, and is none of ours
+        jit_compile = False  # compiling takes long, and is PyTorch's own work
     labels = np.array([2**24, 2**24 + 1, 2**24 + 1, 2**24 + 1], "int32")
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     loss = DistanceOfLabels(dtype=dtype)
@@ -134,7 +134,7 @@ def test_a_label_that_is_no_class_is_an_error_or_nan(
 
     with keras.device(device):
         if len(devices()) == 1 or BACKEND == "jax" or device == "cpu":
-            # Looking is free.
+            # Checking values is free here.
             with pytest.raises(ValueError, match=r"`y_true` must hold .* in \[0, 3\)"):
                 compute()
         else:
@@ -244,7 +244,7 @@ def test_the_axis_of_the_classes_must_exist_and_not_be_the_batch(axis):
 
 
 def test_the_sparse_form_holds_no_more_than_the_predictions():
-    """No one-hot labels: nothing of the shape of the predictions is made of labels."""
+    """No one-hot labels are made: nothing has the shape of the predictions."""
     labels, _ = sparse_labels(LABELS, LOGITS, None, -1)
     assert all(part is None or tuple(part.shape) == (4,) for part in labels)
 
@@ -296,7 +296,7 @@ def test_large_labels_wrap_neither_into_classes_nor_into_what_is_ignored(
         try:
             given.append(ops.convert_to_tensor(labels))
         except (RuntimeError, TypeError, ValueError):
-            assert BACKEND == "torch"  # which does not have it
+            assert BACKEND == "torch"  # PyTorch lacks some of these dtypes
         for y in given:
             values = losses.sparse_categorical_focal_crossentropy(
                 y, LOGITS, ignore_class=ignore_class, from_logits=True
@@ -355,7 +355,7 @@ def test_ragged_targets_are_an_error_that_names_the_cure(case):
     ragged = tf.RaggedTensor.from_row_lengths(tf.zeros(3), [2, 1])
     for arguments in ((ragged, y_pred), (y_true, ragged)):
         if arguments[0] is ragged and case.cls is losses.TripletLoss:
-            continue  # it looks at no labels
+            continue  # it does not use labels
         for loss in (case.compute, case.make()):
             with pytest.raises(ValueError, match=r"`y_\w+\.to_tensor\(\)`"):
                 loss(*arguments)
@@ -365,7 +365,7 @@ def test_ragged_targets_are_an_error_that_names_the_cure(case):
 def test_labels_that_are_strings_are_an_error_that_names_the_cure(case):
     y_true, y_pred = case.inputs()
     if case.cls is losses.TripletLoss:
-        return  # it looks at no labels
+        return  # it does not use labels
     names = np.full(y_true.shape, "cat")
     for labels in (names, names.tolist(), names.astype(object)):
         with pytest.raises(ValueError, match="StringLookup"):
@@ -400,10 +400,10 @@ def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
     message = r"must hold cosines, in \[-1, 1\].*length 1"
     with looked_at(), pytest.raises(ValueError, match=message):
         loss([2, 0, 1, 1], LOGITS)
-    loss([0], np.float32([[1 + 1e-6, -1.001]]))  # rounding
+    loss([0], np.float32([[1 + 1e-6, -1.001]]))  # only rounding exceeds [-1, 1]
 
 
-# The shape of the losses, of weights, and whether they fit.
+# The shape of the losses, shapes of weights that fit, and shapes that do not.
 WEIGHTS = [
     ((8,), [(8,), (8, 1), (1,), ()], [(7,), (8, 5), (2, 8), (1, 8), (8, 5, 1)]),
     ((8, 5), [(8, 5), (8, 1), (5,), (1,), (8, 5, 1)], [(8,), (8, 2), (4, 5), (5, 8)]),

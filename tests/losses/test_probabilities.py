@@ -1,4 +1,4 @@
-"""Probabilities from logits, also where a compiler rounds the logits anew."""
+"""Probabilities from logits, even if a compiler rounds the logits again."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tfx_extras._backend import backend
 from tfx_extras.losses._probabilities import probabilities
 from tfx_extras.losses._probabilities import sum_of_others
 
-# Made within what is compiled, so that it can find them anew for each use.
+# Made inside the compiled function, where the compiler may recompute them for each use.
 MADE = {
     "scaled": lambda a, b: a / 0.4,
     "distance": lambda a, b: -0.3 * (a - b) ** 2,
@@ -72,7 +72,7 @@ each_loss = pytest.mark.parametrize(
 
 
 def labels_for(loss):
-    """Those of three samples, one of each class."""
+    """Labels of three samples, one of each class."""
     is_dense = "categorical" in loss.name and "sparse" not in loss.name
     return (
         np.eye(3, dtype="float32") if is_dense or "sigmoid" in loss.name else [0, 1, 2]
@@ -104,7 +104,7 @@ def test_logits_given_for_probabilities_stay_harmless_where_none_looks(
     for scale in (1, 1e4):
         value = array(compute(ops.convert_to_tensor(scale * LOGITS)))
         assert np.isfinite(value)
-        assert value < 20  # nats: no probability is less than epsilon
+        assert value < 20  # nats; probabilities are clipped at epsilon
         assert value >= 0 or "kappa" in loss.name
         slopes = gradient(compute, scale * LOGITS)
         assert np.isfinite(slopes).all()

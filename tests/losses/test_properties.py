@@ -1,4 +1,4 @@
-"""Relations that hold of any input."""
+"""Relations that hold for any input."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
 
-# JAX has no way of its own here: the contracts hold its values and slopes.
+# JAX has no code of its own here; the contracts test its values and gradients.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 SHAPE = (4, 3)
 few = settings(max_examples=20, deadline=None, derandomize=True, database=None)
@@ -105,7 +105,7 @@ def test_the_order_of_the_classes_does_not_matter(dense, sparse, kwargs, y, z, o
 @few
 @given(y=classes, z=logits, shift=st.integers(-(2**20), 2**20))
 def test_a_shift_of_all_logits_does_not_matter(dense, sparse, kwargs, y, z, shift):
-    z = np.round(z * 16) / 16  # so that the shift itself rounds nothing
+    z = np.round(z * 16) / 16  # so that the shift itself causes no rounding
     with wide():
         before = sparse(y, z, from_logits=True, **kwargs)
         close(sparse(y, z + shift, from_logits=True, **kwargs), array(before))

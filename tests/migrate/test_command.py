@@ -64,7 +64,7 @@ def test_with_write_it_changes_the_files_and_a_second_time_nothing(folder, capsy
     ("source", "write", "status"),
     [
         (OTHER, False, 0),
-        (NOTED, False, 0),  # to know, not to do
+        (NOTED, False, 0),  # informs, and requires no change
         (MOVES, False, 1),
         (MOVES, True, 0),
         (STAYS, False, 1),
@@ -103,7 +103,7 @@ def test_folders_are_searched_but_not_those_of_others(folder, capsys):
     for name in [*ours, *others]:
         expected = MOVED if name in ours else MOVES
         assert folder.joinpath(name).read_bytes() == expected, name
-    # What is named is done, wherever it is.
+    # A file named on the command line is changed, wherever it is.
     run(capsys, "--write", "x.txt", ".hidden")
     for name in ("x.txt", ".hidden/a.py"):
         assert folder.joinpath(name).read_bytes() == MOVED

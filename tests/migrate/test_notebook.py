@@ -1,4 +1,4 @@
-"""Notebooks: what becomes of their code, byte by byte, and what is said of it."""
+"""Notebooks: how their code is rewritten, byte by byte, and what is reported."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_names_are_followed_from_cell_to_cell(style):
         code("# é\n", "x = tfa.losses.A, tfa.layers.CRF\n", "# <"),
         code("tfa.optimizers.B"),
         **style,
-    ).replace(b"<", b"\\u003c")  # as some write it
+    ).replace(b"<", b"\\u003c")  # as some tools write it
     after, findings = migrate(before)
     imports = [
         "from tfx_extras import tfa as tfx_tfa\n",

@@ -1,4 +1,4 @@
-"""What docs/guides/migrate.md shows is what the tool prints, and its table."""
+"""The guide docs/guides/migrate.md shows what the tool prints, and its table."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What becomes of source, and what is said of it."""
+"""How source code is rewritten, and what is reported about it."""
 
 import builtins
 import textwrap
@@ -478,7 +478,7 @@ def test_what_cannot_be_read_is_said(source, line, text):
 
 
 class Path:
-    """Whatever an attribute or an import gives: it knows only its path."""
+    """Stands for whatever an attribute or an import gives; it knows only its path."""
 
     def __init__(self, path):
         self.path = path
@@ -490,7 +490,7 @@ class Path:
 
 
 def run(source):
-    """The paths that a program gives to `seen`, and the error that ends it."""
+    """The paths that a program passes to `seen`, and the error that ends it."""
     paths = []
 
     def imports(name, _globals=None, _locals=None, fromlist=None, _level=0):

@@ -1,4 +1,4 @@
-"""The table of what took the place of the rest of TensorFlow Addons."""
+"""The table of what replaces the rest of TensorFlow Addons."""
 
 import importlib
 import re
@@ -14,7 +14,7 @@ from tfx_extras.migrate._successors import successor
 
 pytestmark = pytest.mark.only("tensorflow")
 
-# One line per package of TensorFlow Addons 0.23: its name, then its public names.
+# One line for each package of TensorFlow Addons 0.23: its name, then its public names.
 NAMES = dict(
     line.split(": ")
     for line in Path(__file__).with_name("tfa_names.txt").read_text().splitlines()
@@ -36,7 +36,8 @@ def test_every_successor_exists():
     tf = importlib.import_module("tensorflow")
     roots = {"keras": keras, "tf": tf, "tfx_extras": tfx_extras}
     paths = set(re.findall(r"\b((?:keras|tf|tfx_extras)(?:\.\w+)+)", text))
-    paths -= {"keras.TqdmCallback", "tfx_extras.migrate"}  # of tqdm.keras
+    # `keras.TqdmCallback` is from `tqdm.keras`.
+    paths -= {"keras.TqdmCallback", "tfx_extras.migrate"}
     assert len(paths) > 30
     for path in paths:
         root, *names = path.split(".")

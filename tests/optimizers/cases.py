@@ -1,4 +1,4 @@
-"""The optimizers, with the arguments and the reference each is tested by."""
+"""The optimizers, with the arguments and the reference that test each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from tfx_extras import optimizers
 class OptimizerCase:
     """One configuration of one optimizer.
 
-    `changes` are values that must change the result; between them, the cases
-    of a class change each of its hyperparameters. `invalid` are values that the class
-    rejects; the first case of a class has some.
+    `changes` are values that must change the result; together, the cases of a class
+    change each of its hyperparameters. `invalid` are values that the class rejects; the
+    first case of a class has some.
     """
 
     cls: type
@@ -23,9 +23,9 @@ class OptimizerCase:
     kwargs: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     invalid: tuple[dict[str, Any], ...] = ()
-    # Hyperparameters that change nothing at a constant rate: they have their own test.
+    # Hyperparameters that have no effect at a constant rate, with their own tests.
     tested_apart: tuple[str, ...] = ()
-    # Whether weights move also where gradients are zero.
+    # Whether weights move even with zero gradients.
     moves_alone: bool = False
 
     def make(self, learning_rate=2.0**-6, **options):
@@ -95,7 +95,7 @@ OPTIMIZERS = [
         {"amsgrad": True, "beta_2": 0.9},
         changes={"amsgrad": False},
     ),
-    # The average never grows long enough to be used.
+    # The average never becomes long enough to be used.
     OptimizerCase(optimizers.RAdam, references.radam, {"beta_1": 0.0, "beta_2": 0.6}),
     OptimizerCase(optimizers.RAdam, references.radam, {"beta_2": 0.0}),
     OptimizerCase(

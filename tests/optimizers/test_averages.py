@@ -1,4 +1,4 @@
-"""How averages of the weights come into a model and out of it."""
+"""How averages are swapped into and out of a model."""
 
 import keras
 import numpy as np
@@ -19,9 +19,9 @@ KINDS = {
 }
 each_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
 one = pytest.mark.parametrize("make", [KINDS["moving"]], ids=["moving"])
-# The base of both swaps: where models compile, one is enough.
+# The base implements both swaps, so one wrapper is enough where models are compiled.
 each_kind_or_one = each_kind if BACKEND == "torch" else one
-# Tracing a model takes long on TensorFlow, and updates are graphs without it.
+# TensorFlow takes long to trace a model, and updates are graphs even without it.
 EAGER = {"run_eagerly": BACKEND == "tensorflow"}
 
 
@@ -58,7 +58,7 @@ def state(model):
 @each_kind
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_swapping_twice_changes_no_bit(make, dtype):
-    """Even where a sum of both would lose the smaller."""
+    """Adding and subtracting instead would lose the smaller value."""
     variable = keras.Variable([1e4, 1.23, 1e-6], dtype=dtype, name="w")
     optimizer = make(AdaBelief(0.1))
     for _ in range(3):
@@ -92,7 +92,7 @@ def test_the_average_can_be_assigned_for_good(make):
     optimizer.swap()
     optimizer.assign_average()
     np.testing.assert_array_equal(array(variable), average)
-    # Training goes on from there, and the average with it.
+    # Training continues from there, and so does the average.
     optimizer.apply([ops.ones(2)], [variable])
     np.testing.assert_array_equal(array(variable), average - 0.5)
 
@@ -132,7 +132,7 @@ def test_what_is_evaluated_predicted_and_checkpointed_is_the_average(make, tmp_p
         np.testing.assert_array_equal(one, two)
     saved = keras.saving.load_model(tmp_path / "3.keras")
     assert saved.evaluate(*data(), verbose=0) == pytest.approx(of_average, rel=1e-6)
-    # The model that was saved with its average trains on from its weights.
+    # The model saved with its average in place resumes training from its weights.
     fit(model, [SwapAverage()], epochs=1)
     fit(saved, [SwapAverage()], epochs=1)
     for one, two in zip(state(model), state(saved), strict=True):
@@ -275,7 +275,7 @@ def test_an_average_that_was_left_in_the_model_is_not_trained_on(make, dtype):
 
 @pytest.mark.parametrize("callbacks", [[], [SwapAverage()]], ids=["without", "with"])
 def test_fit_trains_the_weights_also_where_the_average_was_left_in(callbacks):
-    """Without the callback the first gradient, of four, is that of the average."""
+    """Without the callback, the first of four gradients is that of the average."""
     model, other = trained(KINDS["moving"]), trained(KINDS["moving"])
     model.optimizer.swap()
     fit(model, callbacks, epochs=1)

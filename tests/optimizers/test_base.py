@@ -1,4 +1,4 @@
-"""The base of optimizers, as that of one of the user's own."""
+"""The base of optimizers, as a user subclasses it."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ from tfx_extras.optimizers import RAdam
 
 
 class Momentum(optimizers.Optimizer):
-    """What each test makes wrong in one place."""
+    """A correct optimizer, in which each test makes one thing wrong."""
 
     slots = ("momentum",)
 
@@ -84,7 +84,7 @@ def test_what_a_subclass_needs_is_documented():
 
 @pytest.mark.parametrize("option", ["clipnorm", "global_clipnorm"])
 def test_gradients_of_float64_are_clipped_in_float64(option):
-    """Also beside others of `float32`."""
+    """Also together with float32 gradients."""
     with wide():
         one = keras.Variable(np.ones(3), dtype="float64", name="one")
         two = keras.Variable(np.ones(3), dtype="float32", name="two")
@@ -93,6 +93,6 @@ def test_gradients_of_float64_are_clipped_in_float64(option):
         gradients = [ops.convert_to_tensor(g, "float64"), ops.zeros(3, "float32")]
         optimizer.apply(gradients, [one, two])
         expected = 1 - 0.1 * 0.3 * g / np.linalg.norm(g)
-        rate = array(optimizer.learning_rate) / 0.1  # Keras keeps it in `float32`
+        rate = array(optimizer.learning_rate) / 0.1  # Keras keeps the rate in float32
         expected = 1 - rate * (1 - expected)
         np.testing.assert_allclose(array(one), expected, rtol=1e-14)

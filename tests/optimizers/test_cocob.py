@@ -1,4 +1,4 @@
-"""What is peculiar to COCOB."""
+"""Tests of COCOB beyond the contracts."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from tfx_extras.optimizers import COCOB
 
 
 def test_float16_weights_without_gradient_at_first_stay_finite():
-    """The first scale, 1e-8, is 0 in float16."""
+    """The initial scale, 1e-8, is 0 in float16."""
     variable = keras.Variable([1.0, 1.0], dtype="float16", name="w")
     optimizer = COCOB()
     for gradient in ([0.0, 1.0], [0.0, 1.0], [1.0, 0.0]):
@@ -46,7 +46,7 @@ def test_the_bet_is_how_far_weights_are_from_where_they_began():
 
 @pytest.mark.only("jax")
 def test_an_update_in_place_copies_one_slot():
-    """And not each whose old value is still read when the new one is there."""
+    """It must not copy each one whose old value is read after its new one exists."""
     import jax
 
     variable = keras.Variable(np.ones(1000), dtype="float32", name="w")

@@ -1,4 +1,4 @@
-"""What is peculiar to the conditional gradient."""
+"""Tests of ConditionalGradient beyond the contracts."""
 
 import keras
 import numpy as np
@@ -13,13 +13,13 @@ from tfx_extras.optimizers import ConditionalGradient
 
 
 def farthest(gradient, dtype="float64", jit=False):
-    """The point that a rate of 1 moves to: that of the ball, of radius 1."""
+    """The point that a rate of 1 moves to: an extreme point of the unit ball."""
     with wide():
         variable = keras.Variable(np.ones_like(gradient), dtype=dtype, name="w")
         optimizer = ConditionalGradient(1.0, norm="nuclear")
         optimizer.build([variable])
         g = ops.convert_to_tensor(np.asarray(gradient), dtype)
-        if jit or BACKEND == "jax":  # where it is quicker
+        if jit or BACKEND == "jax":  # where it is faster
             direct = compiled(lambda g: optimizer.update(g, 0 * g, 1, ())[0])
             return -array(direct(g))
         optimizer.apply([g])
@@ -51,7 +51,7 @@ def test_the_nuclear_direction_compiles():
 
 def test_a_vector_is_a_matrix_of_one_row_and_equal_values_are_no_matter():
     np.testing.assert_allclose(farthest(np.array([3.0, -4.0])), [-0.6, 0.8], rtol=1e-6)
-    # Every unit matrix of rank one in that space is as far down the gradient.
+    # Any rank-one matrix of norm 1 in that subspace is equally far down the gradient.
     point = farthest(np.eye(3))
     np.testing.assert_allclose(np.linalg.norm(point, ord="nuc"), 1, rtol=1e-6)
     np.testing.assert_allclose(np.trace(point), -1, rtol=1e-6)

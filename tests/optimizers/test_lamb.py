@@ -1,4 +1,4 @@
-"""What is peculiar to LAMB."""
+"""Tests of LAMB beyond the contracts."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def test_a_step_is_as_long_as_the_weights_unless_excluded():
 def test_the_trust_ratio_is_without_independent_decay():
     options = {"weight_decay": 0.5, "independent_decay": True}
     for change in moved(LAMB(0.1, **options)):
-        # Decay first: 5 becomes 2.5. Then a step as long as that.
+        # The decay comes first and turns 5 into 2.5. The step is then that long.
         step = change + 0.5 * np.array([3.0, -4.0])
         np.testing.assert_allclose(np.linalg.norm(step), 0.1 * 2.5, rtol=1e-5)
 

@@ -1,4 +1,4 @@
-"""What is peculiar to LazyAdam: sparse gradients, which only TensorFlow has."""
+"""Tests of LazyAdam with sparse gradients, which only TensorFlow has."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ RATE = 2.0**-6
 
 
 def batches(count=8, size=5):
-    """Ids, most of them repeated, and values; and their sums as a dense gradient."""
+    """Ids, most of them repeated; values; and their sum as a dense gradient."""
     rng = np.random.default_rng(0)
     for _ in range(count):
         ids = rng.choice([0, 2, 3, 5], size=size)
@@ -64,7 +64,7 @@ def test_only_the_rows_named_move_and_as_in_adam(jit, amsgrad):
     ids=["clipvalue", "clipnorm", "global_clipnorm", "loss_scale_factor", "use_ema"],
 )
 def test_options_see_the_summed_rows(options, clip):
-    # An epsilon near the gradients, or Adam would not see their scale.
+    # With an epsilon near the gradients, Adam is sensitive to their scale.
     actual = train(LazyAdam(RATE, epsilon=0.1, **options), jit=False)
     np.testing.assert_allclose(actual, expected(clip, epsilon=0.1), rtol=1e-5)
 
@@ -78,7 +78,7 @@ def test_weight_decay_is_of_the_whole_table():
 def test_other_precisions_follow_the_reference(dtype):
     unit = {"bfloat16": 2.0**-8, "float16": 2.0**-11, "float64": 1e-12}[dtype]
     actual = train(LazyAdam(RATE), dtype)
-    # Gradients are rounded too, once each.
+    # Each gradient is rounded once, too.
     np.testing.assert_allclose(actual, expected(), rtol=3 * unit, atol=3 * unit)
 
 
@@ -92,7 +92,7 @@ def test_accumulated_rows_are_those_of_all_micro_steps():
 
 
 def test_an_embedding_trains_lazily_in_fit_and_other_layers_do_not():
-    """The head is that of Adam; rows that no batch has stay."""
+    """The head trains as with Adam; rows that no batch uses stay unchanged."""
     x = np.array([[1, 1], [3, 1], [0, 3], [3, 3]])
     heads = []
     for make in (LazyAdam, keras.optimizers.Adam):

@@ -1,4 +1,4 @@
-"""Wrappers find the optimizers of Keras by name, and those of this package."""
+"""Wrappers find Keras's optimizers and those of this package by name."""
 
 import keras
 import pytest
@@ -65,7 +65,7 @@ def test_what_is_no_form_of_an_optimizer_is_refused_by_keras():
 
 
 def test_wrappers_take_names_of_both():
-    adam = type(keras.optimizers.Adam())  # on PyTorch, a subclass
+    adam = type(keras.optimizers.Adam())  # a subclass on PyTorch
     assert type(optimizers.Lookahead("adam").inner_optimizer) is adam
     groups = optimizers.ParameterGroups("radam", {})
     assert type(groups.inner_optimizer) is optimizers.RAdam

@@ -1,4 +1,4 @@
-"""What is peculiar to NovoGrad."""
+"""Tests of NovoGrad beyond the contracts."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from tfx_extras.optimizers import NovoGrad
 
 @pytest.mark.parametrize(("rate_in_momentum", "second"), [(False, 0.009), (True, 0.09)])
 def test_the_rate_is_of_the_momentum_or_in_it(rate_in_momentum, second):
-    """One gradient, then none: what is left is the momentum, at a tenth of the rate."""
+    """The second gradient is 0: the momentum remains, at a tenth of the rate."""
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.1, 0.01])
     optimizer = NovoGrad(rate, rate_in_momentum=rate_in_momentum)
     variable = keras.Variable([1.0], dtype="float32", name="w")
@@ -24,7 +24,7 @@ def test_the_rate_is_of_the_momentum_or_in_it(rate_in_momentum, second):
 
 
 def test_the_variance_begins_at_the_first_gradient_that_is_not_zero():
-    """Also of a variable that had none while others did."""
+    """The first gradients of a variable may be zero."""
     variable = keras.Variable([1.0, 1.0], dtype="float32", name="w")
     optimizer = NovoGrad(0.1)
     for gradient in ([0.0, 0.0], [0.0, 0.0], [3.0, 4.0]):

@@ -1,4 +1,4 @@
-"""Rules for some of the weights."""
+"""Parameter groups: rules for some of the weights."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from tfx_extras.optimizers import layer_wise_decay
 
 NAMES = ["encoder_kernel", "encoder_bias", "head_kernel", "head_bias"]
 REST = {".*": {}}
-# Of what depends on no backend, where compiling takes long.
+# Subsets for backend-independent tests where compiling takes long.
 SOME = slice(None if BACKEND == "torch" else 1)
 
 
@@ -45,7 +45,7 @@ def run(optimizer, gradients, dtype="float32"):
 
 
 def alone(optimizer, gradients, name, dtype="float32"):
-    """What an optimizer makes of one of the variables, when it has no other."""
+    """What an optimizer makes of one of the variables, if it has no other."""
     index = NAMES.index(name)
     weights = variables(dtype)[index]
     for each in gradients:
@@ -89,7 +89,7 @@ def test_multipliers_follow_numbers_schedules_and_callables(inner, gradients):
         (decay, keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 0.005])),
         (lambda: 0.02, lambda: 0.01),
     ]:
-        # Also where every variable has a rule: the schedule goes on.
+        # The schedule also continues where every variable has a rule.
         for rest in (REST, {"head": {"learning_rate_multiplier": 2.0}}):
             groups = {"encoder": {"learning_rate_multiplier": 0.5}, **rest}
             actual = run(ParameterGroups(inner(rate), groups), gradients)
@@ -144,7 +144,7 @@ def test_what_no_rule_covers_and_what_covers_nothing_is_reported(gradients):
     optimizer = ParameterGroups("sgd", {"decoder": {}, **REST})
     with pytest.warns(UserWarning, match="'decoder' .*matches no variable"):
         optimizer.build(variables())
-    # Nor is an exclusion that is found elsewhere reported by each group.
+    # An exclusion that matches in one group is not reported by the others.
     inner = RAdam(weight_decay=0.1, weight_decay_exclude=["encoder_bias"])
     groups = {"head": {"learning_rate_multiplier": 0.5}, **REST}
     ParameterGroups(inner, groups).build(variables())
@@ -174,7 +174,7 @@ def test_the_norm_of_all_gradients_is_clipped(gradients, several, scale):
 
 
 class Descent(Optimizer):
-    """Steps along the gradient that it is given."""
+    """Subtracts the gradient that it is given."""
 
     def update(self, gradient, variable, coefficients, slots):
         return gradient, ()
@@ -183,7 +183,7 @@ class Descent(Optimizer):
 @pytest.mark.only("tensorflow", "torch")
 @pytest.mark.parametrize("seed", range(8))
 def test_the_norm_of_all_gradients_is_clipped_once(seed):
-    # Once clipped, what float32 rounds may have a norm that is larger again.
+    # A norm that was clipped in float32 may be rounded above the limit again.
     rng = np.random.default_rng(seed)
     dtypes = {"encoder": "float32", "head": "float64", "other": "float32"}
     weights = [keras.Variable([0.0] * 3, dtype=d, name=n) for n, d in dtypes.items()]
@@ -348,7 +348,7 @@ def model():
 
 
 def multipliers(net, groups):
-    """The multiplier of each variable, by the last two parts of its path."""
+    """The multiplier of each variable, by the last two components of its path."""
     found = {}
     for v in net.trainable_variables:
         (rule,) = (r for p, r in groups.items() if re.search(p, v.path))
@@ -401,7 +401,7 @@ def test_rules_of_a_configuration_that_are_none_are_refused(groups):
         ParameterGroups.from_config(config | {"groups": groups})
 
 
-# One optimizer, seen as one
+# Several optimizers that look like one
 
 
 def test_multipliers_and_decays_have_the_state_of_the_inner_optimizer_alone():
@@ -413,8 +413,10 @@ def test_multipliers_and_decays_have_the_state_of_the_inner_optimizer_alone():
     alone.build(weights)
     sizes = [[v.shape for v in o.variables] for o in (inner, alone)]
     assert sizes[0] == sizes[1]
-    assert len(optimizer.variables) == len(inner.variables) + 2  # iterations and rate
-    assert not hasattr(optimizer, "optimizers")  # callbacks would take it for another
+    # The iterations and the learning rate.
+    assert len(optimizer.variables) == len(inner.variables) + 2
+    # Callbacks would take it for another optimizer.
+    assert not hasattr(optimizer, "optimizers")
 
 
 OTHERS = [
@@ -492,7 +494,7 @@ def test_the_scale_of_the_loss_is_that_of_all(gradients):
         np.testing.assert_allclose(actual[name], expected[name], rtol=1e-6)
     inner = keras.optimizers.SGD(0.1)
     optimizer = ParameterGroups(inner, {"head": keras.optimizers.SGD(0.1), **REST})
-    inner.loss_scale_factor = 2.0  # by whatever way
+    inner.loss_scale_factor = 2.0  # set in whatever way
     again = run(optimizer, 2 * gradients)
     np.testing.assert_allclose(again["head_kernel"], expected["head_kernel"], rtol=1e-6)
     other = {"head": keras.optimizers.SGD(0.1, loss_scale_factor=4.0)}
@@ -541,12 +543,12 @@ def test_lazy_adam_within_stays_lazy(option, others):
         slices = tf.IndexedSlices(ones, tf.constant(rows), shape)
         optimizer.apply([slices, tf.ones(2)], [table, bias])
     moved = array(table)
-    np.testing.assert_allclose(moved[0], 0.8, rtol=1e-5)  # not moved by momentum
+    np.testing.assert_allclose(moved[0], 0.8, rtol=1e-5)  # momentum did not move it
     assert (moved[1] < 0.7).all()
     np.testing.assert_array_equal(moved[2:], 1)
 
 
-# What a variable has, over a model's life
+# A variable's path, state and sharing during a model's life
 
 
 def sequential(optimizer):
@@ -594,7 +596,7 @@ def test_a_reloaded_sequential_trains_on_bit_for_bit(make, tmp_path):
 
 
 def towers():
-    """A model of two models, the paths of whose variables are equal."""
+    """A model of two models whose variables have equal paths."""
     outer = x = keras.Input((3,))
     for name in ("lower", "upper"):
         inner = y = keras.Input((3,))

@@ -1,4 +1,4 @@
-"""What is peculiar to optimizers that pull weights to zero."""
+"""Tests of proximal optimizers, which pull weights to zero, beyond the contracts."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from tfx_extras.optimizers import Yogi
 @pytest.mark.parametrize("cls", [ProximalAdagrad, Yogi])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_zeros_are_exact_and_stay(cls, dtype):
-    """Also what rounding took from a half precision weight is zero then."""
+    """The rounding error kept for a 16-bit weight becomes zero, too."""
     variable = keras.Variable([1.0, 0.3, -0.3], dtype=dtype, name="w")
     optimizer = cls(0.1, l1_regularization_strength=1.0)
     rng = np.random.default_rng(0)

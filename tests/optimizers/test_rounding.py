@@ -1,4 +1,4 @@
-"""What rounding takes from 16-bit weights, and is kept beside them."""
+"""The rounding error of 16-bit weights, which is kept beside them."""
 
 import keras
 import numpy as np
@@ -24,12 +24,13 @@ def test_nothing_is_left_of_a_weight_that_was_assigned_from_outside(dtype):
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_a_residual_of_half_a_unit_in_the_last_place_counts(dtype):
-    """Steps of a quarter of a unit add up, at each place within a power of two."""
+    """Steps of a quarter of a unit accumulate, at each place within a power of two."""
     unit = {"bfloat16": 2.0**-7, "float16": 2.0**-10}[dtype]
     start = np.array([1.0, 1.0 + unit, 1.5, 2 - unit, 2.0, 3.0, 4 - 2 * unit])
     w = keras.Variable(start, dtype=dtype, name="w")
     optimizer = RAdam(unit / 4)
-    for _ in range(4):  # the first steps are of momentum alone, each of the rate
+    # The first steps depend on momentum only, and each has the length of the rate.
+    for _ in range(4):
         optimizer.apply([-ops.ones(start.shape, dtype)], [w])
     exact = array(w) + array(optimizer._residuals[0])
     np.testing.assert_allclose(exact, start + unit, rtol=0, atol=unit / 64)

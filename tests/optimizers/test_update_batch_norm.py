@@ -1,4 +1,4 @@
-"""Statistics of batch normalization, measured for given weights."""
+"""Batch normalization statistics, measured for given weights."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def network(**options):
 
 
 def expected(x, size):
-    """The means, weighed by size, of the means and variances of batches of `x`."""
+    """The means, weighted by size, of the means and variances of batches of `x`."""
     parts = [x[i : i + size].astype("float64") for i in range(0, len(x), size)]
     weights = [len(part) for part in parts]
     mean = np.average([part.mean(axis=0) for part in parts], axis=0, weights=weights)
@@ -86,7 +86,7 @@ def test_frozen_layers_and_models_without_any_stay_as_they_are():
 
 
 def of_calls(calls):
-    """The means over calls, weighted by the number of vectors that each was given."""
+    """The means over calls, weighted by the number of vectors in each call."""
     flat = [x.reshape(-1, x.shape[-1]).astype("float64") for x in calls]
     sizes = [len(x) for x in flat]
     mean = np.average([x.mean(axis=0) for x in flat], axis=0, weights=sizes)
@@ -100,7 +100,7 @@ def assert_statistics(layer, calls, tolerance=1e-5):
 
 
 def test_a_layer_that_is_called_several_times_gets_the_mean_over_its_calls():
-    """As in siamese encoders, here within a model that is used as a layer."""
+    """As in siamese encoders; here the layer is in a model that is used as a layer."""
     one, two = keras.Input((3,)), keras.Input((3,))
     layer = keras.layers.BatchNormalization()
     encoder = keras.Sequential([keras.Input((3,)), layer])
@@ -128,7 +128,7 @@ def test_a_layer_that_some_batches_do_not_reach_gets_the_mean_of_the_others():
 
         def call(self, x, training=None):
             outputs = self.branches[len(x) % 2](x, training=training)
-            # In inference, as a teacher is: nothing is measured.
+            # In inference mode, as for a teacher, nothing is measured.
             outputs = outputs + self.branches[0](x, training=False)
             return outputs + self.branches[2](x, training=False)
 
@@ -147,7 +147,7 @@ def test_only_what_a_mask_leaves_counts():
     model = keras.Sequential([keras.Input((None, 3)), masking, layer])
     x = np.stack([X, X + 1, 2 * X], axis=1)
     x[0, 1:] = x[3, 2:] = x[8:] = -1.0
-    update_batch_norm(model, x, batch_size=4)  # the last is masked, all of it
+    update_batch_norm(model, x, batch_size=4)  # the last batch is fully masked
     kept = [part[(part != -1).any(-1)] for part in (x[:4], x[4:8])]
     assert_statistics(layer, kept)
 
@@ -175,7 +175,8 @@ def test_renormalization_does_not_bring_in_what_was_measured_before():
 def test_means_of_half_precision_do_not_stand_still():
     layer = keras.layers.BatchNormalization(dtype="bfloat16")
     model = keras.Sequential([keras.Input((1,), dtype="bfloat16"), layer])
-    x = np.array([[64.0]] + [[66.0]] * 15)  # rounded each time, they stop at 65.5
+    # If each step were rounded, they would stop at 65.5.
+    x = np.array([[64.0]] + [[66.0]] * 15)
     update_batch_norm(model, x, batch_size=1)
     np.testing.assert_array_equal(array(layer.moving_mean), 66.0)
 

@@ -1,4 +1,4 @@
-"""Averages of the weights that every optimizer may keep: `use_ema`."""
+"""Averages of the weights that every optimizer can keep: `use_ema`."""
 
 import keras
 import numpy as np
@@ -95,7 +95,7 @@ def test_averages_of_float64_weights_are_of_float64():
         np.testing.assert_allclose(array(w), expected, rtol=1e-14)
 
 
-@pytest.mark.only("jax")  # which cannot train on with one buffer in two variables
+@pytest.mark.only("jax")  # JAX cannot train on with one buffer in two variables
 def test_weights_do_not_share_the_buffer_of_their_average():
     w = variable([1.0, 2.0])
     optimizer = RAdam(0.1, **EMA, ema_overwrite_frequency=1)

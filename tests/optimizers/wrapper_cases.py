@@ -1,4 +1,4 @@
-"""The wrappers, with the arguments and the reference each is tested by."""
+"""The wrappers, with the arguments and the reference that test each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ RATE, MOMENTUM = 2.0**-6, 0.5
 
 @dataclass(frozen=True)
 class WrapperCase:
-    """One configuration of one wrapper; `changes` must change what it keeps."""
+    """One configuration of one wrapper; `changes` must change its result."""
 
     cls: type
     reference: Callable[..., Any]

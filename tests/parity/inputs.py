@@ -1,7 +1,8 @@
-"""Inputs of the goldens, and how a golden is written; in NumPy alone.
+"""The inputs of the goldens, and functions that read and write goldens; NumPy only.
 
-Every input is a multiple of a power of two that `float32` holds: the goldens of both
-dtypes start from the same numbers, and no library's `pow` or `exp` can change them.
+A golden is a file of results that another library computed. Every input is a multiple
+of a power of two that float32 holds. So the goldens of both dtypes start from the same
+numbers, and no library's `pow` or `exp` can change them.
 """
 
 import json
@@ -22,19 +23,19 @@ def _normal(random, shape, scale=1.0):
 
 
 def optimizers():
-    """Weights, and 50 gradients that vary: over magnitudes, signs, and zeros."""
+    """Weights, and 50 gradients of varying magnitudes and signs, with zeros."""
     random = np.random.default_rng(1908)
     shape = (50, 3, 4)
     gradients = _normal(random, shape, np.exp2(random.integers(-10, 4, shape)))
     gradients[random.random(shape) < 0.05] = 0
-    gradients[:3, 0, 0] = 0  # the variance is still 0 while the step counts on
+    gradients[:3, 0, 0] = 0  # the second moment is still 0 while steps are counted
     gradients[:, 1, 1] *= 2.0**-12  # small enough for an epsilon of 1e-14 to matter
-    gradients[:, 2, 3] = 0  # moves by its decay alone
+    gradients[:, 2, 3] = 0  # only its decay moves it
     return {"start": _normal(random, (3, 4), 0.25), "gradients": gradients}
 
 
 def losses():
-    """Labels and predictions: logits far and near, probabilities, distances."""
+    """Labels and predictions: large and small logits, probabilities, distances."""
     random = np.random.default_rng(1708)
     shape = (6, 5)
     logits = _normal(random, shape, np.exp2(random.integers(-3, 3, shape)))
@@ -44,15 +45,15 @@ def losses():
     targets = random.integers(1, 64, shape) / 64
     targets[2] = [1, 0, 0, 0, 0]
     distances = random.integers(0, 192, 12) / 64
-    distances[:4] = [0, 0.5, 1, 3]  # the bounds: no distance, at a margin, beyond
+    distances[:4] = [0, 0.5, 1, 3]  # the bounds: no distance, at a margin, beyond it
     errors = _normal(random, shape, np.exp2(random.integers(-6, 4, shape)))
-    errors[0] = [0, 0.5, -0.5, 2, -2]  # the bounds: no error, at a delta
+    errors[0] = [0, 0.5, -0.5, 2, -2]  # the bounds: no error, and at a delta
     values = _normal(random, shape)
     hard = random.integers(0, 2, shape).astype("float64")
     return {
         "logits": logits,
         "extreme_logits": extreme,
-        # Right, and more and more sure: 1 less the probability loses its digits.
+        # Correct with increasing certainty: 1 minus the probability loses digits.
         "sure_logits": np.where(hard, 1, -1) * np.arange(2.0, 8.0)[:, None],
         "probabilities": random.integers(1, 64, shape) / 64,
         "hard": hard,
@@ -68,22 +69,22 @@ def losses():
 
 
 def more_losses():
-    """Labels and embeddings, similarities, shares, quantiles, scores, and boxes.
+    """Labels, embeddings, similarities, distributions, quantiles, scores, and boxes.
 
-    Embeddings have few bits, so that squared distances are exact in `float32` too, and
-    no two distances are equal but those to the two coincident points, which this seed
-    keeps from being mined by the others: which one is nearest, and where its gradient
-    goes, is never a matter of rounding or of the order.
+    Embeddings have few bits, so that squared distances are exact in float32 too. Except
+    for two coincident points, no two distances are equal, and with this seed no other
+    point mines the coincident ones. So neither rounding nor the order of points decides
+    which point is nearest and where its gradient goes.
     """
     random = np.random.default_rng(25)
     points = np.round(random.standard_normal((12, 4)) * 32) / 32
     coincident = points.copy()
-    coincident[9] = points[4]  # the one other point of its class
+    coincident[9] = points[4]  # the only other point of its class
     few = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2])
     similarities = _normal(random, (12, 12), 4.0)
     similarities[0, :4] = [0, 60, -60, 200]
     memberships = random.integers(0, 2, (12, 5)).astype("float64")
-    memberships[:, 4] = memberships[:, :4].sum(1) == 0  # every row has a label
+    memberships[:, 4] = memberships[:, :4].sum(1) == 0  # every sample has a label
     unlabeled = memberships.copy()
     unlabeled[5] = 0
     classes = np.array([0, 4, 2, 1, 2, 3])
@@ -99,17 +100,18 @@ def more_losses():
     boxes = random.choice(np.arange(-64, 65), (2, 6, 2, 2), replace=False) / 16
     boxes = np.concatenate([boxes.min(2), boxes.max(2)], -1)
     boxes[:, 0] = [[0, 0, 1, 1], [2, 3, 4, 5]]  # apart
-    boxes[:, 1] = [[0, 0, 1, 1], [-1, -2, 2, 3]]  # one within the other
+    boxes[:, 1] = [[0, 0, 1, 1], [-1, -2, 2, 3]]  # one inside the other
     boxes[:, 2] = boxes[::-1, 1]
     touching = [
-        [[0, 0, 1, 1], [1, 0.25, 2, 0.75]],  # at an edge
-        [[0, 0, 1, 1], [1, 1, 2, 3]],  # in a corner
-        [[0, 0, 1, 1], [0, 0, 1, 1]],  # one and the same
+        [[0, 0, 1, 1], [1, 0.25, 2, 0.75]],  # touching at an edge
+        [[0, 0, 1, 1], [1, 1, 2, 3]],  # touching at a corner
+        [[0, 0, 1, 1], [0, 0, 1, 1]],  # identical
         [[0, 0, 1, 1], [0, 0, 1, 2]],  # sharing three edges
     ]
     inverted = [
-        [[0, 0, 1, 1], [0.75, 0.25, 0.5, 0.625]],  # its top below its bottom
-        [[0, 0, 1, 1], [0.75, 0.875, 0.25, 0.125]],  # and its sides exchanged too
+        [[0, 0, 1, 1], [0.75, 0.25, 0.5, 0.625]],  # its top is below its bottom
+        # Its left and right are exchanged too.
+        [[0, 0, 1, 1], [0.75, 0.875, 0.25, 0.125]],
     ]
     touching, inverted = np.swapaxes(touching, 0, 1), np.swapaxes(inverted, 0, 1)
     return {
@@ -122,11 +124,11 @@ def more_losses():
         "points": points,
         "near": points * 2.0**-6,
         "spread": points * np.exp2(random.integers(-2, 4, (12, 1))),
-        # Two classes within each other's margin, and one beyond every margin.
+        # Two classes are within each other's margin, and one is beyond every margin.
         "clusters": points / 4 + np.array([0, 3, 20])[few, None],
         "coincident": coincident,
         "far": points * 2.0**10,
-        "large_ids": 2**24 + few,  # of 25 bits: float32 holds two of the three
+        "large_ids": 2**24 + few,  # 25 bits; float32 holds two of the three
         "similarities": similarities,
         "memberships": memberships,
         "unlabeled": unlabeled,
@@ -149,17 +151,17 @@ def more_losses():
 
 
 def schedules():
-    """The steps at which a schedule is asked."""
+    """The steps at which schedules are evaluated."""
     return {"steps": np.arange(201)}
 
 
 def waning(a):
-    """A scale of the cycles of a schedule, or of its iterations."""
+    """A scale for the cycles or the iterations of a schedule."""
     return 1 / (1 + a / 4)
 
 
 def of(library):
-    """What the golden of `library` starts from."""
+    """The inputs of `library`'s golden."""
     if library == "tfa_losses":
         return more_losses()
     if library == "tfa_schedules":
@@ -170,10 +172,10 @@ def of(library):
 
 
 def save(library, versions, cases, outputs):
-    """Writes `goldens/{library}.npz`: inputs, outputs, and what they are of.
+    """Writes `goldens/{library}.npz`: inputs, outputs, cases and versions.
 
-    `cases` maps the name of a case to its settings, in the words of `library`, and
-    `outputs` to its arrays; `versions`, the names of packages to their versions.
+    `cases` maps the name of a case to its settings, in the words of `library`.
+    `outputs` maps names to arrays, and `versions` maps packages to their versions.
     """
     arrays = {"versions": {"python": platform.python_version()} | versions}
     arrays["versions"]["numpy"] = np.__version__
@@ -189,7 +191,7 @@ def save(library, versions, cases, outputs):
 
 
 class Golden:
-    """What is in `goldens/{library}.npz`."""
+    """The contents of `goldens/{library}.npz`."""
 
     def __init__(self, library):
         with np.load(GOLDENS / f"{library}.npz") as file:
@@ -206,7 +208,8 @@ class Golden:
     def named(self, symbol, fault=False):
         """Names of the cases of `symbol`, such as `"RAdam"`.
 
-        They are those that are right, or with `fault` those where the library is not.
+        With `fault`, they are the cases in which the library is wrong, otherwise the
+        cases in which it is right.
         """
         return [
             name

@@ -1,13 +1,13 @@
 """Writes `goldens/tfa.npz`: what TensorFlow Addons 0.23 computes.
 
-TensorFlow Addons ended with TensorFlow 2.15 and runs in an environment of its own:
+TensorFlow Addons ended with TensorFlow 2.15 and needs a separate environment:
 
     python3.11 -m venv .venv-tfa
     .venv-tfa/bin/pip install tensorflow-cpu==2.15.1 tensorflow-addons==0.23.0 "numpy<2"
     .venv-tfa/bin/python -m tests.parity.make_tfa
 
-Settings are numbers that `float32` holds, since TensorFlow Addons keeps them in
-`float32` whatever the dtype of the weights.
+Settings are numbers that float32 holds, since TensorFlow Addons keeps them in float32
+whatever the dtype of the weights.
 """
 
 import numpy as np
@@ -91,8 +91,8 @@ def value_and_gradient(function, y_pred):
 
 
 def main():
-    # Probabilities are clipped, and logarithms taken, with this added to them: by
-    # default 1e-7, which would show in every value.
+    # Probabilities are clipped to this epsilon, and it is added before logarithms. The
+    # default of 1e-7 would show in every value.
     tf.keras.backend.set_epsilon(1e-30)
     cases, outputs = {}, {}
     for symbol, settings in OPTIMIZERS.items():

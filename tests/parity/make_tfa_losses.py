@@ -4,9 +4,9 @@ In the environment of `make_tfa.py`:
 
     .venv-tfa/bin/python -m tests.parity.make_tfa_losses
 
-Each loss is computed in `float64`, or in `float32` where that fails; what couples the
-samples of a batch is one number. Cases with a `fault` are those in which TensorFlow
-Addons is wrong, and what the fault is: they are kept to be shown beside our answer.
+Each loss is computed in float64, or in float32 where that fails. A loss that couples
+the samples of a batch is a single number. In cases with a `fault`, TensorFlow Addons is
+wrong in the way that `fault` says. They are kept to be compared with our results.
 """
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ import tensorflow_addons as tfa
 from tests.parity import inputs
 from tests.parity.make_tfa import value_and_gradient
 
-NARROW = ("large_ids", "huge_classes")  # labels that go wrong in float32 alone
+NARROW = ("large_ids", "huge_classes")  # labels that go wrong only in float32
 METRICS = ("L2", "squared-L2", "angular")
 BATCHES = (
     ("few", "points", 1.0),
@@ -54,7 +54,7 @@ OWN = {"weighted_kappa_loss": weighted_kappa_loss, "sparsemax_loss": sparsemax_l
 
 
 def cases():
-    """Symbol, labels, predictions, and arguments of what is right."""
+    """Yields symbol, labels, predictions and arguments of the cases without a fault."""
     for y_true, y_pred, margin in BATCHES:
         for metric in METRICS if y_pred not in ("near", "clusters") else ("L2",):
             arguments = {"margin": margin, "distance_metric": metric}
@@ -86,7 +86,8 @@ def cases():
 
 
 def main():
-    tf.keras.backend.set_floatx("float64")  # the weights of WeightedKappaLoss are of it
+    # WeightedKappaLoss gives its weights this dtype.
+    tf.keras.backend.set_floatx("float64")
     described, outputs = {}, {}
     given = inputs.of("tfa_losses")
     for symbol, y_true, y_pred, arguments, *fault in [*cases(), *FAULTS]:

@@ -4,8 +4,8 @@ In the environment of `make_tfa.py`:
 
     .venv-tfa/bin/python -m tests.parity.make_tfa_optimizers
 
-For wrappers that average, the averages are recorded too. Cases with a `fault` are those
-in which TensorFlow Addons is wrong.
+For wrappers that average, the averages are recorded too. In cases with a `fault`,
+TensorFlow Addons is wrong.
 """
 
 import tensorflow as tf

@@ -4,8 +4,8 @@ In the environment of `make_tfa.py`:
 
     .venv-tfa/bin/python -m tests.parity.make_tfa_schedules
 
-Rates and steps are in `float64`: where both are as users have them, a step is an
-integer, which TensorFlow Addons refuses to take to a power.
+Rates and steps are in float64. Users have integer steps, but TensorFlow Addons fails to
+raise an integer to a power.
 """
 
 import json
@@ -16,7 +16,8 @@ import tensorflow_addons as tfa
 
 from tests.parity import inputs
 
-# Step sizes that divide the steps, that do not, and half cycles between two updates.
+# Step sizes that divide the steps, that do not divide them, and that put half cycles
+# between two steps.
 RATES = (
     {"initial_learning_rate": 0.125, "maximal_learning_rate": 0.75, "step_size": 10},
     {"initial_learning_rate": 0.01, "maximal_learning_rate": 0.4, "step_size": 7},

@@ -1,4 +1,4 @@
-"""What the goldens say of themselves."""
+"""Goldens match today's inputs, cases and library versions."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_a_golden_names_its_versions(library):
     versions = inputs.Golden(library).versions
     assert versions.keys() == {"python", "numpy"} | LIBRARIES[library].keys()
     for package, version in LIBRARIES[library].items():
-        # A build for one kind of device adds to the version: 2.13.0+cpu.
+        # A build for one kind of device has a suffix: 2.13.0+cpu.
         assert versions[package].split("+")[0] == version
 
 
@@ -59,5 +59,5 @@ def test_no_two_distances_are_equal(key, metric):
         points = points / np.linalg.norm(points, axis=1, keepdims=True)
     pairs = np.triu_indices(len(points), 1)
     distances = np.linalg.norm(points[pairs[0]] - points[pairs[1]], axis=1) ** 2
-    # Many times what float32 rounds off.
+    # The differences are many times the rounding error of float32.
     assert np.diff(np.sort(distances)).min() > 1e-6 * distances.max()

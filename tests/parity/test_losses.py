@@ -1,4 +1,4 @@
-"""Values and gradients of the losses against those of other libraries."""
+"""Losses have the values and gradients of other libraries."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from tfx_extras.losses import smoothed_sparse_categorical_crossentropy
 TFA = inputs.Golden("tfa")
 TORCH = inputs.Golden("torch")
 OPTAX = inputs.Golden("optax")
-# The formulas are those of all backends, each of which is held to a reference.
+# The formulas are the same on all backends, and references test each backend.
 HAS_GPU = len(tools.devices()) > 1
 pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
 each_dtype = pytest.mark.parametrize(
@@ -26,9 +26,9 @@ each_dtype = pytest.mark.parametrize(
 
 
 def assert_alike(golden, name, function, dtype, device, tolerance, mean=False):
-    """Compares `function(y_true, y_pred, **arguments)` and its gradient.
+    """Compares `function(y_true, y_pred, **arguments)` and its gradient with a golden.
 
-    With `mean`, the golden has one value per class, or their sum: ours is their mean.
+    With `mean`, the golden has one value per class, or their sum; ours has their mean.
     """
     case, given = golden.cases[name], inputs.losses()
     y_true, y_pred = (given[case[key]] for key in ("y_true", "y_pred"))

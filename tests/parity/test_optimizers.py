@@ -1,4 +1,4 @@
-"""Trajectories of the optimizers against those of other libraries."""
+"""Optimizers move weights like those of other libraries."""
 
 import math
 
@@ -19,15 +19,15 @@ from tfx_extras.optimizers import Yogi
 TFA = inputs.Golden("tfa")
 TORCH = inputs.Golden("torch")
 OPTAX = inputs.Golden("optax")
-# The largest seen is 3e-10, with a beta_2 of 0.9: where the series of our rho_t ends.
+# The largest error is 3e-10, at a beta_2 of 0.9, where our series for rho_t is cut off.
 TOLERANCE = 1e-9
-# The formulas are those of all backends, each of which is held to a reference.
+# The formulas are the same on all backends, and references test each backend.
 HAS_GPU = len(tools.devices()) > 1
 pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
 
 
 def trajectory(optimizer, dtype, before_step=lambda step: None):
-    """The weights after each of `inputs.STEPS`."""
+    """The weights after each step of `inputs.STEPS`."""
     given = inputs.optimizers()
     weights = keras.Variable(given["start"].astype(dtype), dtype=dtype)
     recorded = []
@@ -41,7 +41,7 @@ def trajectory(optimizer, dtype, before_step=lambda step: None):
 
 
 def assert_moves_alike(ours, theirs, tolerance, dtype=None):
-    """Compares each weight, by what it has moved so far, up and down."""
+    """Compares each weight, relative to its total movement so far, up and down."""
     dtype = dtype or theirs.dtype
     theirs = theirs.astype("float64")
     start = inputs.optimizers()["start"][None]
@@ -78,10 +78,11 @@ def test_optimizers_move_in_float32_as_those_of_tensorflow_addons(name, device):
     assert arguments == TFA.cases[name]["arguments"]
     with keras.device(device):
         moves = trajectory(_of_tfa(name), "float32")
-    # Its arithmetic in float64, and what it computes itself in float32, where it loses
-    # digits of 1 - beta_2**t, and rho_t - 4 has what is left: its own two goldens are
-    # up to 4.6e-3 apart in the first rectified step, ours in float32 less than 1e-6
-    # from the wide one. With a beta_2 of 0.9 and without rectification all agree.
+    # TensorFlow Addons is compared in float64 and in float32. In float32 it loses
+    # digits of 1 - beta_2**t, and then of rho_t - 4. Its own two goldens differ by up
+    # to 4.6e-3 in the first rectified step; ours in float32 differs from its float64
+    # golden by less than 1e-6. With a beta_2 of 0.9, and without rectification, all
+    # agree.
     assert_moves_alike(moves, TFA.arrays[f"{name}/weights"], 1e-6, "float32")
     loses = arguments.get("rectify", True) and arguments["beta_2"] > 0.99
     tolerance = 6e-3 if loses else 1e-5
@@ -102,8 +103,8 @@ def test_radam_moves_as_that_of_pytorch(name, device):
         )
 
         def before_step(step):
-            # PyTorch adds epsilon to the root of v before the bias of v is corrected,
-            # so that epsilon is corrected with it.
+            # PyTorch adds epsilon to the root of v before it corrects the bias of v, so
+            # the correction also applies to epsilon.
             bias = -math.expm1(step * math.log(beta_2))
             optimizer.epsilon = arguments["eps"] / math.sqrt(bias)
 
@@ -115,7 +116,8 @@ def test_radam_moves_as_that_of_pytorch(name, device):
 @pytest.mark.parametrize("name", OPTAX.named("adabelief"))
 def test_plain_adabelief_moves_as_that_of_optax(name, device):
     arguments = OPTAX.cases[name]["arguments"]
-    # `eps_root` accumulates in the variance, `eps` does not: ours does both.
+    # In Optax, `eps_root` accumulates in the second moment and `eps` does not; our
+    # epsilon does both.
     assert arguments["eps"] == arguments["eps_root"]
     with tools.wide(), keras.device(device):
         optimizer = AdaBelief(
@@ -146,7 +148,7 @@ def test_radam_moves_as_that_of_optax(name, device):
 
 
 def _arguments_of_optax(name, beta_2=0.999, epsilon=1e-6):
-    """Those of ours, where Optax's differ from them in their names alone."""
+    """Arguments of ours, where Optax's differ from them only in their names."""
     given = OPTAX.cases[name]["arguments"]
     names = {"b1": "beta_1", "b2": "beta_2", "eps": "epsilon"}
     renamed = {names.get(key, key): value for key, value in given.items()}
@@ -160,7 +162,7 @@ def test_lamb_and_novograd_move_as_those_of_optax(name, device):
         if name.startswith("lamb"):
             optimizer = LAMB(**_arguments_of_optax(name))
         else:
-            # The first gradient there is that of step 1, here the first that is not 0.
+            # Optax's first gradient is that of step 1; ours is the first that is not 0.
             optimizer = NovoGrad(**_arguments_of_optax(name, beta_2=0.25))
         moves = trajectory(optimizer, "float64")
     assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
@@ -172,11 +174,11 @@ def test_yogi_moves_as_that_of_optax(name, device):
     arguments = _arguments_of_optax(name, epsilon=1e-3)
     with tools.wide(), keras.device(device):
         optimizer = Yogi(**arguments)
-        # There the momentum begins at the value of the variance.
+        # Optax starts the momentum at the initial value of the second moment.
         optimizer.initial_values = dict.fromkeys(optimizer.slots, 1e-6)
 
         def before_step(step):
-            # There epsilon is added after the bias is corrected.
+            # Optax adds epsilon after the bias correction.
             bias = -math.expm1(step * math.log(optimizer.beta_2))
             optimizer.epsilon = arguments["epsilon"] * math.sqrt(bias)
 

@@ -1,7 +1,7 @@
-"""The other losses against those of TensorFlow Addons: where it is right, and not.
+"""The other losses, compared with TensorFlow Addons where it is right and where not.
 
-There, what couples the samples of a batch is one number; here, one per sample, whose
-mean is that number.
+There, a loss that couples the samples of a batch is a single number. Here, each sample
+has a loss, whose mean is that number.
 """
 
 import keras
@@ -26,14 +26,14 @@ OURS = {
     "giou_loss": "giou_loss",
 }
 RIGHT = [name for symbol in OURS for name in TFA.named(symbol)]
-# One of each, where others take long and each is held to a reference too.
+# One case of each loss on backends that compile; references test each loss there too.
 IS_ALL = tools.BACKEND == "torch" or len(tools.devices()) > 1
 SOME = RIGHT if IS_ALL else [TFA.named(symbol)[0] for symbol in OURS]
 WRONG = [name for symbol in OURS for name in TFA.named(symbol, fault=True)]
 
 
 def ours(name, device, **changed):
-    """Values of each sample, and the gradient of their sum, on the inputs of `name`."""
+    """The loss of each sample, and the gradient of their sum, on `name`'s inputs."""
     case = TFA.cases[name]
     function = getattr(losses, OURS[name.split(":")[0]])
     y_true, y_pred = (TFA.inputs[case[key]] for key in ("y_true", "y_pred"))
@@ -54,7 +54,7 @@ def theirs(name):
 
 
 def find(symbol, y_true, y_pred, names=WRONG):
-    """The name of the one case of these inputs."""
+    """The name of the only case with these inputs."""
     (name,) = (
         name
         for name in names
@@ -74,7 +74,7 @@ def test_losses_are_those_of_tensorflow_addons(name, device):
     assert values.shape == value.shape
     tolerance = {"float64": 1e-9, "float32": 1e-5}[TFA.cases[name]["dtype"]]
     np.testing.assert_allclose(values, value, rtol=tolerance)
-    # Where edges of boxes meet, anything between the slopes of both sides is right.
+    # Where box edges meet, any value between the derivatives of both sides is right.
     if TFA.cases[name]["y_pred"] != "touching":
         error = np.abs(slope - gradient).max()
         assert error <= tolerance * np.abs(gradient).max()
@@ -85,8 +85,10 @@ def test_losses_are_those_of_tensorflow_addons(name, device):
     ("symbol", "y_true"),
     [
         ("triplet_semihard_loss", "distinct"),  # NaN
-        ("triplet_semihard_loss", "one"),  # the farthest of no negatives is 0 away
-        ("triplet_hard_loss", "one"),  # so are the nearest negative and, there, 1.0
+        # With no negatives, their maximum distance is taken as 0.
+        ("triplet_semihard_loss", "one"),
+        # With no negatives, the loss is the margin, 1.0.
+        ("triplet_hard_loss", "one"),
         ("lifted_struct_loss", "distinct"),  # NaN
         ("lifted_struct_loss", "one"),  # NaN
     ],
@@ -105,8 +107,8 @@ def test_an_anchor_without_a_positive_has_no_loss(device):
     values, _ = ours(name, device)
     anchor, points = 8, TFA.inputs["points"]
     assert values[anchor] == 0
-    # TensorFlow Addons takes the distance from its farthest positive to be 0, and
-    # counts it in its mean.
+    # TensorFlow Addons takes 0 as the distance to the anchor's farthest positive, and
+    # counts the anchor in its mean.
     distances = np.linalg.norm(np.delete(points, anchor, 0) - points[anchor], axis=1)
     invented = np.maximum(0, 1 - distances.min())
     assert invented > 0
@@ -122,13 +124,13 @@ def test_the_soft_margin_of_far_points_does_not_overflow(device):
     hinge, slope_of_hinge = ours(name, device, soft=False, margin=0.0)
     np.testing.assert_allclose(values, hinge, rtol=1e-5)
     np.testing.assert_allclose(slope, slope_of_hinge, atol=1e-5)
-    assert hinge.max() > 88  # beyond it, exp is infinite in float32
+    assert hinge.max() > 88  # above this, exp is infinite in float32
 
 
 @tools.each_device
 @pytest.mark.parametrize("y_true", ["large_ids", "column"])
 def test_n_pairs_keep_their_labels_apart_and_together(y_true, device):
-    # Ids that float32 rounds to one, and NaN for labels in a column.
+    # float32 merges the ids, and labels in a column give NaN in TensorFlow Addons.
     value, _ = theirs(find("npairs_loss", "few", "similarities", RIGHT))
     name = find("npairs_loss", y_true, "similarities")
     assert not abs(theirs(name)[0] / value - 1) < 1e-2

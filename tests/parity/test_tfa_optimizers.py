@@ -1,4 +1,4 @@
-"""The optimizers of `tfx_extras.tfa` against those of TensorFlow Addons."""
+"""The optimizers of `tfx_extras.tfa` move weights like those of TensorFlow Addons."""
 
 import keras
 import numpy as np
@@ -42,7 +42,7 @@ def named(layers):
 
 
 def trajectory(case, mode, dtype):
-    """What the golden records, of the same case by our optimizers."""
+    """What the golden records, computed for the same case by our optimizers."""
     start = tfa_optimizers.given()
     layers = {name: Holder(name, start[name], dtype) for name in ("kernel", "bias")}
     variables = [layers["kernel"].held, layers["bias"].held]
@@ -118,18 +118,19 @@ def words(described):
 
 
 def chosen(name, mode, dtype):
-    """Whether the backend that shows something is this one, and shows it fast."""
+    """Whether this backend shows the case, and runs it fast."""
     used = words(TFA.cases[name]["build"])
     if tools.BACKEND == "torch":
         return mode == "dense"
-    if tools.BACKEND == "jax":  # Compiling takes a second each.
+    if tools.BACKEND == "jax":  # compiling takes a second for each case
         return mode == "dense" and dtype == "float64" and name in ON_JAX
-    if used & CLIPPED:  # It clips before it sums repeated rows: see below.
+    # TensorFlow Addons clips before it sums repeated rows: see below.
+    if used & CLIPPED:
         return False
-    if "SGD" in used and "momentum" in used:  # Keras's own moves all rows.
+    if "SGD" in used and "momentum" in used:  # Keras's own formula moves all rows
         return False
     title = name.partition(":")[2]
-    if any(word in title for word in OF_TIME):  # no other for a few rows
+    if any(word in title for word in OF_TIME):  # the same for sparse gradients
         return False
     return mode == "sparse" and (dtype == "float64" or name in NARROW)
 
@@ -152,7 +153,7 @@ def assert_alike(ours, theirs, tolerance):
     start = np.concatenate([start["kernel"].ravel(), start["bias"]])
     start = np.tile(start, theirs.shape[1] // len(start))
     moved = np.abs(theirs - start)
-    # A fraction of the largest move so far: what is small is a difference of such.
+    # Relative to the maximum movement, since small ones are differences of large ones.
     moved = np.maximum.accumulate(moved.max(-1, keepdims=True))
     assert (moved > 0).all()
     error = (np.abs(ours - theirs) / moved).max()
@@ -166,5 +167,6 @@ def test_optimizers_train_as_those_of_tensorflow_addons(name, mode, dtype):
         ours = trajectory(case, mode, dtype)
     tolerance = 1e-7 if dtype == "float64" else 1e-5
     if dtype == "float32" and name in ("RectifiedAdam:default", "AdaBelief:default"):
-        tolerance = 6e-3  # It loses digits of 1 - beta_2**t: see `test_optimizers.py`.
+        # TensorFlow Addons loses digits of 1 - beta_2**t: see `test_optimizers.py`
+        tolerance = 6e-3
     assert_alike(ours, TFA.arrays[f"{name}/{mode}, {dtype}"], tolerance)

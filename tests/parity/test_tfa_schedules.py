@@ -1,4 +1,4 @@
-"""The cyclical rates against those of TensorFlow Addons."""
+"""The cyclical rates equal those of TensorFlow Addons."""
 
 import keras
 import numpy as np
@@ -9,7 +9,8 @@ from tests import tools
 from tests.parity import inputs
 from tfx_extras.schedules import cyclical
 
-pytestmark = pytest.mark.only("torch")  # others: tests/contracts/test_schedules.py
+# Other backends: tests/contracts/test_schedules.py.
+pytestmark = pytest.mark.only("torch")
 
 TFA = inputs.Golden("tfa_schedules")
 SCALES = {
@@ -27,7 +28,7 @@ def test_rates_are_those_of_tensorflow_addons(name, dtype):
     arguments = TFA.cases[name]["arguments"]
     arguments = {key: arguments[key] for key in arguments if key != "scale_fn"}
     scale = SCALES[name.split(":")[0]]
-    with tools.wide():  # where JAX has 64 bits
+    with tools.wide():  # in this scope, JAX has 64 bits
         steps = ops.convert_to_tensor(TFA.inputs["steps"], dtype)
         rates = cyclical(steps, scale=scale, **arguments)
         assert keras.backend.standardize_dtype(rates.dtype) == "float32"

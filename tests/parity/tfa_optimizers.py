@@ -1,7 +1,7 @@
-"""What the optimizers of TensorFlow Addons and ours are both asked to do; in NumPy.
+"""What TensorFlow Addons' optimizers and ours are both asked to do; NumPy only.
 
-Each case trains a kernel and a bias. Its gradients are dense, or that of the kernel is
-sparse: some of its rows, of which one is named twice.
+Each case trains a kernel and a bias. Its gradients are dense, or the gradient of the
+kernel is sparse: it names some of the rows, one of them twice.
 """
 
 from typing import Any
@@ -108,7 +108,7 @@ CASES = {
     "extended SGD": {"momentum": MOMENTUM[1] | {"weight_decay": DECAY}},
     "extended RMSprop": {
         "decay": {"learning_rate": LR, "rho": 0.875, "weight_decay": DECAY}
-        # In Keras 3 it is added within the root.
+        # Keras 3 adds epsilon inside the root.
         | {"epsilon": 2.0**-60},
         "momentum, centered": {"learning_rate": LR, "rho": 0.875}
         | {"weight_decay": DECAY, "momentum": 0.5, "centered": True},
@@ -159,8 +159,8 @@ CASES = {
         "two": {"optimizers_and_layers": [[RADAM, "the kernel"], [SGD, "the bias"]]},
     },
 }  # fmt: skip
-NARROW = ("SWA",)  # fails for float64
-# Beside the right answers, those that are wrong, and what is.
+NARROW = ("SWA",)  # fails in float64
+# Cases in which TensorFlow Addons is wrong, and how.
 FAULTS = {
     "extended:LAMB": (
         ["extended LAMB", SHORT | {"weight_decay": DECAY}],
@@ -208,11 +208,12 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 def made(described: Any, named) -> Any:
-    """Builds what is described by the name of a class and its arguments.
+    """Builds an object that is described by the name of a class and its arguments.
 
     Args:
-        described: `["SGD", {"learning_rate": 1.0}]`, also as an argument or in lists.
-        named: Function from such a name, or `"the kernel"`, to what it names.
+        described: `["SGD", {"learning_rate": 1.0}]`, which may be nested in arguments
+            or lists.
+        named: Function from a name, such as `"SGD"` or `"the kernel"`, to its object.
     """
     if isinstance(described, str) and described.startswith("the "):
         return named(described)
@@ -225,9 +226,9 @@ def made(described: Any, named) -> Any:
 
 
 def given() -> dict[str, np.ndarray]:
-    """Weights, and 50 gradients: dense, or of three rows, two of them often the same.
+    """Weights, and 50 gradients: dense, or of three rows, of which two are often equal.
 
-    The last row is seen first in step 8.
+    The last row appears first in step 8.
     """
     random = np.random.default_rng(2302)
 
@@ -235,7 +236,7 @@ def given() -> dict[str, np.ndarray]:
         return np.round(random.standard_normal(shape) * 1024) / 1024 * scale
 
     gradients = normal(50, 4, 3, scale=np.exp2(random.integers(-6, 3, (50, 4, 3))))
-    gradients[:3, 0, 0] = 0  # the variance is still 0 while the step counts on
+    gradients[:3, 0, 0] = 0  # the second moment is still 0 while steps are counted
     rows = random.integers(0, 4, (50, 3))
     rows[:7] %= 3
     rows[:, 1] = rows[:, 0]
@@ -250,12 +251,12 @@ def given() -> dict[str, np.ndarray]:
 
 
 def record(mode: str, apply, read) -> np.ndarray:
-    """Kernel and bias after the recorded steps, flat and side by side.
+    """Kernel and bias after the recorded steps, flattened and concatenated.
 
     Args:
         mode: Whether the gradient of the kernel is dense or sparse.
-        apply: Function of the gradient of the kernel, or of its rows and their
-            numbers, and of that of the bias.
+        apply: Function of the gradient of the kernel (or of its rows), the numbers of
+            these rows, and the gradient of the bias.
         read: Function that returns the numbers to record.
     """
     start = given()

@@ -1,15 +1,16 @@
 """Losses transcribed from their papers: NumPy, float64, by logarithms.
 
-They import nothing from `tfx_extras`. Per sample, before masks and means.
+This module imports nothing from `tfx_extras`. Values are per sample, before masks and
+means.
 """
 
 import numpy as np
 
-EPSILON = 1e-7  # Keras's, below which a probability counts as that
+EPSILON = 1e-7  # Keras's epsilon, to which probabilities are clipped
 
 
 def _log_odds_against(z):
-    """log((1 - p_c) / p_c) of each class of the last axis: of it against the rest."""
+    """log((1 - p_c) / p_c) for each class of the last axis."""
     z = np.asarray(z, "float64")
     classes = z.shape[-1]
     return np.stack(
@@ -22,7 +23,7 @@ def _log_odds_against(z):
 
 
 def _classes(y_pred, from_logits):
-    """-log p and 1 - p of each class."""
+    """-log p and 1 - p for each class."""
     if from_logits:
         r = _log_odds_against(y_pred)
         return np.logaddexp(0, r), np.exp(-np.logaddexp(0, -r))
@@ -49,7 +50,7 @@ def valid(y_true, ignore_class, axis, sparse):
 def sigmoid_focal_crossentropy(
     y_true, y_pred, alpha=0.25, gamma=2.0, label_smoothing=0.0, from_logits=False
 ):
-    """Lin et al., 2017, eq. 5; the mean over classes, and soft labels as in Optax."""
+    """Lin et al., 2017, eq. 5; the mean over classes, with soft labels as in Optax."""
     y = np.asarray(y_true, "float64")
     if from_logits:
         log_q, log_not_q = -np.logaddexp(0, -y_pred), -np.logaddexp(0, y_pred)
@@ -147,7 +148,7 @@ def huber(y_true, y_pred, delta=1.0):
 
 
 def smooth_l1(y_true, y_pred, beta=1.0):
-    """Girshick, 2015, eq. 3, with the point of change of PyTorch."""
+    """Girshick, 2015, eq. 3, with PyTorch's threshold beta."""
     e = np.abs(y_true - y_pred)
     if beta == 0:
         return e.mean(-1)

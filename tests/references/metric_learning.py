@@ -1,7 +1,7 @@
 """Losses of pairs and triplets from their papers: NumPy, float64, anchor by anchor.
 
-They import nothing from `tfx_extras`. One value per anchor, whose mean is the
-paper's number.
+This module imports nothing from `tfx_extras`. Each anchor has one value; their mean is
+the paper's number.
 """
 
 import math
@@ -41,7 +41,7 @@ def _distances(metric, x, y):
 
 
 def _alike(y_true, i):
-    """Indices of the other samples with the label of anchor `i`, and of the rest."""
+    """Indices of the positives of anchor `i`, and of its negatives."""
     labels = np.asarray(y_true).reshape(-1)
     same = labels == labels[i]
     others = np.arange(len(labels)) != i
@@ -159,7 +159,7 @@ def n_pairs_loss(y_true, y_pred, from_embeddings=False, gather=False):
 
 
 def n_pairs_multilabel_loss(y_true, y_pred, from_embeddings=False, gather=False):
-    """The same, with shares by the number of labels in common."""
+    """The same, with shares proportional to the number of labels in common."""
     shared = np.asarray(y_true) @ np.asarray(y_true).T
     total = shared.sum(-1, keepdims=True)
     shares = shared / np.where(total == 0, 1, total)
@@ -183,12 +183,12 @@ def supervised_contrastive_loss(y_true, y_pred, temperature=0.1, gather=False):
 
 
 def _against(others, own):
-    """-log of the share of `own`, exact also where it is nearly 1."""
+    """-log of the share of `own`, exact even if it is nearly 1."""
     return np.logaddexp(0, np.logaddexp.reduce([-np.inf, *others]) - own)
 
 
 def nt_xent_loss(y_true, y_pred, temperature=0.5, gather=False):
-    """Chen et al., 2020, eq. 1; views of images with one label are no negatives."""
+    """Chen et al., 2020, eq. 1; images with the same label are not negatives."""
     count = len(y_pred)
     labels = np.arange(count) if y_true is None else np.asarray(y_true).reshape(-1)
     views = np.concatenate([y_pred[:, 0], y_pred[:, 1]])
@@ -243,7 +243,7 @@ def _margin(y_true, y_pred, asked, scale):
 
 
 def arc_face_loss(y_true, y_pred, margin=0.5, scale=64.0):
-    """Deng et al., 2018, eq. 3; falling on beyond pi."""
+    """Deng et al., 2018, eq. 3, continued monotonically beyond pi."""
 
     def asked(cosine):
         angle = math.acos(cosine) + margin

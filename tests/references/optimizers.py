@@ -1,13 +1,13 @@
 """Optimizers transcribed from their papers: NumPy, float64, one loop each.
 
-They import nothing from `tfx_extras`, and keep the papers' letters.
+This module imports nothing from `tfx_extras`, and keeps the papers' letters.
 """
 
 import numpy as np
 
 
 def rectification(t, beta_2, threshold):
-    """Liu et al., 2019, algorithm 2: r_t, or None while it is not used."""
+    """Liu et al., 2019, algorithm 2: r_t, or None while it is undefined."""
     rho_inf = 2 / (1 - beta_2) - 1
     rho = rho_inf - 2 * t * beta_2**t / (1 - beta_2**t)
     if rho < threshold:
@@ -80,13 +80,13 @@ def lamb(
     max_trust_ratio=np.inf,
     weight_decay=0.0,
 ):
-    """You et al., 2019, algorithm 2, with phi(z) = z; the ratio may have a bound."""
+    """You et al., 2019, algorithm 2, with phi(z) = z and a maximum trust ratio."""
     m, v = np.zeros_like(w), np.zeros_like(w)
     for t, g in enumerate(gradients, start=1):
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * g**2
         m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
-        # 0 / 0 is 0: a weight without gradient, and an epsilon of 0.
+        # 0 / 0 is taken as 0, for a weight without gradient and an epsilon of 0.
         scale = np.sqrt(v_hat) + epsilon
         r = np.divide(m_hat, scale, out=np.zeros_like(w), where=scale > 0)
         u = r + weight_decay * w
@@ -114,7 +114,7 @@ def yogi(
     activation="sign",
     weight_decay=0.0,
 ):
-    """Zaheer et al., 2018, algorithm 2; bias as in Kingma and Ba, 2014, section 2."""
+    """Zaheer et al., 2018, algorithm 2; bias correction as in Kingma and Ba, 2014."""
     m, v = np.zeros_like(w), np.full_like(w, initial_accumulator_value)
     sign = np.sign if activation == "sign" else lambda x: np.tanh(10 * x)
     for t, g in enumerate(gradients, start=1):
@@ -160,7 +160,7 @@ def proximal_adagrad(
     l2_regularization_strength=0.0,
     weight_decay=0.0,
 ):
-    """Duchi and Singer, 2009, with the rates of Adagrad."""
+    """Duchi and Singer, 2009, with Adagrad's rates."""
     a = np.full_like(w, initial_accumulator_value)
     for g in gradients:
         a = a + g**2
@@ -211,7 +211,7 @@ def adam(
     weight_decay=0.0,
     rows=None,
 ):
-    """Kingma and Ba, 2014, end of section 2; of each w, only `rows[t]` if given."""
+    """Kingma and Ba, 2014, end of section 2; updates only `rows[t]` if given."""
     w, m, v, v_max = w.copy(), *np.zeros((3, *w.shape))
     for t, g in enumerate(gradients, start=1):
         i = slice(None) if rows is None else rows[t - 1]

@@ -1,4 +1,4 @@
-"""The loss of quantiles from its paper: NumPy, float64. Imports nothing of ours."""
+"""The pinball loss from its paper: NumPy, float64. Imports nothing of ours."""
 
 import numpy as np
 

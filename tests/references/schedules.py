@@ -1,4 +1,4 @@
-"""Schedules in NumPy, `float64`, straight from their formulas: one step at a time."""
+"""Schedules in NumPy, float64, straight from their formulas, for arrays of steps."""
 
 from fractions import Fraction
 
@@ -144,7 +144,7 @@ def warmup_stable_decay(
     end_learning_rate=0.0,
     first_step_nonzero=False,
 ):
-    left = {  # of the peak, above the end
+    left = {  # the fraction of the peak's height above the end
         "linear": lambda x: 1 - x,
         "cosine": lambda x: (1 + np.cos(np.pi * x)) / 2,
         "1-sqrt": lambda x: 1 - np.sqrt(x),
@@ -192,5 +192,5 @@ def cosine_decay(steps, initial_learning_rate, decay_steps):
 
 
 def _at(schedule, t):
-    """The rate of a number, or of a function of an array of steps."""
+    """The rate at step t of a number, or of a function of an array of steps."""
     return float(schedule(np.array([t]))[0]) if callable(schedule) else schedule

@@ -1,6 +1,6 @@
 """The semi-supervised losses, transcribed from their papers: NumPy, float64.
 
-It imports nothing from `tfx_extras`.
+This module imports nothing from `tfx_extras`.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def semi_supervised_crossentropy(
     from_logits=False,
     held=None,
 ):
-    """The value of each row. Targets are made of `held`, by default `y_pred`."""
+    """The loss of each sample. Targets are made from `held`, by default `y_pred`."""
     held = y_pred if held is None else held
     threshold = {"uda": 0.8}.get(consistency, 0.95) if threshold is None else threshold
     temperature = 0.4 if temperature is None else temperature

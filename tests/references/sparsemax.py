@@ -4,7 +4,7 @@ import numpy as np
 
 
 def threshold(z):
-    """Martins and Astudillo, 2016, algorithm 1, of one vector."""
+    """Martins and Astudillo, 2016, algorithm 1, for one vector."""
     k = len(z)
     while True:
         largest = np.sort(z)[::-1][:k]

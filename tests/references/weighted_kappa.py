@@ -1,4 +1,4 @@
-"""The loss of ordered classes, from its paper: NumPy, float64, nothing of ours."""
+"""The weighted kappa loss from its paper: NumPy, float64. Imports nothing of ours."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def weighted_kappa_loss(
     from_logits=False,
     sample_weight=None,
 ):
-    """De la Torre et al., 2018: log(N / D), with `epsilon` as TensorFlow Addons."""
+    """De la Torre et al., 2018: log(N / D), with `epsilon` as in TensorFlow Addons."""
     p = np.asarray(y_pred, "float64")
     batch, classes = p.shape
     if from_logits:

@@ -1,7 +1,7 @@
 """Wrappers transcribed from their papers, around gradient descent with momentum.
 
-NumPy, float64, one loop each. They import nothing from `tfx_extras`, and return the
-weights, and the average where there is one.
+NumPy, float64, one loop each. This module imports nothing from `tfx_extras`. The
+functions return the weights, and the average if there is one.
 """
 
 import numpy as np

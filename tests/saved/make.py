@@ -2,13 +2,13 @@
 
     python -m tests.saved.make
 
-Later versions must load it, and train on. The file of a version is written anew until
-its release, and never after it. In it are
+Later versions must load it, and resume training. The file of a version may be rewritten
+until its release, and never after it. It holds
 
-- `losses.json` and `schedules.json`: a configuration of each class, or more,
+- `losses.json` and `schedules.json`: at least one configuration of each class,
 - `NAME.keras`: a model with each optimizer and wrapper, trained for 6 updates,
 - `expected.npz`: inputs and values of the losses, rates of the schedules, and weights
-  of each model after 3 more updates, and after a swap with averages.
+  of each model after 3 more updates, and after a swap of averages.
 """
 
 import json
@@ -40,7 +40,7 @@ def first_of_each_class(cases):
 
 
 def optimizers():
-    """An optimizer or wrapper by the name of its class, with a schedule within."""
+    """Each optimizer or wrapper, with a schedule, by the name of its class."""
     own = tfx_extras.optimizers
     schedule = tfx_extras.schedules.WarmupCosine(2.0**-6, 2, 8)
     for name, case in first_of_each_class(OPTIMIZERS).items():
@@ -58,7 +58,7 @@ def optimizers():
 
 
 def train(model, updates):
-    """Updates by gradients that depend on their number alone."""
+    """Makes updates with gradients that depend only on the number of the update."""
     for update in updates:
         rng = np.random.default_rng(update)
         model.optimizer.apply(
@@ -71,7 +71,7 @@ def train(model, updates):
 
 
 def weights_after(model):
-    """By name: the weights after three more updates, and the averages if there are."""
+    """By name: the weights after three more updates, and averages if there are any."""
     train(model, (6, 7, 8))
     found = {"trained": model.get_weights()}
     if hasattr(model.optimizer, "swap"):
@@ -93,7 +93,8 @@ def main():
     for number, case in enumerate(SCHEDULES):
         name, schedule = f"{case.cls.__name__}/{number}", case.make()
         config = keras.optimizers.schedules.serialize(schedule)
-        if "tests" in json.dumps(config):  # a function that later tests may not have
+        # It uses a function of the tests, which later versions may lack.
+        if "tests" in json.dumps(config):
             continue
         expected[f"{name}/rates"] = array(schedule(STEPS))
         configurations["schedules"][name] = config

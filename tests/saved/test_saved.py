@@ -1,4 +1,4 @@
-"""What each version has saved is loaded, and trained on."""
+"""What each earlier version has saved can be loaded and trained further."""
 
 import json
 import zipfile
@@ -30,7 +30,7 @@ def expected(folder):
         return dict(file)
 
 
-@pytest.mark.only("torch")  # What is read from a file is the same on all.
+@pytest.mark.only("torch")  # what is read from a file is the same on all backends
 def test_losses_have_the_same_values(folder, expected):
     for name, config in json.loads((folder / "losses.json").read_text()).items():
         loss = keras.losses.deserialize(config)
@@ -47,7 +47,7 @@ def test_schedules_have_the_same_rates(folder, expected):
         np.testing.assert_allclose(
             array(schedule(STEPS)),
             expected[f"{name}/rates"],
-            rtol=1e-5,  # of `float32` functions, on another backend
+            rtol=1e-5,  # float32 functions differ between backends
             atol=1e-8,
             err_msg=name,
         )
@@ -55,7 +55,7 @@ def test_schedules_have_the_same_rates(folder, expected):
 
 def test_models_train_on(folder, expected):
     paths = sorted(folder.glob("*.keras"))
-    assert len(paths) >= 14  # those of the first version
+    assert len(paths) >= 14  # the number in the first version
     for path in paths:
         model = keras.saving.load_model(path)
         assert model.loss.delta == 2.0
@@ -85,5 +85,5 @@ def test_this_version_has_a_file_with_every_class():
         for name in package.__all__
         if hasattr(getattr(package, name), "get_config")
     }
-    missing = public - saved - {"Optimizer", "CombinedLoss"}  # which have no cases
+    missing = public - saved - {"Optimizer", "CombinedLoss"}  # these have no cases
     assert not missing, f"{sorted(missing)}: {cure}"

@@ -1,4 +1,4 @@
-"""Every schedule, with the arguments and the reference it is tested by."""
+"""Every schedule, with the arguments and the reference that test it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +18,10 @@ from tfx_extras import schedules
 class ScheduleCase:
     """One configuration of one schedule.
 
-    `changes` are values that must change the result; between them, the cases of a
-    class change each of its hyperparameters. `invalid` are arguments that must be
-    refused, by what the error says that it received. `inner` are arguments of the
-    reference in place of those that are schedules. `joints` are steps with their
-    exact rates.
+    `changes` are values that must change the result; together, the cases of a class
+    change each of its hyperparameters. `invalid` are arguments that must be rejected,
+    each with what the error reports as received. `inner` replaces arguments that are
+    schedules when the reference is called. `joints` are steps with their exact rates.
     """
 
     function: Callable[..., Any]
@@ -49,7 +48,7 @@ STEPS = np.arange(60)
 
 @keras.saving.register_keras_serializable("tests")
 def waning(a):
-    """A scale of cycles or iterations, for the schedule and for its reference."""
+    """A scale for cycles or iterations, for both the schedule and its reference."""
     return 1 / (1 + 0.25 * a * a)
 
 
@@ -510,7 +509,7 @@ SCHEDULES = [
     ),
 ]
 
-# Those whose arithmetic is ours alone.
+# The cases that use no schedule of Keras.
 OWN = [
     case for case in SCHEDULES if COSINE_DECAY not in keras.tree.flatten(case.kwargs)
 ]

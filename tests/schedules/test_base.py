@@ -1,4 +1,4 @@
-"""Counting of steps, and evaluation of schedules that are not ours."""
+"""How steps are counted, and how schedules that are not ours are evaluated."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is peculiar to cycles."""
+"""Tests of cyclical schedules beyond the contracts."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ LATE = 2**24 + 1
 
 
 def test_the_place_in_a_cycle_is_exact_where_float32_cannot_count():
-    steps = LATE * 10 + np.arange(12)  # 10 half cycles, each of LATE updates
+    steps = LATE * 10 + np.arange(12)  # 10 half cycles of LATE steps each
     rates = cyclical(ops.convert_to_tensor(steps, "int32"), 0.0, 1.0, LATE)
     np.testing.assert_allclose(tools.array(rates), np.arange(12) / LATE, rtol=1e-6)
     short = tools.compiled(Cyclical(0.0, 6.0, 6))
@@ -86,5 +86,5 @@ def test_the_function_refuses_what_its_scale_has_no_use_for():
 def test_steps_below_0_have_finite_rates(scale_mode):
     options = {"scale": "exponential", "gamma": 0.5, "scale_mode": scale_mode}
     rates = tools.array(cyclical(np.array([-3, -(2**31)]), 0.0, 1.0, 2, **options))
-    first = 0.25 if scale_mode == "cycle" else 0.5  # gamma of the first cycle, or 1
+    first = 0.25 if scale_mode == "cycle" else 0.5  # gamma in the first cycle, or 1
     np.testing.assert_array_equal(rates, [first, 0.0])

@@ -1,4 +1,4 @@
-"""Epochs as updates."""
+"""Epochs are converted to steps."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from tfx_extras.schedules import epochs
     [
         (3, 375, 1125),
         (0, 10, 0),
-        (0.1, 30, 3),  # in floats 3.0000000000000004
-        (0.29, 100, 29),  # in floats 28.999999999999996
+        (0.1, 30, 3),  # 3.0000000000000004 in floating point
+        (0.29, 100, 29),  # 28.999999999999996 in floating point
         (0.5, 375, 188),
-        (0.5, 5, 3),  # a half goes up, also to an odd number
+        (0.5, 5, 3),  # a half is rounded up, also to an odd number
         (2.4, 7, 17),
         (np.float32(1.5), np.int64(4), 6),
         (2, 100.0, 200),

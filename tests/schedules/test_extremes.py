@@ -1,4 +1,4 @@
-"""Rates are finite at both ends of every interval and at every step, or refused."""
+"""Rates are finite at the ends of every interval and at every step, or rejected."""
 
 import keras
 import numpy as np
@@ -95,7 +95,7 @@ def test_rates_are_finite_at_the_ends_of_all_intervals(cls):
         arguments = random_arguments(random, EXTREMES[cls])
         try:
             schedule = cls(**arguments)
-        except ValueError:  # tests/schedules/cases.py: what is refused, and how
+        except ValueError:  # tests/schedules/cases.py tests which values are rejected
             continue
         made += 1
         for i in random.permutation(len(STEPS))[:4]:

@@ -1,4 +1,4 @@
-"""What is peculiar to the inverse square root."""
+"""Tests of InverseSquareRoot beyond the contracts."""
 
 import numpy as np
 import pytest

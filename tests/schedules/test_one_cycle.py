@@ -1,4 +1,4 @@
-"""What is peculiar to one cycle."""
+"""Tests of OneCycle beyond the contracts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is peculiar to lines through points."""
+"""Tests of PiecewiseLinear beyond the contracts."""
 
 import numpy as np
 import pytest

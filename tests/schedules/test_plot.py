@@ -1,4 +1,4 @@
-"""Drawing of schedules."""
+"""Plots of schedules."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What is peculiar to schedules one after the other."""
+"""Tests of Sequential beyond the contracts."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ from tfx_extras.schedules._base import Schedule
 
 
 class Seen(Schedule):
-    """A schedule that returns the steps that it sees, and keeps a list of them."""
+    """A schedule that returns the steps that it is given, and records them."""
 
     def __init__(self):
         self.steps = []
@@ -79,7 +79,7 @@ def test_the_function_refuses_a_wrong_number_of_schedules():
 
 
 def nested():
-    """Ours around ours around Keras's."""
+    """Our schedules around our schedules, which contain one of Keras's."""
     decay = keras.optimizers.schedules.CosineDecay(0.3, 20)
     cosine = schedules.WarmupCosine(0.2, 2, 5, restarts=1)
     return Warmup(Sequential([0.1, decay, cosine], [4, 9]), 3, "exponential", 0.1)
@@ -104,7 +104,7 @@ def test_nested_schedules_train_when_everything_is_compiled():
     compiles = tools.BACKEND != "torch"
     model.compile(optimizer, "mse", jit_compile=compiles)
     model.fit(np.ones((10, 2)), np.ones((10, 1)), batch_size=1, verbose=0)
-    # Update 10 is step 7 of those after the warm-up, and step 3 of the decay.
+    # Step 10 is step 7 after the warm-up, and step 3 of the decay.
     expected = references.cosine_decay(3, 0.3, 20)
     np.testing.assert_allclose(
         tools.array(optimizer.learning_rate), expected, rtol=1e-6

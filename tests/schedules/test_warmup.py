@@ -1,4 +1,4 @@
-"""What is peculiar to a warm-up before any schedule."""
+"""Tests of Warmup before various schedules, beyond the contracts."""
 
 import keras
 import numpy as np
@@ -76,7 +76,7 @@ def test_the_class_refuses_what_is_no_schedule(wrong):
 
 
 class Own(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule of a user, that takes one step at a time."""
+    """A user's schedule, which takes one step at a time."""
 
     def __init__(self, rate):
         self.rate = rate

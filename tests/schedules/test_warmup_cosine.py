@@ -1,4 +1,4 @@
-"""What is peculiar to a warm-up with a cosine."""
+"""Tests of WarmupCosine beyond the contracts."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def arguments(draw):
 
 
 def sample(kwargs, steps):
-    """The rates at `steps`, and their largest difference by rounding."""
+    """The rates at `steps`, and the maximum rounding error."""
     rates = tools.array(warmup_cosine(steps, **kwargs))
     return rates, 4 * ULP * kwargs["peak_learning_rate"]
 
@@ -90,7 +90,7 @@ def test_a_cycle_ends_and_starts_at_its_step(restarts):
 
 
 def test_rounding_of_the_lengths_makes_no_restart_late():
-    # In floats 25 + 25 * 2.2 + 25 * 2.2 * 2.2 is 201.00000000000003.
+    # In floating point, 25 + 25 * 2.2 + 25 * 2.2 * 2.2 is 201.00000000000003.
     rates = tools.array(
         warmup_cosine(np.array([200, 201]), 0.1, 0, 25, restarts=3, t_mul=2.2)
     )
@@ -131,7 +131,7 @@ def test_small_rates_at_the_start_of_a_long_warmup_are_precise():
 
 
 def test_the_fall_is_precise_next_to_the_peak():
-    """(1 - cos) / 2 would cancel: the first steps of a long decay would not fall."""
+    """With (1 - cos) / 2, the first steps of a long decay would cancel and not fall."""
     rates = tools.array(warmup_cosine(np.arange(1, 4), 0.0, 0, 4000, 0, 0, 1.0))
     expected = np.sin(np.pi * np.arange(1, 4) / 8000) ** 2
     np.testing.assert_allclose(rates, expected, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""What is peculiar to a peak that is held and left."""
+"""Tests of WarmupStableDecay beyond the contracts."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,8 @@ def test_the_way_down_has_no_jump_to_a_high_end(decay):
     assert rates[-1] == np.float32(0.4)
     fall = -np.diff(rates)
     assert fall.min() >= -1e-6
-    # The first of a thousand pieces of a root is its largest, and the last its least.
+    # Among a thousand pieces of a root, the first is the largest, the last the
+    # smallest.
     assert fall.max() <= 0.6 * np.sqrt(1e-3) + 1e-5
     assert fall[990:].max() <= 0.6 * 1.001e-3
 
@@ -34,7 +35,7 @@ def test_joints_beyond_what_float32_counts_are_exact(decay):
     rates = tools.array(tools.compiled(schedule)(ops.convert_to_tensor(steps, "int32")))
     np.testing.assert_array_equal(rates[[1, 2, 5]], np.float32([0.1, 0.1, 0.01]))
     assert rates[0] == pytest.approx(0.1, rel=1e-6)
-    # One update after the start, a root is already the root of the length away.
+    # One step after the start, 1-sqrt has already fallen by 1 / sqrt(length).
     expected = 0.1 - 0.09 / np.sqrt(start) if decay == "1-sqrt" else 0.1
     assert rates[3] == pytest.approx(expected, rel=1e-7)
     assert rates[4] == pytest.approx(0.01, rel=1e-5)

@@ -5,9 +5,9 @@ In the environment of `tests/parity/make_tfa.py`:
     .venv-tfa/bin/python -m tests.tfa.make_saved
 
 Each model is trained for 3 steps, saved as `NAME.keras` and `NAME.h5` in `saved.zip`,
-and trained on for 2. `expected.npz` has its predictions, and its weights after that.
-`configs.json` has a configuration of each loss and optimizer, and `signatures.json`
-what can be imported and called, and how.
+and trained for 2 more steps. `expected.npz` has its predictions, and its weights after
+that. `configs.json` has a configuration of each loss and optimizer, and
+`signatures.json` lists what can be imported and called, with parameters.
 """
 
 import importlib
@@ -26,7 +26,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def models():
-    """Loss, optimizer, and how many numbers are predicted, by name."""
+    """Loss, optimizer, and the number of predicted values, by name."""
     losses, optimizers = tfa.losses, tfa.optimizers
     falling = tf.keras.optimizers.schedules.ExponentialDecay(0.125, 4, 0.5)
     yield (
@@ -145,7 +145,7 @@ def write(name, value):
 
 
 def signature(obj):
-    """Names, kinds and defaults of the parameters of what is called."""
+    """Names, kinds and defaults of a callable's parameters."""
 
     def default(value):
         if value is inspect.Parameter.empty:
@@ -163,7 +163,7 @@ def signature(obj):
 
 
 def described(obj):
-    """How something is called, under which name it is saved, and its methods."""
+    """A callable's signature, registered name and methods."""
     found = {
         "signature": signature(obj),
         "registered": tf.keras.utils.get_registered_name(obj),

@@ -1,4 +1,4 @@
-"""The cyclical learning rates of TensorFlow Addons: its numbers, files and faults."""
+"""The cyclical learning rates keep TensorFlow Addons' rates and files, not faults."""
 
 import inspect
 import json
@@ -125,7 +125,8 @@ def test_a_function_that_is_not_found_is_named():
 @pytest.mark.parametrize("scale_mode", ["cycle", "iterations"])
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_whole_rates_and_steps_are_as_good_as_floats(symbol, scale_mode, dtype):
-    # There whole rates made all arithmetic whole, and whole steps had no powers.
+    # In TensorFlow Addons, integer rates made all arithmetic integer, and integer steps
+    # could not be raised to a power.
     whole = make(symbol, 0, 2, 5, scale_mode=scale_mode)
     floats = make(symbol, 0.0, 2.0, 5.0, scale_mode=scale_mode)
     with tools.wide():

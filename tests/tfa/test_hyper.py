@@ -1,4 +1,4 @@
-"""Hyperparameters are functions, tensors and attributes, as in TensorFlow Addons."""
+"""Hyperparameters may be functions, tensors and attributes, as in TensorFlow Addons."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ ADAM = {"beta_1": 0.5, "beta_2": 0.875}
 
 
 def make(name, **arguments):
-    """An optimizer by its name; of a wrapper, around one that descends."""
+    """An optimizer by its name; a wrapper gets SGD as its inner optimizer."""
     if name == "extended SGD":
         cls = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimizers.SGD)
         return cls(0.0, learning_rate=0.125, name="own", **arguments)
@@ -25,7 +25,7 @@ def make(name, **arguments):
     return cls(learning_rate=0.125, **arguments)
 
 
-# The argument, its first value and the next, and others that let it matter.
+# The argument, its first and next value, and other arguments that make it matter.
 CASES = [
     *[(name, "weight_decay", 0.5, 0.25, {}) for name in ("SGDW", "AdamW")],
     *[(name, "weight_decay", 0.5, 0.25, ADAM) for name in ("RectifiedAdam", "LAMB")],
@@ -49,12 +49,13 @@ CASES = [
     ("Lookahead", "slow_step_size", 0.5, 0.25, {"sync_period": 1}),
     ("MovingAverage", "average_decay", 0.5, 0.25, {}),
 ]
-# Read by our formulas as tensors, by native ones as numbers, and by wrappers.
+# Our formulas read hyperparameters as tensors, and native ones read them as numbers.
+# Wrappers read them in their own way.
 EACH_KIND = [CASES[i] for i in (1, 2, 6, 9, 10, 11, -2, -1)]
 
 
 def trajectory(optimizer, change=lambda: None):
-    """Weights after each of two steps, and of six more after a change."""
+    """The weights after each of two steps, and of six more after a change."""
     w = keras.Variable(np.array([1.0, -2.0], "float32"))
     recorded = []
     for step in range(8):
@@ -107,8 +108,8 @@ def test_a_tensor_is_its_number(name, argument, first, next, others):
 
 @pytest.mark.parametrize("name", ["SGDW", "AdamW", "RectifiedAdam", "extended SGD"])
 def test_the_decay_can_be_read_and_set_while_a_model_is_trained(name):
-    # Within `fit`, a step is compiled once, by TensorFlow and JAX.
-    unit = 2.0**-3 if name == "RectifiedAdam" else 1.0  # its decay is times the rate
+    # In `fit`, TensorFlow and JAX compile a step only once.
+    unit = 2.0**-3 if name == "RectifiedAdam" else 1.0
     rate = unit if name == "RectifiedAdam" else 0.0
     cls = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimizers.SGD)
     cls = getattr(tfa.optimizers, name, cls)
@@ -139,7 +140,7 @@ def test_what_is_set_is_no_part_of_the_state_that_is_saved(tmp_path):
     model.optimizer.weight_decay = 0.25
     held = {}
     model.optimizer.save_own_variables(held)
-    # As before there were variables of hyperparameters: number, rate, and two slots.
+    # As before hyperparameters had variables: step count, rate, two slots per variable.
     assert len(held) == 2 + 2 * 2
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")

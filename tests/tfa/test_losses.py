@@ -1,4 +1,4 @@
-"""The losses by their names in TensorFlow Addons, against what they gave there."""
+"""The losses by their TensorFlow Addons names give what they gave there."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from tfx_extras import tfa
 
 CONFIGS = json.loads((Path(__file__).parent / "data" / "configs.json").read_text())
 GOLDENS = {library: inputs.Golden(library) for library in ("tfa", "tfa_losses")}
-# Every third: the native losses behind them are held against all.
+# Every third case; the native losses behind these names are compared with all cases.
 NAMES = [
     (library, name)
     for library, golden in GOLDENS.items()
@@ -23,7 +23,7 @@ NAMES = [
     for name in golden.named(symbol)[::3]
 ]
 
-# On JAX, where each takes seconds to compile, the native losses stand for them.
+# Each takes seconds to compile on JAX, where only the native losses are tested.
 not_on_jax = pytest.mark.only("tensorflow", "torch")
 
 
@@ -47,7 +47,8 @@ def test_losses_give_what_those_of_tensorflow_addons_gave(library, name, device)
         return getattr(tfa.losses, symbol)(y_true, y_pred, **arguments)
 
     with tools.wide(), keras.device(device):
-        keras.config.set_epsilon(1e-30)  # as the goldens, so that it does not show
+        # Like the goldens, so that epsilon does not show.
+        keras.config.set_epsilon(1e-30)
         try:
             values = tools.array(loss(ops.convert_to_tensor(y_pred.astype(dtype))))
         finally:
@@ -128,7 +129,7 @@ def test_configurations_of_tensorflow_addons_load(config):
     theirs = dict(config["config"])
     if theirs["reduction"] == "auto":
         theirs["reduction"] = "sum_over_batch_size"
-    if theirs["name"] is None:  # Ours have the name of their function.
+    if theirs["name"] is None:  # our losses have the name of their function
         del theirs["name"]
     if "Npairs" in config["class_name"]:
         del theirs["reduction"]
@@ -198,12 +199,12 @@ def test_bad_arguments_are_named():
 
 
 def test_the_pinball_loss_of_one_axis_is_one_number():
-    # The example of TensorFlow Addons' documentation.
+    # The example in TensorFlow Addons' documentation.
     y_true, y_pred = [0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]
     loss = tfa.losses.pinball_loss(y_true, y_pred, tau=0.1)
     assert loss.shape == ()
     np.testing.assert_allclose(tools.array(loss), 0.475, rtol=1e-6)
-    # Of the class, each is a sample, which has its weight.
+    # For the class, each value is a sample with its own weight.
     loss = tfa.losses.PinballLoss(0.1)
     np.testing.assert_allclose(tools.array(loss(y_true, y_pred)), 0.475, rtol=1e-6)
     weighed = loss(y_true, y_pred, sample_weight=np.array([0.0, 0.0, 0.0, 4.0]))

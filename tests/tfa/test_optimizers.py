@@ -1,4 +1,4 @@
-"""What is peculiar to optimizers by their names in TensorFlow Addons."""
+"""Behavior specific to the optimizers with TensorFlow Addons names."""
 
 import importlib
 import inspect
@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 CONFIGS = json.loads((DATA / "configs.json").read_text())
 SIGNATURES = json.loads((DATA / "signatures.json").read_text())
 MODULES = {name: own for name, own in SIGNATURES.items() if "." in name}
-# What is Keras 2's own, or belongs to a graph.
+# These names are Keras 2's own, or belong to graph mode.
 NOT_OURS = {
     *("average_op", "create_optimizer_spec", "maybe_initialize_optimizer_spec"),
 }
@@ -144,7 +144,7 @@ def test_chosen_variables_decay():
         chosen = chosen if chosen is None else [v[i] for i in chosen]
         optimizer.apply_gradients(zip(zeros, v, strict=True), decay_var_list=chosen)
         assert tuple(float(tools.array(x)[0]) for x in v) == left
-        # It is of that one call.
+        # The list applies only to that call.
         optimizer.apply_gradients(zip(zeros, v, strict=True))
         assert tuple(float(tools.array(x)[0]) for x in v) == tuple(x / 2 for x in left)
 
@@ -157,7 +157,7 @@ def test_excluded_variables_do_not_decay():
 
 
 def pair(*names):
-    """Two variables, of different names or of one."""
+    """Two variables, with different names or the same."""
     return [keras.Variable([1.0], name=name) for name in names]
 
 
@@ -179,7 +179,7 @@ def test_exclusions_can_be_set_and_called(cls, way):
     optimizer = cls(0.5, learning_rate=0.0)
     assert optimizer.exclude_from_weight_decay == []
     zeros = [ops.zeros(1)] * 2
-    if way == "late":  # as of a model that is loaded, whose optimizer is built
+    if way == "late":  # like a loaded model, whose optimizer is built
         optimizer.build(v)
     if way in ("attribute", "late"):
         optimizer.exclude_from_weight_decay = ["bias"]
@@ -293,7 +293,7 @@ def test_positional_arguments_go_to_the_extended_optimizer():
 
 
 def test_an_extended_optimizer_decays_once():
-    # TensorFlow Addons' decayed once more, within the formula of LAMB.
+    # TensorFlow Addons' optimizer decayed a second time, inside LAMB's formula.
     cls = tfa.optimizers.extend_with_decoupled_weight_decay(tfa.optimizers.LAMB)
     w = moved(cls(0.5, learning_rate=0.0), steps=1)
     np.testing.assert_allclose(w, [0.5, -1.0])
@@ -349,7 +349,7 @@ def test_averages_come_into_the_weights():
     optimizer = tfa.optimizers.SWA("sgd", average_period=1)
     optimizer.learning_rate = 0.125
     optimizer.build([w])
-    with pytest.raises(ValueError, match="average"):  # and not zeros
+    with pytest.raises(ValueError, match="average"):  # rather than assigning zeros
         optimizer.assign_average_vars([w])
     for _ in range(2):
         optimizer.apply([2 * ops.convert_to_tensor(w)], [w])
@@ -541,7 +541,7 @@ EXTENDED_ADAM = tfa.optimizers.extend_with_decoupled_weight_decay(keras.optimize
 
 @pytest.mark.parametrize("cls", [tfa.optimizers.AdamW, EXTENDED_ADAM])
 def test_adam_with_decay_rounds_its_numbers_as_tensorflow_addons(cls):
-    # All of them to `float32`. Of Keras 3's formula only the powers of betas are.
+    # All are rounded to float32. Keras 3's formula rounds only the powers of betas.
     lr, b_1, b_2, wd = (float(np.float32(x)) for x in (0.001, 0.9, 0.999, 1e-4))
     gradients = np.random.default_rng(0).standard_normal((20, 3))
     expected = np.ones(3)

@@ -1,4 +1,4 @@
-"""Models that TensorFlow Addons saved are loaded, and trained on."""
+"""Models that TensorFlow Addons saved can be loaded and trained further."""
 
 import zipfile
 from pathlib import Path
@@ -30,7 +30,7 @@ def expected():
 
 def train(model, expected, name):
     x, y = expected[f"{name}/x"], expected[f"{name}/y"]
-    model.run_eagerly = tools.BACKEND == "tensorflow"  # It compiles for seconds.
+    model.run_eagerly = tools.BACKEND == "tensorflow"  # compiling takes seconds
     model.fit(x, y, batch_size=8, epochs=2, verbose=0)
 
 
@@ -55,7 +55,7 @@ def test_a_keras_file_has_no_state_and_says_so(folder, expected, name):
     x = expected[f"{name}/x"]
     predictions = tools.array(model(x))
     np.testing.assert_allclose(predictions, expected[f"{name}/predictions"], atol=1e-6)
-    # Keras 2 wrote `null` for steps per execution, which Keras 3 cannot train with.
+    # Keras 2 wrote `null` for steps per execution, and Keras 3 cannot train with that.
     model.compile(model.optimizer, model.loss)
     before = model.get_weights()
     train(model, expected, name)
@@ -67,7 +67,7 @@ CLASSES = ("AdamW", "Lookahead", "MovingAverage", "LAMB")
 
 
 class Data:
-    """One of the data of a file."""
+    """A dataset in a file."""
 
     def __init__(self, name, value):
         self.name, self.value = name, value
@@ -122,4 +122,4 @@ def test_what_does_not_fit_is_named():
         optimizer.set_weights(data)
     assert int(optimizer.iterations) == 0
     again = [tools.array(v) for v in optimizer.variables]
-    optimizer.set_weights(again)  # its own
+    optimizer.set_weights(again)  # its own format

@@ -1,4 +1,4 @@
-"""Tapes and sparse gradients, which TensorFlow has."""
+"""Gradient tapes and sparse gradients, which only TensorFlow has."""
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ def test_minimize_takes_a_function_or_a_tape(given):
 
 
 def test_a_sparse_gradient_is_clipped_as_the_dense_one():
-    # Keras 2 clipped it before its repeated rows were summed.
+    # Keras 2 clipped it before it summed repeated rows.
     import tensorflow as tf
 
     start = np.arange(6, dtype="float32").reshape(3, 2)
@@ -48,7 +48,7 @@ def test_a_sparse_gradient_is_clipped_as_the_dense_one():
 
 @pytest.mark.parametrize("name", ["SGDW:sparse", "LazyAdam:sparse"])
 def test_sparse_gradients_are_not_forgotten(name):
-    # Without momentum TensorFlow Addons' SGDW forgets the decay, and LazyAdam amsgrad.
+    # TensorFlow Addons ignores decay in SGDW without momentum, and amsgrad in LazyAdam.
     golden = parity.TFA
     case = golden.cases[name]
     ours = parity.trajectory(case, "sparse", "float64")
@@ -58,7 +58,7 @@ def test_sparse_gradients_are_not_forgotten(name):
     forgotten = {"weight_decay": 0.0} if symbol == "SGDW" else {"amsgrad": False}
     case = case | {"build": [symbol, arguments | forgotten]}
     ours = parity.trajectory(case, "sparse", "float64")
-    bias = slice(12, 15)  # of which the gradient is dense
+    bias = slice(12, 15)  # the bias has a dense gradient
     ours[:, bias] = theirs[:, bias]
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
@@ -74,7 +74,7 @@ def test_a_row_decays_when_it_is_seen():
 
 
 def test_lookahead_trains_an_embedding_with_plain_descent():
-    # There, TensorFlow Addons ended in a KeyError.
+    # TensorFlow Addons raised a KeyError.
     model = keras.Sequential([keras.Input((1,)), keras.layers.Embedding(4, 2)])
     optimizer = tfa.optimizers.Lookahead(keras.optimizers.SGD(0.5), sync_period=2)
     model.compile(optimizer, "mse")

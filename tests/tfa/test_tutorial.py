@@ -1,4 +1,4 @@
-"""A script for TensorFlow Addons is migrated by the tool, and trains."""
+"""The tool migrates a script for TensorFlow Addons, which then trains."""
 
 import importlib.util
 import re

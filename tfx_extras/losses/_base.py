@@ -133,10 +133,9 @@ class _Bound(keras.losses.Loss):
 
 def _require_weights_of(loss, sample_weight) -> None:
     """Raises if the weights do not fit the losses: Keras would add axes, or fail."""
-    given = getattr(sample_weight, "shape", None)
-    if given is None or loss.shape is None or given == ():
+    if not hasattr(sample_weight, "shape"):
         return
-    own, given = tuple(loss.shape), tuple(given)
+    own, given = tuple(loss.shape), tuple(sample_weight.shape)
     last = given[:-1] if len(given) == len(own) + 1 and given[-1] == 1 else given
     pairs = zip(reversed(own), reversed(last), strict=False)
     fits = all(a == b or None in (a, b) or 1 in (a, b) for a, b in pairs)

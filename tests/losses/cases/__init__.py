@@ -1,6 +1,7 @@
-"""The losses, with the arguments, the data and the reference each is tested by.
+"""The losses, with the arguments, the data and the reference that test each.
 
-`CASES` of each file `ROOM/NAME.py` in this folder, in the order of the names.
+Each file `ROOM/NAME.py` in this folder has a list `CASES`. `LOSSES` joins them in the
+order of the file names.
 """
 
 import importlib

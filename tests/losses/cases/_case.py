@@ -1,4 +1,4 @@
-"""One configuration of one loss, and what several families share."""
+"""One configuration of one loss, and data that several families share."""
 
 import inspect
 from collections.abc import Callable
@@ -15,17 +15,18 @@ from tests.references import losses as references
 class LossCase:
     """One configuration of one loss.
 
-    `data` makes labels and predictions over magnitudes, bounds and extremes;
-    `smooth`, those where the loss has a slope, if not everywhere. `changes` are
-    values that must change the result; between them, the cases of a class change
-    each of its hyperparameters. `invalid` are values that the class rejects.
-    `unequal` are shapes of labels and predictions that the function rejects.
-    `coupled` says that a sample's loss depends on the others, `square` that
-    predictions hold a value for each pair of samples, `held` that it has targets
-    that are constants to the gradient, which its reference makes of `held`.
-    `weighs_within` says that the function takes `sample_weight`, so that its mean is
-    always one by weight, and `last_is_known` that it must see the size of the last
-    axis of predictions. `activation` ends a model that gives such predictions.
+    `data` makes labels and predictions that include magnitudes, bounds and extremes.
+    `smooth` makes data on which the loss is differentiable; it is needed if `data` has
+    other points. `changes` are values that must change the result; together, the cases
+    of a class change each of its hyperparameters. `invalid` are values that the class
+    rejects. `unequal` are shapes of labels and predictions that the function rejects.
+
+    `coupled`: a sample's loss depends on the other samples. `square`: predictions hold
+    a value for each pair of samples. `held`: the loss has targets through which no
+    gradient flows; the reference makes them from its argument `held`. `weighs_within`:
+    the function takes `sample_weight`, so its mean is always weighted. `last_is_known`:
+    the function must know the size of the last axis of predictions. `activation`: the
+    last activation of a model that gives such predictions.
     """
 
     function: Callable[..., Any]
@@ -46,7 +47,7 @@ class LossCase:
 
     @property
     def hyperparameters(self):
-        """Their names, as the function has them."""
+        """The names of the function's hyperparameters."""
         names = list(inspect.signature(self.function).parameters)[2:]
         return [name for name in names if name != "sample_weight"]
 
@@ -54,7 +55,7 @@ class LossCase:
         return self.cls(**self.kwargs, **options)
 
     def inputs(self, dtype="float32", smooth=False):
-        """Labels and predictions, which `float32` holds; labels of classes are ints."""
+        """Labels and predictions that float32 holds; class labels are integers."""
         y_true, y_pred = (self.smooth if smooth and self.smooth else self.data)()
         if y_true.dtype.kind == "f":
             y_true = y_true.astype("float32").astype(dtype)
@@ -73,7 +74,7 @@ class LossCase:
         return self.reference(y_true, y_pred, **self.kwargs, **constants)
 
     def valid(self, y_true):
-        """Which samples count, of the shape of the loss; `None`: all."""
+        """Which samples count, in the shape of the loss; `None` means all of them."""
         ignored = self.kwargs.get("ignore_class")
         axis = self.kwargs.get("axis", -1)
         if ignored is None:
@@ -88,7 +89,7 @@ class LossCase:
 
 
 def binary(values):
-    """Every value, against labels 0, 1/4 and 1."""
+    """Every value, with labels 0, 1/4 and 1."""
     y, x = np.meshgrid([0.0, 0.25, 1.0], values)
     return y.reshape(-1, 1), x.reshape(-1, 1)
 

@@ -1,4 +1,4 @@
-"""The loss of a linear layer in chunks is that of its logits, and so are gradients."""
+"""The chunked loss of a linear layer, and its gradients, equal those of its logits."""
 
 import functools
 import json
@@ -23,11 +23,11 @@ from tfx_extras.losses import chunked_linear_crossentropy
 RANDOM = np.random.default_rng(0)
 CLASSES = 13
 HIDDEN = RANDOM.normal(size=(3, 5, 4)) * 2
-HIDDEN[0, 0] *= 100  # sure of one class
+HIDDEN[0, 0] *= 100  # one class is certain
 KERNEL = RANDOM.normal(size=(4, CLASSES))
 BIAS = RANDOM.normal(size=CLASSES)
 LABELS = RANDOM.integers(0, CLASSES, (3, 5))
-LABELS[0, 0] = np.argmax(HIDDEN[0, 0] @ KERNEL + BIAS)  # rightly
+LABELS[0, 0] = np.argmax(HIDDEN[0, 0] @ KERNEL + BIAS)  # the label is that class
 LABELS[1, :3] = -1, 12, 0  # ignored, the last and the first class
 UPSTREAM = RANDOM.normal(size=LABELS.shape)
 IGNORED = {"ignore_class": -1}
@@ -57,7 +57,7 @@ def arguments(dtype, with_bias=True):
 
 
 def slope_of_reference(place, **options):
-    """The central difference, in `float64`, of all losses by `UPSTREAM`."""
+    """The central difference in float64 of the losses, weighted by `UPSTREAM`."""
     given = [HIDDEN, KERNEL, BIAS]
     slopes = np.empty_like(given[place])
     for index in np.ndindex(slopes.shape):
@@ -238,7 +238,7 @@ def test_one_trace_serves_all_batches(jit_compile):
         exact = array(compute(*given))
         np.testing.assert_allclose(array(function(*given)), exact, rtol=1e-5, atol=1e-5)
     if BACKEND == "tensorflow":
-        assert len(traces) == 4  # and three that are eager
+        assert len(traces) == 4  # three further runs are eager
 
 
 @pytest.mark.only("tensorflow")
@@ -333,7 +333,7 @@ def test_a_second_derivative_is_that_of_logits(title):
     import jax
 
     hidden, kernel, bias = (jax.numpy.asarray(x) for x in arguments("float32"))
-    hidden = hidden / 10  # so that no softmax is sure
+    hidden = hidden / 10  # so that no class is certain
     options = {"label_smoothing": 0.0} | OPTIONS[title]
 
     def chunked(kernel):
@@ -393,7 +393,7 @@ def test_wrong_values_are_named():
             tfx_extras.layers.ChunkedLinearCrossentropy(**{"classes": 3, name: 0})
 
 
-@pytest.mark.only("tensorflow", "jax")  # PyTorch always looks, on a CPU
+@pytest.mark.only("tensorflow", "jax")  # PyTorch always checks labels on a CPU
 def test_an_unknown_label_is_nan_where_it_is_not_looked_at():
     def compute(hidden):
         labels = np.where(LABELS < 0, 99, LABELS)
@@ -463,12 +463,13 @@ def test_a_mask_and_weights_leave_samples_out():
     np.testing.assert_allclose(array(head.losses[0]), exact, rtol=1e-5)
 
 
-SQUARE = RANDOM.normal(size=(3, 3, 4)).astype("float32")  # so that axes look alike
+# Square, so that axes are easily confused.
+SQUARE = RANDOM.normal(size=(3, 3, 4)).astype("float32")
 COUNTS = RANDOM.uniform(0.5, 2, (3, 3)).astype("float32")
 
 
 def mean_of_layer(**given):
-    """The mean that the layer adds, and the losses of which it is that."""
+    """The mean that the layer adds, and the losses that it averages."""
     head = tfx_extras.layers.ChunkedLinearCrossentropy(CLASSES)
     losses = head(SQUARE, LABELS[:, 2:] % CLASSES, **given)
     return array(head.losses[0]), array(losses)
@@ -501,7 +502,7 @@ def test_a_mask_of_the_first_axes_is_that_of_all_that_follows(shape, is_attached
 
 
 def attached(x, mask):
-    """`x` with a mask, by a layer."""
+    """Attaches a mask to `x` with a layer."""
 
     class Attaching(keras.layers.Layer):
         def compute_mask(self, inputs, previous_mask):
@@ -564,7 +565,7 @@ def test_a_model_of_mixed_precision_trains_with_labels_of_floats(policy):
 
 
 def gradients_of(monkeypatch, head, hidden, labels, *asked):
-    """The gradients of the mean in what is `asked` for, and what was computed."""
+    """Gradients of the mean with respect to `asked`, and which ones were computed."""
     from tfx_extras.losses.classification import chunked
 
     computed, way = [], chunked._slopes
@@ -609,13 +610,13 @@ def test_a_frozen_kernel_has_no_gradient(monkeypatch):
     if BACKEND == "torch":
         hidden.grad = None
     (frozen,), computed = gradients_of(monkeypatch, head, hidden, labels, hidden)
-    # PyTorch knows before that it is the only one, and finds it with the loss.
+    # PyTorch knows that no other gradient is needed, and computes it with the loss.
     assert computed == ([{"hidden"}] if BACKEND == "tensorflow" else [])
     least = 1e-6 * np.abs(trained).max()
     np.testing.assert_allclose(frozen, trained, rtol=1e-5, atol=least)
     if BACKEND == "torch":
         hidden.grad = None
-    training = functools.partial(head, training=True)  # as TensorFlow does
+    training = functools.partial(head, training=True)  # as on TensorFlow
     (frozen,), computed = gradients_of(monkeypatch, training, hidden, labels, hidden)
     assert computed == []
     np.testing.assert_allclose(frozen, trained, rtol=1e-5, atol=least)

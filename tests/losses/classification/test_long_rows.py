@@ -1,4 +1,4 @@
-"""The way of long rows of logits is that of short ones."""
+"""The special path for long rows of logits gives the same results as the plain path."""
 
 from contextlib import nullcontext
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.only("tensorflow", "torch")
 ROWS, CLASSES = 5, 4096
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(ROWS, CLASSES)) * 4
-LOGITS[0] = 0  # all tie
-LOGITS[1, 7] = 300  # sure, and right
-LOGITS[2, 8] = 300  # sure, and wrong
+LOGITS[0] = 0  # all logits are equal
+LOGITS[1, 7] = 300  # certain and correct
+LOGITS[2, 8] = 300  # certain and wrong
 LABELS = np.array([0, 7, 9, 4095, -1])
 DIRECTION = RANDOM.normal(size=(ROWS, CLASSES))
 SMOOTHED = losses.smoothed_sparse_categorical_crossentropy
@@ -43,13 +43,13 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def _where_the_way_is_taken():
-    """On PyTorch that is a CPU."""
+    """On PyTorch, the path is taken on the CPU."""
     with on(devices()[0]) if BACKEND == "torch" else nullcontext():
         yield
 
 
 def three_derivatives(title, dtype="float32"):
-    """Values, slopes, and the slope of the slope in one direction."""
+    """The values, gradients, and second derivatives in one direction."""
     loss, settings = CASES[title]
     settings = settings | {"ignore_class": -1, "from_logits": True}
     if BACKEND == "torch":
@@ -89,7 +89,7 @@ def without_the_way(monkeypatch):
     monkeypatch.setattr(smoothed.backend, "has_fast_rows", lambda x: False)
 
 
-# Whether TensorFlow compiles all, and how.
+# Whether TensorFlow compiles everything, and with XLA or not.
 each_mode = pytest.mark.parametrize(
     "jit_compile", [None, False, True] if BACKEND == "tensorflow" else [None]
 )
@@ -106,7 +106,7 @@ def test_both_ways_agree(monkeypatch, title, jit_compile):
     compute = compiled(lambda: three_derivatives(title), jit_compile)
     expected = [array(x) for x in compute()]
     if title in ("focal, gamma 0.5", "focal, smoothed"):
-        # Where a class is sure, a power below 1 has no second derivative.
+        # Where a class is certain, a power below 1 has no second derivative.
         for three in (actual, expected):
             three[2] = np.delete(three[2], [1, 2], axis=0)
     for ours, plain in zip(actual, expected, strict=True):
@@ -119,7 +119,7 @@ def test_both_ways_agree(monkeypatch, title, jit_compile):
 def test_a_small_slope_keeps_its_digits(monkeypatch, title):
     loss, settings = CASES[title]
     logits = np.zeros((1, CLASSES))
-    logits[0, 7] = 20  # whose probability is 1 less 8e-6
+    logits[0, 7] = 20  # its probability is 1 - 8e-6
 
     def compute(dtype):
         z = logits.astype(dtype)
@@ -144,16 +144,16 @@ def test_both_ways_agree_in_low_precision(monkeypatch, dtype, title, jit_compile
     np.testing.assert_allclose(array(values), expected[0], rtol=1e-6)
     step, smallest = {"float16": (2**-10, 2**-14), "bfloat16": (2**-7, 2**-126)}[dtype]
     np.testing.assert_allclose(array(slope), expected[1], rtol=step, atol=smallest)
-    # The slope of the slope is a sum of two parts, each rounded to the type of what is
-    # given, where the plain way rounds the sum. So it errs by a share of the parts, of
-    # which little is left where a class is sure: those rows are left out.
+    # The second derivative is a sum of two parts, each rounded to the input's dtype,
+    # while the plain path rounds the sum. So its error is proportional to the parts,
+    # which nearly cancel where a class is certain. Those rows are left out.
     for row in (0, 3, 4):
         actual, plain = array(curvature)[row], expected[2][row]
         least = 3 * step * np.abs(plain).max()
         np.testing.assert_allclose(actual, plain, atol=least)
 
 
-@pytest.mark.only("tensorflow")  # elsewhere sizes are known
+@pytest.mark.only("tensorflow")  # the other backends know all sizes
 @pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sizes_may_be_unknown(dtype, loss):
@@ -170,7 +170,7 @@ def test_sizes_may_be_unknown(dtype, loss):
 
 
 def ways_taken(monkeypatch):
-    """A list that gets the types of what each call of the way is given."""
+    """A list that collects the dtypes that each call of the path is given."""
     from tfx_extras.losses.classification import smoothed
 
     given, way = [], smoothed.backend.with_slope

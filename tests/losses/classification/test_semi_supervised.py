@@ -1,4 +1,4 @@
-"""What is peculiar to the semi-supervised losses."""
+"""Tests of the semi-supervised losses beyond the contracts."""
 
 import math
 
@@ -13,7 +13,7 @@ from tfx_extras import losses
 from tfx_extras._backend import backend
 from tfx_extras.losses import semi_supervised_crossentropy as loss_of
 
-# JAX has no way of its own here: the contracts hold its values and slopes.
+# JAX has no code of its own here; the contracts test its values and gradients.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 TWO = ["fixmatch", "uda", "mse"]
 ONE = ["pseudo_label", "entropy", None]
@@ -75,7 +75,7 @@ def test_a_part_without_rows_is_zero_and_has_no_slope(consistency, label):
     labels, z = np.full(5, label), logits(consistency)
     loss = losses.SemiSupervisedCrossentropy(consistency, 0.0, from_logits=True)
     slopes = gradient(lambda x: loss(labels, x), z)
-    if label == -1:  # nothing is labelled, and the rest weighs nothing
+    if label == -1:  # no sample is labeled, and unlabeled samples have weight 0
         assert array(loss(labels, z)) == 0
         np.testing.assert_array_equal(slopes, 0)
     else:
@@ -102,7 +102,7 @@ def test_rows_that_are_not_confident_count_in_the_mean():
 
 
 def test_confidence_is_that_of_the_target_before_it_is_sharpened():
-    z = np.array([[[1.0, 0.0], [0.0, 0.0]]])  # 0.73, sharpened to 0.92
+    z = np.array([[[1.0, 0.0], [0.0, 0.0]]])  # probability 0.73, sharpened to 0.92
     for threshold, expected in ((0.72, math.log(2)), (0.74, 0)):
         actual = loss_of([-1], z, "uda", threshold=threshold, from_logits=True)
         np.testing.assert_allclose(array(actual), [expected], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Sparsemax itself, and the slopes of its loss."""
+"""The sparsemax function, and the gradients of its loss."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
 
-# JAX has no way of its own here: the contracts hold its values and slopes.
+# JAX has no code of its own here; the contracts test its values and gradients.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 
 
@@ -43,7 +43,7 @@ def test_it_is_the_projection_of_the_paper(shape, axis, scale):
 
 @pytest.mark.parametrize("shift", [0.0, 1e8, -1e8])
 def test_large_logits_are_no_different(shift):
-    """https://github.com/tensorflow/addons/issues/2314: NaN."""
+    """Regression test for NaN: https://github.com/tensorflow/addons/issues/2314."""
     x = np.float32([[0, 0, -1e9], [3e8, 0, 1e8], [-1e20, -1e20, -3e38]]) + np.float32(
         shift
     )
@@ -63,7 +63,7 @@ def test_masked_classes_with_logits_of_minus_infinity_are_left_out():
 
 
 def test_what_is_hardly_in_the_support_is_in_it():
-    """The threshold of 0 and a is (a - 1) / 2; sums of `float32` know it less well."""
+    """The threshold of 0 and a is (a - 1) / 2; sums in float32 are less exact."""
     a = -np.linspace(0.1, 0.9, 9)[:, None]
     near = (a - 1) / 2 + np.array([-1e-10, -1e-12, 1e-12, 1e-10])
     z = np.stack(np.broadcast_arrays(0, a, near), axis=-1)
@@ -99,7 +99,7 @@ def test_what_is_out_of_question_has_no_probability_and_no_slope():
 
 
 def test_the_slope_is_that_of_the_paper():
-    """Its Jacobian: diag(s) - s s' / |s|, where s marks the support."""
+    """Its Jacobian is diag(s) - s s' / |s|, where s marks the support."""
     x, v = logits(6, 5), logits(7, 5)[1:]
     s = references.sparsemax(x) > 0
     assert 1 < s.sum(-1).mean() < 4
@@ -115,7 +115,7 @@ def test_the_slope_of_the_loss_is_the_difference_also_at_its_edges():
     np.testing.assert_allclose(slopes, references.sparsemax(x) - y, atol=1e-7)
 
 
-@pytest.mark.only("tensorflow", "jax", "torch")  # each has a way
+@pytest.mark.only("tensorflow", "jax", "torch")  # each backend has its own code
 def test_the_second_slope_of_the_loss_is_that_of_sparsemax():
     x, v = logits(6, 5), logits(7, 5)[1:]
     y = np.eye(5, dtype="float32")[[0, 1, 2, 3, 4, 0]]
@@ -196,7 +196,7 @@ def test_it_is_the_activation_of_a_saved_model(tmp_path):
 
 
 def test_large_logits_can_be_made_on_the_way():
-    """A compiler that rounds them anew had found none of them above the threshold."""
+    """A compiler that rounded them again found none of them above the threshold."""
     y_true = np.eye(4, dtype="float32")
     made = 1e8 * logits(4, 4)
 

@@ -1,4 +1,4 @@
-"""Weights of unlabelled rows that follow a schedule."""
+"""The weights of unlabeled samples follow a schedule."""
 
 import math
 
@@ -18,7 +18,7 @@ Y = np.array([2, -1, -1, -1, 1, 0])
 
 
 class Batches(keras.utils.PyDataset):
-    """Three batches of two rows."""
+    """Three batches of two samples."""
 
     epochs = 0
 
@@ -122,7 +122,7 @@ def test_batches_without_labels_are_refused(batch):
 
 @each_source
 def test_the_weight_rises_in_fit(source):
-    """One trace serves all steps, so the weight must not be a constant of it."""
+    """One trace serves all steps, so it must not hold the weight as a constant."""
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     loss = losses.SemiSupervisedCrossentropy("entropy", from_logits=True)
     model.compile(keras.optimizers.SGD(0.0), loss)
@@ -140,4 +140,4 @@ def test_the_weight_rises_in_fit(source):
         x, y, weights = next(losses.weigh_unlabeled(data, RAMP, start_step=step))
         expected.append(array(loss(y, model(x), weights)))
     np.testing.assert_allclose(seen, expected, rtol=1e-5)
-    assert seen[4] > 10 * seen[1]  # the same two rows, neither of which has a label
+    assert seen[4] > 10 * seen[1]  # the same two samples, neither of which has a label

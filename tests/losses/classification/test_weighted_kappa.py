@@ -1,4 +1,4 @@
-"""Weights within the formula, labels of both kinds, and batches that settle nothing."""
+"""Weights inside the formula, both kinds of labels, and degenerate batches."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from tests.tools import looked_at
 from tfx_extras import losses
 from tfx_extras._backend import backend
 
-# JAX has no way of its own here: the contracts hold its values and slopes.
+# JAX has no code of its own here; the contracts test its values and gradients.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"]
 WEIGHTS = np.float32([1, 0, 2, 0.5, 0, 3, 1, 1, 0, 0.25, 1, 0])
@@ -117,7 +117,7 @@ def test_classes_and_one_hot_labels_mean_the_same(dtype):
 def test_a_label_that_is_no_class_is_an_error_or_nan(bad, monkeypatch):
     y, p = batch()
     y = y.astype(type(bad))
-    y[1] = bad  # of weight 0
+    y[1] = bad  # this sample has weight 0
     monkeypatch.setattr(backend, "check", lambda condition, message: None)
     assert np.isnan(array(losses.weighted_kappa_loss(y, p))).all()
     assert np.isfinite(

@@ -1,4 +1,4 @@
-"""Batches without pairs, labels, and distances of the losses of pairs."""
+"""Batches without pairs, labels of every kind, and distances."""
 
 import keras
 import numpy as np
@@ -16,14 +16,14 @@ from tests.tools import wide
 from tfx_extras import losses
 from tfx_extras.losses.embedding._distances import pairwise
 
-# JAX has no way of its own here: the contracts hold its values and slopes.
+# JAX has no code of its own here; the contracts test its values and gradients.
 pytestmark = pytest.mark.only("tensorflow", "torch")
-# Those that find pairs in a batch of labelled embeddings.
+# The losses that find pairs in a batch of labeled embeddings.
 LABELLED = [
     case for case in metric_learning.CASES if case.data is metric_learning.labelled
 ]
 EMBEDDINGS = metric_learning.embeddings((6, 3)).astype("float32")
-# The rest of their formula does not ask for negatives.
+# Without negatives, the rest of the formula of these losses is still positive.
 WITHOUT_NEGATIVES = (losses.SupervisedContrastiveLoss,)
 
 
@@ -66,7 +66,7 @@ def test_gradient_is_finite_where_embeddings_coincide(case, scale):
         assert np.isfinite(slopes).all()
 
 
-@pytest.mark.only("tensorflow", "jax", "torch")  # JAX has narrow integers
+@pytest.mark.only("tensorflow", "jax", "torch")  # JAX has 32-bit integers only
 @each_class(LABELLED)
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool", "float32"])
 def test_labels_of_any_dtype_are_compared_as_they_are(case, dtype):
@@ -76,7 +76,7 @@ def test_labels_of_any_dtype_are_compared_as_they_are(case, dtype):
     np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.only("tensorflow", "jax", "torch")  # JAX has narrow integers
+@pytest.mark.only("tensorflow", "jax", "torch")  # JAX has 32-bit integers only
 @each_class(LABELLED)
 @pytest.mark.parametrize(("factor", "offset"), [(1, 2**24), (1, 2**40), (2**32, 0)])
 def test_large_labels_do_not_fall_together(case, factor, offset):
@@ -90,14 +90,15 @@ def test_large_labels_do_not_fall_together(case, factor, offset):
 
 
 def test_the_semi_hard_negative_is_strictly_farther():
-    """Among negatives at 1, 2 and 3: as far as the positive does not count."""
+    """With negatives at 1, 2 and 3, one as far away as the positive does not count."""
     labels = np.array([0, 0, 1, 1, 1])
     points = np.array([[0.0], [2.0], [1.0], [-2.0], [3.0]], "float32")
     for margin in (1.0, 2.0):
         actual = array(losses.triplet_semi_hard_loss(labels, points, margin))
         expected = references.triplet_semi_hard_loss(labels, points, margin)
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
-    # To the anchor at 0, the negative at -2 is as far as the positive, that at 3 not.
+    # The negative at -2 is as far from the anchor at 0 as the positive; that at 3 is
+    # not.
     value = array(losses.triplet_semi_hard_loss(labels, points, 1.5))[0]
     np.testing.assert_allclose(value, (1.5 + 2 - 3) * 5 / 8, rtol=1e-6)
 
@@ -203,14 +204,14 @@ def test_only_embeddings_can_be_gathered(cls, kwargs):
 
 
 def test_the_angular_margin_falls_all_the_way():
-    """Also beyond the angle from which its cosine would rise."""
+    """The cosine falls also beyond the angle from which it would rise."""
     cosine = np.linspace(1, -1, 201)
     predictions = np.stack([cosine, np.zeros_like(cosine)], axis=-1)
     loss = array(losses.arc_face_loss(np.zeros(201, int), predictions, 1.0, 4.0))
     assert (np.diff(loss) > 0).all()
 
 
-@pytest.mark.only("tensorflow", "jax", "torch")  # JAX has narrow integers
+@pytest.mark.only("tensorflow", "jax", "torch")  # JAX has 32-bit integers only
 def test_python_lists_hold_labels_of_any_size():
     labels = [2**40, 2**40 + 1, 2**40]
     actual = array(losses.triplet_hard_loss(labels, EMBEDDINGS[:3]))

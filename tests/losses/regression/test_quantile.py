@@ -1,4 +1,4 @@
-"""Several quantiles, and their precision."""
+"""Several quantiles at once, and the precision of extreme quantiles."""
 
 import numpy as np
 import pytest

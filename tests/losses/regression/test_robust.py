@@ -1,4 +1,4 @@
-"""What is peculiar to the robust losses: their curvature."""
+"""The curvature of the robust losses."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Boxes in any order of corners, of any size, and without one."""
+"""Boxes with corners in any order, of any size, and degenerate boxes."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.tools import wide
 from tfx_extras import losses
 from tfx_extras.losses.vision.iou import MODES
 
-# JAX has no way of its own here: the contracts hold its values and slopes.
+# JAX has no code of its own here; the contracts test its values and gradients.
 pytestmark = pytest.mark.only("tensorflow", "torch")
 each_mode = pytest.mark.parametrize("mode", MODES)
 
@@ -68,7 +68,7 @@ def test_the_unit_does_not_matter(mode, factor):
 
 @each_mode
 def test_a_small_error_keeps_its_digits(mode):
-    """One minus a quotient near 1 would have none left."""
+    """One minus a quotient near 1 would lose all digits."""
     y_true = np.float32([[0.0, 0.0, 3.0, 1.0]])
     y_pred = np.float32([[0.0, 0.0, 3.0 + 2.0**-21, 1.0]])
     actual = array(losses.giou_loss(y_true, y_pred, mode))
@@ -91,8 +91,8 @@ def test_the_order_of_coordinates_and_corners_does_not_matter(mode):
 def test_boxes_inside_out_or_without_area_are_moved(mode):
     y_pred = np.float32(
         [
-            [1.5, 3.5, 0.5, 1.5],  # inside out, within
-            [5.0, 6.0, 4.0, 5.0],  # inside out, beside
+            [1.5, 3.5, 0.5, 1.5],  # inverted, within
+            [5.0, 6.0, 4.0, 5.0],  # inverted, beside
             *DEGENERATE[:2],  # a line, within
             [3.0, 2.0, 3.0, 5.0],  # a line, beside
             [3.0, 5.0, 3.0, 5.0],  # a point, beside
@@ -123,7 +123,7 @@ def test_all_is_finite_also_where_nothing_has_an_area(mode):
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
     slopes = gradient(lambda x: losses.giou_loss(y_true, x, mode), y_pred)
     assert np.isfinite(slopes).all()
-    np.testing.assert_array_equal(slopes[3], 0)  # the box itself: no more to gain
+    np.testing.assert_array_equal(slopes[3], 0)  # the box is predicted exactly
 
 
 def test_no_axis_is_squeezed():

@@ -1,4 +1,4 @@
-"""Cases of the cross-entropies: focal and smoothed."""
+"""Cases of the focal and smoothed cross-entropies."""
 
 import numpy as np
 
@@ -54,13 +54,13 @@ CHANCES = np.array(
 
 
 def sparse(rows=ROWS):
-    """Every row, against every class."""
+    """Every row with every class as its label."""
     classes = rows.shape[-1]
     return np.tile(np.arange(classes), len(rows)), np.repeat(rows, classes, axis=0)
 
 
 def dense(rows=ROWS):
-    """Every row, against some distributions of labels."""
+    """Every row with several distributions as its label."""
     return np.tile(SHARES, (len(rows), 1)), np.repeat(rows, len(SHARES), axis=0)
 
 
@@ -81,7 +81,7 @@ def dense_inner_chances():
 
 
 def sparse_images():
-    """The classes could be in axis 1 as well as in axis 2."""
+    """Images in which axis 1 could be the class axis as well as axis 2."""
     rng = np.random.default_rng(0)
     return rng.integers(0, 3, (4, 3)), rng.integers(-64, 64, (4, 3, 3)) / 16
 
@@ -92,7 +92,7 @@ def dense_images():
 
 
 def sparse_void():
-    """Some labels are -1."""
+    """Some labels are -1, the ignored class."""
     labels, z = sparse()
     return np.where(np.arange(len(labels)) % 3 == 1, -1, labels), z
 
@@ -164,7 +164,7 @@ WEIGHTS = [0.5, 2.0, 0.0, 1.0]
 
 
 def _classes(form, data, images, chances, inner, void, unequal, invalid, focal):
-    """The cases that the dense and the sparse form of a loss have in common."""
+    """The cases that the dense and the sparse form of a loss share."""
     shared = {"from_logits": True}
     weights = "alpha" if focal else "class_weight"
     own = {"gamma": 3.0, "alpha": 0.5} if focal else {"z_loss": 0.5}

@@ -13,9 +13,9 @@ VIEWS = np.array(
         [[4, 0, -1], [0.5, 1, 0]],  # confident
         [[1e4, 0, -1e4], [3, -20, 5]],
         [[1e4, -1e4, 0], [-1e4, 1e4, 0]],
-        [[0.5, 0, 1], [1, 2, -1]],  # not
+        [[0.5, 0, 1], [1, 2, -1]],  # not confident
         [[20, 0, 3], [1e4, -1e4, 5]],
-        [[-3, 0, 2.5], [2, -1, 0.25]],  # for UDA alone
+        [[-3, 0, 2.5], [2, -1, 0.25]],  # confident only for UDA
         [[0, 0, 0], [0, 0, 0]],
         [[0, 1e-3, 0], [-2, 0.5, 1]],
         [[-100, 8, 3], [100, 8, 50]],
@@ -47,7 +47,7 @@ def chances():
 
 
 def definite_chances():
-    """Those of which no label is clipped."""
+    """The data without the sample whose label is clipped."""
     y_true, y_pred = chances()
     definite = np.arange(len(y_true)) != 5
     return y_true[definite], y_pred[definite]

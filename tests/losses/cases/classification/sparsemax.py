@@ -8,7 +8,7 @@ from tfx_extras import losses
 
 
 def logits():
-    """Few and many classes above the threshold, ties, and what is far from it."""
+    """Few and many classes in the support, ties, and logits far from the threshold."""
     rng = np.random.default_rng(0)
     z = rng.integers(-64, 64, (24, 4)) / 64 + [0, 1 / 512, 3 / 512, 7 / 512]
     z[:4] *= 16

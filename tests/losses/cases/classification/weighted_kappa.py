@@ -1,4 +1,4 @@
-"""Cases of the loss of ordered classes."""
+"""Cases of the loss for ordinal classes."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tfx_extras import losses
 
 
 def ratings():
-    """Predictions near the labels and far from them, some certain."""
+    """Predictions near the labels and far from them, some of them certain."""
     rng = np.random.default_rng(0)
     y = np.array([0, 4, 1, 3, 2, 2, 0, 1, 4, 3, 3, 0])
     p = rng.dirichlet(np.ones(5) / 2, 12)

@@ -1,4 +1,4 @@
-"""Cases of the losses of pairs."""
+"""Cases of the contrastive loss."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def flat_distances():
 
 
 def embeddings():
-    """Pairs that coincide, near and far."""
+    """Pairs that coincide, are near, and are far apart."""
     rng = np.random.default_rng(0)
     a = rng.integers(-8, 8, (12, 3)) / 4
     offset = rng.integers(-8, 8, (12, 3)) / 8

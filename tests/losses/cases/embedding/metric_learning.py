@@ -1,4 +1,4 @@
-"""Cases of the losses of pairs and triplets within a batch."""
+"""Cases of the losses that find pairs and triplets within a batch."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def embeddings(shape=(8, 3), seed=0):
 
 
 def labelled():
-    """Some anchors have several positives, one has none."""
+    """Some anchors have several positives, and one has none."""
     return np.array([0, 1, 0, 2, 1, 0, 7, 2]), embeddings()
 
 
@@ -34,7 +34,7 @@ def column_labels():
 
 
 def near_and_far():
-    """Clusters that are told apart, one point twice, one far away."""
+    """Separated clusters, with one point twice and one point far away."""
     y_true, y_pred = labelled()
     y_pred = y_pred / 4 + y_true[:, None]
     y_pred[5] = y_pred[0]
@@ -43,14 +43,14 @@ def near_and_far():
 
 
 def apart():
-    """The same without two equal points, where distances have no slope."""
+    """The same without equal points, where distances are not differentiable."""
     y_true, y_pred = near_and_far()
     y_pred[5, 0] += 0.25
     return y_true, y_pred
 
 
 def uneven():
-    """No two coordinates are equal, where their difference has no slope."""
+    """No two coordinates are equal, where their distance is not differentiable."""
     y_true, y_pred = labelled()
     return y_true, y_pred + np.arange(y_pred.size).reshape(y_pred.shape) / 256
 
@@ -61,7 +61,7 @@ def uneven_triplets():
 
 
 def pairs():
-    """What two of the pairs are of is the same."""
+    """Two of the pairs have the same label."""
     return np.array([3, 1, 4, 1, 5]), embeddings((5, 2, 3))
 
 
@@ -90,7 +90,7 @@ def triplets():
 
 
 def cosines():
-    """Angles on both sides of where that with its margin is pi, and the bounds."""
+    """Angles around pi minus the margin, and the bounds of the cosine."""
     rows = np.array(
         [
             [0.9375, 0.25, -0.5],
@@ -171,7 +171,7 @@ def case(form, data, kwargs=None, **rest):
 
 
 def _mined(form, **changes):
-    """Cases of a loss that finds its pairs by distance."""
+    """Cases of a loss that mines its pairs by distance."""
     metrics = {"distance_metric": "squared-L2"}
     return [
         case(

@@ -1,4 +1,4 @@
-"""Cases of the loss of quantiles."""
+"""Cases of the pinball loss."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ TAU = [0.0, 0.1, 0.5, 0.875, 1.0]
 
 
 def definite(data):
-    """Those of which no error is 0, nor within a step of it."""
+    """The samples whose errors are well away from 0."""
     y_true, y_pred = data()
     differences = y_pred - y_true.reshape(len(y_pred), -1)
     large = (np.abs(differences) > 0.1).all(-1)
@@ -24,7 +24,7 @@ def definite_errors():
 
 
 def several():
-    """Many predictions of each value."""
+    """Several predictions for each value."""
     y, e = errors()
     return y[:, 0], y[:, :1] + e[:, :1] * np.array([1, -0.5, 0, 2, 1e-3])
 

@@ -16,7 +16,7 @@ def errors():
 
 
 def definite_errors():
-    """Those of which the sign is not within rounding."""
+    """The samples whose errors have a definite sign, or are exactly 0."""
     y_true, y_pred = errors()
     definite = np.abs(y_true - y_pred).max(-1)
     definite = (definite == 0) | (definite > 0.1)

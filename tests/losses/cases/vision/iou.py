@@ -1,4 +1,4 @@
-"""Cases of the losses of boxes."""
+"""Cases of the losses for bounding boxes."""
 
 import numpy as np
 
@@ -28,13 +28,13 @@ DEGENERATE = [
 
 
 def regular_boxes():
-    """Around, within, beside and across each other; the corners in any order."""
+    """Boxes around, within, beside and across each other, with corners in any order."""
     y_pred = np.array(PREDICTED)
     return np.tile(TRUE, (len(y_pred), 1)), y_pred
 
 
 def boxes():
-    """Also those of any size, and without one."""
+    """The boxes above, boxes of extreme sizes, and degenerate boxes."""
     y_true, y_pred = regular_boxes()
     scales = [[1e6], [-1e6], [1e15], [-1e15], [1e-2]]
     y_true = np.concatenate([y_true, y_true[:5] * scales, np.tile(TRUE, (5, 1))])
