@@ -27,8 +27,6 @@ from extensions import purposes  # noqa: E402
 SITE = DOCS / "_build" / "html"
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# Pages of the theme, without a place in the contents.
-OF_SPHINX = {"genindex.html", "py-modindex.html", "search.html"}
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +305,14 @@ def test_a_name_without_a_purpose_stops_the_build():
         purposes.check({"losses": {*public["losses"], "Hinge"}})
     with pytest.raises(ValueError, match=r"Not public: \['Huber'\]"):
         purposes.check({"losses": public["losses"] - {"Huber"}})
+
+
+def test_the_figures_of_the_front_page_are_those_of_the_benchmarks():
+    results = DOCS.parent / "benchmarks" / "results"
+    measured = "".join(path.read_text() for path in results.glob("*.md"))
+    claimed = re.findall(r"\| ([\d.]+) (?:ms|MB)", (DOCS / "index.md").read_text())
+    assert len(claimed) == 12
+    assert [number for number in claimed if f"| {number} |" not in measured] == []
 
 
 def test_the_site_has_one_mathjax():
