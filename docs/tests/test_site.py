@@ -123,7 +123,7 @@ TROUBLE = """() => {
     if (scrolls(box) && box.scrollHeight > box.clientHeight + 1)
       troubles.push(`cut off below: ${math.textContent}`);
   }
-  const names = "article :is(:not(pre) > code, h1, .sig-name, .sig-param)";
+  const names = "article :is(:not(pre) > code, h1, .sig-name, .sig-param, label)";
   for (const code of document.querySelectorAll(names)) {
     if (!code.checkVisibility()) continue;
     if (code.matches(".sig *") && code.getBoundingClientRect().right > room + 1)
