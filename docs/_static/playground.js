@@ -21,7 +21,7 @@ const CURVES = {
   schedule: { formula: warmupCosine, from: 0, to: 1000, points: 501, x: "step", y: "learning rate" },
   focal: { formula: focal, from: -4, to: 6, points: 201, x: "logit of a positive class", y: "focal loss" },
 };
-const WIDTH = 640, HEIGHT = 300, LEFT = 84, BOTTOM = 40, TOP = 12, RIGHT = 14;
+const WIDTH = 640, HEIGHT = 300, LEFT = 112, BOTTOM = 52, TOP = 12, RIGHT = 26;
 
 function values(curve, options) {
   const { formula, from, to, points } = curve;
@@ -50,12 +50,12 @@ function svg(curve, found, top) {
       `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${up(y)}" y2="${up(y)}"/>` +
       `<text x="${LEFT - 8}" y="${up(y) + 4}" text-anchor="end">${number(y)}</text>`),
     ...ticks(curve.from, curve.to).map((x) =>
-      `<text x="${across(x)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${number(x)}</text>`),
+      `<text x="${across(x)}" y="${HEIGHT - BOTTOM + 24}" text-anchor="middle">${number(x)}</text>`),
   ];
   const path = found.map(([x, y], i) => `${i ? "L" : "M"}${across(x).toFixed(2)},${up(y).toFixed(2)}`);
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${curve.y} against ${curve.x}">${lines.join("")}` +
     `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 4}" text-anchor="middle">${curve.x}</text>` +
-    `<text transform="translate(12 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${curve.y}</text>` +
+    `<text transform="translate(16 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${curve.y}</text>` +
     `<svg x="${LEFT}" y="0" width="${WIDTH - LEFT - RIGHT}" height="${HEIGHT - BOTTOM + 2}" ` +
     `viewBox="${LEFT} 0 ${WIDTH - LEFT - RIGHT} ${HEIGHT - BOTTOM + 2}"><path d="${path.join("")}"/></svg></svg>`;
 }

@@ -1,7 +1,7 @@
-"""Writes a page for each public name, and one for each package, before each build.
+"""Writes a page for each public name and each package before each build.
 
-Pages of functions have a folder of their own: some file systems take `Huber` and
-`huber` for one name.
+The pages of functions have a folder of their own: some file systems do not distinguish
+`Huber` from `huber`.
 """
 
 import importlib
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
 
 # Packages whose names share one page.
 COMPACT = ["tfa.losses", "tfa.optimizers"]
-# Public, but not for `import *`.
+# Public, but left out of `__all__`, since `import *` would replace names of Python.
 LOOKUP = ["get", "list"]
 ENTRIES = [
     Entry(package, name, getattr(module, name))
@@ -65,7 +65,7 @@ FUNCTIONS = {e.thing: e for e in ENTRIES if e.thing in CLASSES}
 
 
 def _counterparts():
-    """What of TensorFlow Addons each name is: by its name, or as that says first."""
+    """Pairs each name with its counterpart in `tfa`: of its name, or citing it."""
     for there in ENTRIES:
         if there.package in COMPACT:
             package = there.package.removeprefix("tfa.")
@@ -135,7 +135,7 @@ def options(entry: Entry) -> str:
 
 
 def linker(entry: Entry):
-    """Makes links of names, for what stands on the page of an entry."""
+    """Returns a function that links the names on the page of an entry."""
     here = posixpath.dirname(f"api/{entry.page}")
 
     def link(name):
@@ -150,7 +150,7 @@ def linker(entry: Entry):
 
 
 def described(entry: Entry) -> str:
-    """The signature of a name, what its docstring says, and methods that it names."""
+    """The signature of a name, its docstring, and the methods that this names."""
     link = linker(entry)
     kind = "class" if inspect.isclass(entry.thing) else "function"
     name = f"tfx_extras.{entry.package}.{entry.name}"
@@ -165,7 +165,7 @@ def described(entry: Entry) -> str:
 
 
 def _methods(cls):
-    """Methods with a docstring, of its package, that stand in that of their class."""
+    """Methods of a class with a docstring of their own, named in that of the class."""
     package = cls.__module__.rpartition(".")[0]
     for name, method in inspect.getmembers(cls, inspect.isfunction):
         is_own = method.__module__.startswith(package) and method.__doc__
@@ -181,7 +181,7 @@ def _arguments(thing):
 
 
 def _signature(thing, leave_out=0):
-    """The arguments and their defaults, without types: the docstring has them."""
+    """The arguments and their defaults, without types."""
     try:
         signature = inspect.signature(thing)
     except ValueError:
@@ -231,16 +231,16 @@ def _title(module):
 
 
 def compact(package: str, of: list[Entry]) -> str:
-    """The page of a package of which all names are on one page."""
+    """The page of a package whose names share one page."""
     module = importlib.import_module(f"tfx_extras.{package}")
-    parts = [f"# {_title(module)}", "What differs: see [the guide](../guides/tfa.md)."]
+    parts = [f"# {_title(module)}", "[The guide](../guides/tfa.md) says what differs."]
     for entry in of:
         parts += [f"## {package}.{entry.name}", described(entry)]
     return "\n\n".join(parts) + "\n"
 
 
 def write(app) -> None:
-    """Writes what changed, and removes pages of names that are gone."""
+    """Writes the pages that changed, and removes those of names that are gone."""
     pages = {}
     for package in [*tfx_extras.__all__, *COMPACT]:
         of = [e for e in ENTRIES if e.package == package]

@@ -1,4 +1,4 @@
-"""Turns docstrings, which are Markdown in Google's sections, into that of MyST."""
+"""Turns docstrings, Markdown with Google's sections, into Markdown for MyST."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ def markdown(docstring: str, link: Callable[[str], str]) -> str:
 
     Args:
         docstring: The docstring.
-        link: Makes a link of a name in backticks, or returns it as it is.
+        link: Turns a name in backticks into a link, or returns it as it is.
     """
     _, *sections = SECTION.split(inspect.cleandoc(docstring))
     parts = [linked(description(docstring), link)]
@@ -29,12 +29,12 @@ def markdown(docstring: str, link: Callable[[str], str]) -> str:
 
 
 def description(docstring: str) -> str:
-    """What comes before the sections."""
+    """The text before the sections."""
     return _blocks(SECTION.split(inspect.cleandoc(docstring))[0].strip())
 
 
 def linked(text: str, link: Callable[[str], str]) -> str:
-    """Text in which names in backticks are links, where there is a page of them."""
+    """Text in which names in backticks link to their pages, where there are any."""
     return re.sub(r"(?<!`)`([\w.]+)`(?!`)", lambda found: link(found[1]), text)
 
 
