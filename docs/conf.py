@@ -44,6 +44,7 @@ html_css_files = ["playground.css", "site.css"]
 # The menu of a formula would load parts of MathJax that the site does not have.
 mathjax3_config = {"options": {"enableMenu": False}}
 html_copy_source = False
+toc_object_entries_show_parents = "hide"  # long names would be cut off
 html_show_sphinx = False
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

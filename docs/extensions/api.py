@@ -126,6 +126,8 @@ def options(entry: Entry) -> str:
     of_all = next(e for e in ENTRIES if e[:2] == (entry.package, name))
     link = linker(entry)
     to = "the inner optimizer" if is_wrapper else f"`{entry.name}`"
+    if is_wrapper:
+        title = "Options of the inner optimizer"
     texts = docstrings.entries(of_all.thing.__doc__)
     return (
         f":::{{dropdown}} {title}\n:class-container: options\n\n"

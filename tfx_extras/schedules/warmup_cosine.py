@@ -108,7 +108,9 @@ class WarmupCosine(Schedule):
     P_i\, (1 - x_i) + E\, x_i & T_i \le t < T_{i+1} \\
     E & T_{n+1} \le t
     \end{cases}
-    \qquad
+    $$
+
+    $$
     \begin{aligned}
     x_i &= \sin^2 \frac{\pi (t - T_i)}{2 D_i} = \frac{1 - \cos (\pi (t - T_i) / D_i)}{2}
     \\

@@ -99,8 +99,9 @@ class WeightedKappaLoss(FunctionLoss):
     neighbors. It is one number for the whole batch, so its value depends on the size
     of the batch and on the classes in it. Keras has no equivalent.
 
-    $$ L = \log(N / D + \epsilon), \quad
-        N = \sum_i s_i \sum_{j,k} y_{ij}\, \omega_{jk}\, p_{ik}, \quad
+    $$ L = \log(N / D + \epsilon) $$
+
+    $$ N = \sum_i s_i \sum_{j,k} y_{ij}\, \omega_{jk}\, p_{ik}, \quad
         D = \sum_{j,k} \left( \sum_i s_i y_{ij} \right) \omega_{jk}
             \left( \sum_i s_i p_{ik} \right) $$
 
