@@ -146,7 +146,7 @@ def test_optimizers(old, new):
         assert weights is None
         return
     assert len(weights) >= STEPS
-    np.testing.assert_allclose(weights, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-5)
     assert not np.allclose(expected[-1], expected[0], atol=1e-3)
 
 
