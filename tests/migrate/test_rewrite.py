@@ -450,6 +450,40 @@ def test_a_note_on_weight_decay_names_what_keras_has(name, theirs):
     assert found.text.count("AdamW") == 2 * (name == "AdamW")
 
 
+FOCAL = "tfa.losses.SigmoidFocalCrossEntropy"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_noted"),
+    [
+        (f"import tensorflow_addons as tfa\n{FOCAL}()", True),
+        (f"import tensorflow_addons as tfa\n{FOCAL}(True, 0.5, gamma=1.0)", True),
+        (f"from tfx_extras import tfa\nx.compile(loss={FOCAL}(alpha=0.5))", True),
+        (
+            "from tensorflow_addons.losses.focal_loss import "
+            "SigmoidFocalCrossEntropy as F\nF(from_logits=True)",
+            True,
+        ),
+        (f"import tensorflow_addons as tfa\n{FOCAL}(reduction='none')", False),
+        (f"import tensorflow_addons as tfa\n{FOCAL}(True, 0.5, 1.0, 'sum')", False),
+        (f"import tensorflow_addons as tfa\n{FOCAL}(**options)", False),
+        (f"import tensorflow_addons as tfa\n{FOCAL}(*options)", False),
+        (f"import tensorflow_addons as tfa\nprint({FOCAL})", False),
+        (f"import tensorflow_addons as tfa\n{FOCAL}.from_config(x)", False),
+        (f"import tensorflow_addons as tfa\nx: '{FOCAL}' = f('{FOCAL}')", False),
+        ("import tensorflow_addons as tfa\ntfa.losses.GIoULoss()", False),
+        ("import keras\nkeras.losses.SigmoidFocalCrossEntropy()", False),
+    ],
+)
+def test_a_focal_loss_that_needs_a_reduction_is_noted(source, is_noted):
+    found = [f for f in examine(source)[1] if not f.by_hand]
+    assert len(found) == is_noted
+    for finding in found:
+        assert finding.line == 2
+        assert "SigmoidFocalCrossEntropy: returns one loss per sample" in finding.text
+        assert 'reduction="sum_over_batch_size"' in finding.text
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_and_added_as_the_file_ends_them(end):
     lines = ["x = 1", "import tensorflow_addons as tfa", "tfa.layers.CRF, tfa.losses.A"]

@@ -21,6 +21,7 @@ from tfx_extras.migrate._names import module
 from tfx_extras.migrate._successors import elsewhere
 from tfx_extras.migrate._successors import known
 from tfx_extras.migrate._successors import note
+from tfx_extras.migrate._successors import note_on_reduction
 from tfx_extras.migrate._successors import successor
 
 OLD = "tensorflow_addons"
@@ -235,8 +236,27 @@ class _Examination:
     def note(self, uses: list[Use]) -> None:
         """Reports notes on objects that move."""
         for use in uses:
-            if text := note(use.path):
+            text = note(use.path)
+            if text is None and self.is_called_without(use, "reduction", place=3):
+                text = note_on_reduction(use.path)
+            if text:
                 self.find(use.node, f"{use.path}: {text}", by_hand=False)
+
+    def is_called_without(self, use: Use, argument: str, place: int) -> bool:
+        """Whether a use is a call that leaves out `argument`, the one at `place`.
+
+        `*` and `**` may contain the argument, so they count as if they did.
+        """
+        node = use.node
+        while isinstance(self.source.parents[node], cst.Attribute):
+            node = self.source.parents[node]
+        call = self.source.parents[node]
+        if not (isinstance(call, cst.Call) and call.func is node):
+            return False
+        positional = [arg for arg in call.args if arg.keyword is None]
+        named = [arg.keyword.value for arg in call.args if arg.keyword]
+        is_open = any(arg.star for arg in call.args)
+        return not (is_open or argument in named or len(positional) > place)
 
     def find(self, node: cst.CSTNode, text: str, by_hand: bool = True) -> None:
         start, _ = self.source.span(node)

@@ -162,6 +162,13 @@ _NOTES = {
     "extend_with_decoupled_weight_decay": _OF_ANY,
 }
 
+_UNREDUCED = "SigmoidFocalCrossEntropy"
+_ONE_PER_SAMPLE = (
+    "returns one loss per sample without reduction, as in TensorFlow Addons. On "
+    "TensorFlow, fit minimizes their sum; on JAX and PyTorch, it needs a scalar: pass "
+    'reduction="sum_over_batch_size" for the mean, or "sum"'
+)
+
 _ELSEWHERE = {
     r"(tensorflow\.)?keras\.optimizers\.legacy(\.|$)": (
         "not in Keras 3; use keras.optimizers"
@@ -198,6 +205,11 @@ def successor(path: str) -> str:
 def note(path: str) -> str | None:
     """A note on an object that moves."""
     return next((_NOTES[name] for name in path.split(".") if name in _NOTES), None)
+
+
+def note_on_reduction(path: str) -> str | None:
+    """A note on a loss that is called without `reduction` and has none by default."""
+    return _ONE_PER_SAMPLE if path.endswith(f".{_UNREDUCED}") else None
 
 
 def elsewhere(name: str) -> str | None:
