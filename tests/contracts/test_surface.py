@@ -168,7 +168,7 @@ FOR_USERS = {
     *("function", "decays_inside", "has_fast_paths", "initial_values", "penalized"),
     *("coefficients", "is_elementwise", "move", "scalar_slots", "slots", "update"),
     *("skipped", "skipped_in_a_row", "rule_optimizers", "has_average", "swap"),
-    *("assign_average", "is_swapped"),
+    *("after", "assign_average", "before", "is_swapped"),
 }
 
 

@@ -15,6 +15,7 @@ from tests.tools import each_device
 from tests.tools import looked_at
 from tests.tools import wide
 from tfx_extras import losses
+from tfx_extras import tfa
 from tfx_extras._backend import backend
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._labels import integers
@@ -419,3 +420,11 @@ def test_sample_weights_that_do_not_fit_are_refused(shape, right, wrong):
     for weights in wrong:
         with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
             loss(y, y + 1, sample_weight=np.ones(weights))
+
+
+def test_a_loss_per_batch_is_multiplied_by_each_weight():
+    loss = tfa.losses.TripletHardLoss()
+    embeddings, weights = np.eye(3, dtype="float32"), np.array([0.5, 1.0, 1.5])
+    labels = np.array([0, 0, 1])
+    value = float(loss(labels, embeddings, sample_weight=weights))
+    assert value == pytest.approx(float(loss(labels, embeddings)))

@@ -136,6 +136,8 @@ def _require_weights_of(loss, sample_weight) -> None:
     if not hasattr(sample_weight, "shape"):
         return
     own, given = tuple(loss.shape), tuple(sample_weight.shape)
+    if not own:  # one loss per batch, which Keras multiplies by each weight
+        return
     last = given[:-1] if len(given) == len(own) + 1 and given[-1] == 1 else given
     pairs = zip(reversed(own), reversed(last), strict=False)
     fits = all(a == b or None in (a, b) or 1 in (a, b) for a, b in pairs)

@@ -25,7 +25,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     """An optimizer that acts before and after each step of another.
 
     A subclass names in `slots` the state tensors that it keeps for each variable, and
-    defines `_after`, which never assigns. What belongs to the step itself, such as the
+    defines `after`, which never assigns. What belongs to the step itself, such as the
     learning rate, clipping, weight decay, accumulation and `skip_nonfinite`, belongs to
     `inner_optimizer`. A step that `inner_optimizer` skips does not count.
     """
@@ -33,10 +33,10 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     slots: Sequence[str] = ()
     has_fast_paths: bool = has_fast_paths()
     __repr__ = shown
-    # Like `_after`, for what must be kept of the weights before a step. Its last
+    # Like `after`, for what must be kept of the weights before a step. Its last
     # argument tells whether this is the first step.
-    _before: Callable[..., tuple] | None = None
-    # Whether `_after` is called for all variables, or only for those with a gradient.
+    before: Callable[..., tuple] | None = None
+    # Whether `after` is called for all variables, or only for those with a gradient.
     _follows_all: bool = True
 
     def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
@@ -193,8 +193,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
 
     def _around(self, update, learning) -> None:
         """Acts before and after a step, in which `learning` have gradients."""
-        if self._before is not None:
-            self._assign(self._before, self._iterations == 0)
+        if self.before is not None:
+            self._assign(self.before, self._iterations == 0)
         iterations = ops.copy(self.iterations)
         update()
         # False while gradients are accumulated or skipped.
@@ -205,9 +205,9 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             return
         followed = self._trainable_variables if self._follows_all else learning
         updates = ops.copy(self._iterations)
-        self._assign(self._after, updates, is_update, variables=followed)
+        self._assign(self.after, updates, is_update, variables=followed)
 
-    def _after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
+    def after(self, variable, slots, updates, is_update) -> tuple[Any, tuple]:
         """Returns the new value of a variable, or `None` to keep it, and its new state.
 
         Args:

@@ -88,11 +88,11 @@ class Lookahead(OptimizerWrapper):
         )
         self.slow_step_size = require("slow_step_size", slow_step_size, "[0, 1]")
 
-    def _before(self, variable, slots, is_first):
+    def before(self, variable, slots, is_first):
         # Not in `build`, because weights may be loaded after it.
         return None, (ops.where(is_first, variable, slots[0]),)
 
-    def _after(self, variable, slots, updates, is_update):
+    def after(self, variable, slots, updates, is_update):
         (slow,) = slots
         syncs = is_update & (updates % self.sync_period == 0)
         phi = ops.where(syncs, slow + self.slow_step_size * (variable - slow), slow)

@@ -89,11 +89,11 @@ class MovingAverage(AverageWrapper):
     def has_average(self):
         return bool(self._iterations.numpy() > 0)
 
-    def _before(self, variable, slots, is_first):
+    def before(self, variable, slots, is_first):
         # Not in `build`, because weights may be loaded after it.
         return None, (ops.where(is_first, variable, slots[0]),)
 
-    def _after(self, variable, slots, updates, is_update):
+    def after(self, variable, slots, updates, is_update):
         (average,) = slots
         n = ops.cast(updates - self.start_step, variable.dtype)
         gain = 1 - self.decay

@@ -81,7 +81,7 @@ class SWA(AverageWrapper):
     def has_average(self):
         return bool(self._iterations.numpy() >= self.start)
 
-    def _after(self, variable, slots, updates, is_update):
+    def after(self, variable, slots, updates, is_update):
         (average,) = slots
         past = updates - self.start
         takes = is_update & (past >= 0) & (past % self.period == 0)
