@@ -32,6 +32,11 @@ class SwapAverage(keras.callbacks.Callback):
     saved in this state, the optimizer holds the weights. To resume training exactly,
     give `fit` this callback again.
 
+    Put this callback before `ModelCheckpoint` and `EarlyStopping` in the list. With
+    `EarlyStopping(restore_best_weights=True)`, also set `swap_on_epoch` if the model
+    should end with the average of the best epoch. `EarlyStopping` before this callback
+    leaves other weights in the model.
+
     If a wrapper wraps another one that keeps an average, the average of the outermost
     one is used. In `ParameterGroups`, each optimizer that keeps an average provides it
     for its own variables.
