@@ -1746,7 +1746,7 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/_suggest.py",
-        "    if not found and len(short) > 2:",
+        "    if not found and len(short) > 3:",
         "    if False:",
         "tests/contracts/test_lookup.py",
         "a_part_of_a_name",

@@ -104,7 +104,8 @@ def require_one_of(
         words = [str(option) for option in options]
         raise ValueError(
             f"Argument `{name}` must be one of {', '.join(words)}{also}."
-            f"{did_you_mean(str(value), words, VALUES)} Received: {name}={value}"
+            f"{did_you_mean(str(value), set(words) - {'None'}, VALUES)} "
+            f"Received: {name}={value}"
         )
     return value
 

@@ -1,6 +1,7 @@
 """Finds public objects by name, because Keras finds only its own by name."""
 
 import fnmatch
+from collections.abc import Iterable
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -97,21 +98,22 @@ class Catalog:
         by_lower = {known.lower(): known for known in self._objects}
         if name.lower() in by_lower:
             return self._objects[by_lower[name.lower()]]
+        hint = self._hint(name, self._objects)
         raise ValueError(
-            f"Unknown {self._kind}: '{name}'.{self._hint(name)} `list()` returns all "
-            "names."
+            f"Unknown {self._kind}: '{name}'.{hint} `list()` returns all names."
         )
 
     def _missing(self, name: str) -> Any:
         """Suggests names for an attribute that the package does not have."""
-        hint = "" if name.startswith("_") else self._hint(name)
+        known = {**dict.fromkeys(self.public), **self._objects}
+        hint = "" if name.startswith("_") else self._hint(name, known)
         raise AttributeError(
             f"module '{self._package}' has no attribute '{name}'.{hint}"
         )
 
-    def _hint(self, name: str) -> str:
+    def _hint(self, name: str, known: Iterable[str]) -> str:
         hint = _of_keras(name, self._home)
-        return hint or did_you_mean(name, self._objects, OBJECTS)
+        return hint or did_you_mean(name, known, OBJECTS)
 
     def _resolve(self, identifier: Any, arguments: Sequence[Any]) -> Any:
         if arguments:
@@ -147,6 +149,6 @@ def _of_keras(name: str, home: ModuleType) -> str:
         return f" `{own[0]}` is part of Keras: `{home.__name__}.{own[0]}`."
     try:  # a short name, such as "mse"
         own = home.get(name).__name__
-    except (AttributeError, ValueError):
+    except Exception:  # of a class that needs arguments, too
         return ""
     return f" `{name}` is part of Keras: `{home.__name__}.{own}`."

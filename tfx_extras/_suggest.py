@@ -11,6 +11,7 @@ OBJECTS: Aliases = {
     "arcface": ("ArcFaceLoss",),
     "averagedmodel": ("SWA", "MovingAverage"),
     "batchhard": ("TripletHardLoss",),
+    "batchhardtripletloss": ("TripletHardLoss",),
     "ciou": ("GIoULoss",),
     "clr": ("Cyclical",),
     "cohenkappa": ("WeightedKappaLoss",),
@@ -35,7 +36,6 @@ OBJECTS: Aliases = {
         "SmoothedCategoricalCrossentropy",
         "SmoothedSparseCategoricalCrossentropy",
     ),
-    "layerwisedecay": ("ParameterGroups",),
     "meanteacher": ("SemiSupervisedCrossentropy",),
     "multioptimizer": ("ParameterGroups",),
     "noam": ("InverseSquareRoot",),
@@ -94,7 +94,7 @@ ARGUMENTS: Aliases = {
     "t": ("temperature",),
     "tau": ("temperature",),
     "tmax": ("decay_steps",),
-    "totalsteps": ("total_steps", "decay_steps"),
+    "totalsteps": ("total_steps", "decay_steps", "learning_rate"),
     "values": ("learning_rates",),
     "wd": ("weight_decay",),
     "weight": ("class_weight", "alpha"),
@@ -110,7 +110,7 @@ VALUES: Aliases = {
 # What a suggested name differs in from the given one.
 _NOTES = {
     ("totalsteps", "decaysteps"): ", which does not include the warm-up",
-    ("posweight", "alpha"): ", the weight of label 1 out of 1",
+    ("totalsteps", "learningrate"): ", with a schedule such as WarmupCosine",
 }
 # Similar names that mean something else.
 _OTHERS = {"momentum": ["emamomentum"]}
@@ -131,7 +131,7 @@ def did_you_mean(name: str, known: Iterable[str], aliases: Aliases) -> str:
             by_key.setdefault(key(candidate), []).append(candidate)
     meant = [key(one) for one in aliases.get(short, ())] + [short]
     found = list(dict.fromkeys(one for one in meant if one in by_key))
-    if not found and len(short) > 2:
+    if not found and len(short) > 3:
         found = [one for one in by_key if short in one or (one in short and one[2:])]
     if not found:
         found = _nearest(short, by_key)
@@ -153,5 +153,5 @@ def key(name: str) -> str:
 def _nearest(name: str, names: Iterable[str]) -> list[str]:
     """Returns up to three of the most similar names."""
     ratios = {n: difflib.SequenceMatcher(None, n, name).ratio() for n in names}
-    least = max(0.6, max(ratios.values(), default=0.0) - 0.05)
+    least = max(0.65, max(ratios.values(), default=0.0) - 0.05)
     return [n for n, ratio in ratios.items() if ratio >= least][:3]

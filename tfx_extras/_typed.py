@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import reprlib
 import types
 import typing
@@ -163,24 +164,35 @@ def _meant(name: str, kind: Any, value: Any) -> str:
     """Suggests what a value of the wrong type may stand for."""
     meant = None
     if isinstance(value, type):
-        meant = f"an instance, `{value.__name__}(...)`"
-    elif isinstance(value, Mapping) and value and _is([*value.values()], kind):
-        meant = f"{[*value.values()]}, in the order of the classes"
-    elif isinstance(value, str) and _is([value], kind):
-        meant = f"[{value!r}]"
-    elif isinstance(value, str) and _is(0.5, kind) and _is_number(value):
-        meant = value
+        if any(issubclass(value, each) for each in _classes(kind)):
+            meant = f"an instance, `{value.__name__}(...)`"
+    elif isinstance(value, Mapping):
+        classes = range(len(value))
+        if _is([0.5], kind) and set(value) == set(classes):
+            weights = _short.repr([value[c] for c in classes])
+            meant = f"{weights}, in the order of the classes"
+    elif isinstance(value, str):
+        if _is([value], kind) and not _is([0.5], kind):
+            meant = f"[{value!r}]"
+        elif _is(0.5, kind) and _is_number(value):
+            meant = value.strip()
     elif _is(0.5, kind) and getattr(value, "shape", None) == ():
         meant = f"float({name})"
     return f" Did you mean {meant}?" if meant else ""
 
 
+def _classes(kind: Any) -> list[type]:
+    """The classes that an annotation names, without numbers and texts."""
+    kinds = typing.get_args(kind) or (kind,)
+    plain = (bool, float, int, str, type(None), np.number)
+    return [k for k in kinds if isinstance(k, type) and k not in plain]
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _words(kind: Any) -> str:

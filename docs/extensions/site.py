@@ -74,7 +74,8 @@ def describe(app, docname, source) -> None:
 def improve(app, pagename, templatename, context, doctree) -> None:
     """Changes the HTML of a page before it is written."""
     if context.get("body"):
-        context["body"] = improved(context["body"])
+        paths = {name: path for path, name in app.builder.images.items()}
+        context["body"] = sized(improved(context["body"]), Path(app.srcdir), paths)
     tree = context.get("furo_navigation_tree", "")
     if pagename.startswith("ko/"):
         context["language"] = "ko"
@@ -96,6 +97,20 @@ def improved(body: str) -> str:
     body = body.replace(PARENTHESIS, f"{PARENTHESIS}<wbr>")
     body = re.sub(r'<code class="[^"]*\bliteral\b[^"]*">.*?</code>', _breakable, body)
     return re.sub(r"<h1>(.*?)<a ", _fitted, body, count=1, flags=re.S)
+
+
+def sized(body: str, source: Path, paths: dict[str, str]) -> str:
+    """Gives drawings their size, so that the page does not grow when they load."""
+
+    def with_size(found):
+        head = (source / paths[found[2]]).read_text()[:2000]
+        sizes = re.findall(r'(?:width|height)="([\d.]+)pt"', head)[:2]
+        width, height = (round(float(points) * 4 / 3) for points in sizes)
+        return f'<img width="{width}" height="{height}" {found[1]}'
+
+    return re.sub(
+        r'<img (?!width)([^>]*src="[^"]*_images/([^"]+\.svg)")', with_size, body
+    )
 
 
 def _breakable(code):

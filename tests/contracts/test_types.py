@@ -288,11 +288,7 @@ def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
         ),
         (
             lambda: losses.SigmoidFocalCrossentropy(pos_weight=3),
-            "Did you mean `alpha`, the weight of label 1 out of 1? Received",
-        ),
-        (
-            lambda: losses.SigmoidFocalCrossentropy()([[-1], [1]], [[0.1], [0.9]]),
-            "`y_true` must hold labels in [0, 1]. Are the labels -1 and 1?",
+            "Did you mean `alpha`? Received: pos_weight=3",
         ),
         (
             lambda: losses.SparseCategoricalFocalCrossentropy()([0.5], [[0.1, 0.9]]),
@@ -320,6 +316,16 @@ def test_a_message_names_the_likely_cure(make, cure):
 
 
 def test_a_cure_is_suggested_only_where_it_fits():
+    for weights in ({1: 5.0, 0: 1.0}, {0: 1.0, 2: 5.0}, {"a": 1.0}):
+        with pytest.raises(TypeError) as raised:
+            losses.SmoothedSparseCategoricalCrossentropy(class_weight=weights)
+        assert ("Did you mean [1.0, 5.0]" in str(raised.value)) == (1 in weights)
+    with pytest.raises(TypeError, match=r"a number\. Received: gamma=<class 'float'>"):
+        losses.SigmoidFocalCrossentropy(gamma=float)
+    with pytest.raises(TypeError, match=r"a number\. Received: gamma='nan'"):
+        losses.SigmoidFocalCrossentropy(gamma="nan")
+    with pytest.raises(TypeError, match=r"\. Received: layers='dense'"):
+        optimizers.layer_wise_decay(keras.Sequential(), layers="dense")
     for wrong in (1.5, -1, 101):
         with pytest.raises(ValueError, match=f"label_smoothing={wrong}$"):
             losses.SmoothedCategoricalCrossentropy(label_smoothing=wrong)

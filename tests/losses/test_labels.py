@@ -407,6 +407,7 @@ def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
 # The shape of the losses, shapes of weights that fit, and shapes that do not.
 WEIGHTS = [
     ((8,), [(8,), (8, 1), (1,), ()], [(7,), (8, 5), (2, 8), (1, 8), (8, 5, 1)]),
+    ((1,), [(1,), (1, 1)], [(4,), (4, 1)]),
     ((8, 5), [(8, 5), (8, 1), (5,), (1,), (8, 5, 1)], [(8,), (8, 2), (4, 5), (5, 8)]),
 ]
 
@@ -418,8 +419,15 @@ def test_sample_weights_that_do_not_fit_are_refused(shape, right, wrong):
     for weights in right:
         assert float(loss(y, y + 1, sample_weight=np.ones(weights))) == 0.5
     for weights in wrong:
-        with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
-            loss(y, y + 1, sample_weight=np.ones(weights))
+        for given in (np.ones(weights), np.ones(weights).tolist()):
+            with pytest.raises(ValueError, match="`sample_weight` must have one weig"):
+                loss(y, y + 1, sample_weight=given)
+
+
+def test_sample_weights_within_a_formula_are_refused_if_they_do_not_fit():
+    loss, y = losses.WeightedKappaLoss(num_classes=3), np.eye(3, dtype="float32")
+    with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
+        loss(y, y, sample_weight=np.ones(2))
 
 
 def test_a_loss_per_batch_is_multiplied_by_each_weight():

@@ -23,8 +23,8 @@ class SwapAverage(keras.callbacks.Callback):
     Before each evaluation, including that of `validation_data`, and before each
     `predict`, the callback swaps the weights of the model with their average.
     Afterwards it swaps them back, bit for bit. As long as there is no average, it does
-    nothing. If an evaluation fails, the weights return after the next one, when
-    training continues, or when you call `optimizer.swap()`.
+    nothing. If an evaluation fails, the model keeps the average until the next
+    evaluation ends, training continues, or you call `optimizer.swap()`.
 
     With `swap_on_epoch`, the callback also swaps at the end of each epoch, and back
     before the next one begins. Callbacks after it in the list, such as

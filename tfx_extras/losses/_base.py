@@ -83,6 +83,8 @@ class FunctionLoss(keras.losses.Loss, Combinable):
             weights = {WEIGHTS: sample_weight}
             if reduction in ("mean", "sum_over_batch_size"):
                 reduction = "mean_with_sample_weight"
+        if isinstance(sample_weight, list | tuple):
+            sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
         bound = _Bound(self, y_true, reduction, weights, sample_weight)
         loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
@@ -98,7 +100,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     def _weights(self, y_pred, sample_weight):
         """The sample weights, or 1 without any, times the mask of `y_pred`."""
-        ones = _Ones("ones", None, wide(self.dtype))
+        ones = _Ones(wide(self.dtype), sample_weight)
         return ones(0.0, y_pred, _to_be_masked(sample_weight, ones.dtype))
 
     def get_config(self):
@@ -140,7 +142,7 @@ def _require_weights_of(loss, sample_weight) -> None:
         return
     last = given[:-1] if len(given) == len(own) + 1 and given[-1] == 1 else given
     pairs = zip(reversed(own), reversed(last), strict=False)
-    fits = all(a == b or None in (a, b) or 1 in (a, b) for a, b in pairs)
+    fits = all(a == b or b == 1 or None in (a, b) for a, b in pairs)
     if len(last) > len(own) or not fits:
         each = f", or {(own[0], *[1] * (len(own) - 1))}" if len(own) > 1 else ""
         raise ValueError(
@@ -152,10 +154,16 @@ def _require_weights_of(loss, sample_weight) -> None:
 class _Ones(keras.losses.Loss):
     """A loss of 1 per sample: Keras multiplies it by the sample weights and masks."""
 
+    def __init__(self, dtype, sample_weight):
+        super().__init__("ones", None, dtype)
+        self._sample_weight = sample_weight
+
     def call(self, y_true, y_pred):
         is_tensors = isinstance(y_pred, tuple | list) and hasattr(y_pred[0], "shape")
         y_pred = ops.convert_to_tensor(y_pred[0] if is_tensors else y_pred)
-        return ops.ones_like(y_pred[(slice(None), *[0] * (len(y_pred.shape) - 1))])
+        ones = ops.ones_like(y_pred[(slice(None), *[0] * (len(y_pred.shape) - 1))])
+        _require_weights_of(ones, self._sample_weight)
+        return ones
 
 
 def _to_be_masked(sample_weight, dtype):
@@ -241,13 +249,14 @@ def aligned(y_true, y_pred, sparse: str = "") -> tuple[Any, Any]:
     if max(ranks) == 1 or ranks[1] == ranks[0] - 1:
         y_pred = ops.expand_dims(y_pred, -1)
     is_sparse = len(y_true.shape) > 0 and y_true.shape[-1] == 1
+    cure = f" For integer labels, use {sparse}." if sparse and is_sparse else ""
+    # One f-string: `torch.compile` cannot join strings that hold unknown sizes.
     require_one_shape(
         y_true,
         y_pred,
         "`y_true` and `y_pred` must have the same shape, of rank 1 or more. A last "
-        "axis of size 1 may be missing."
-        + (f" For integer labels, use {sparse}." if sparse and is_sparse else "")
-        + f" Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}",
+        f"axis of size 1 may be missing.{cure} Received: y_true.shape={shapes[0]}, "
+        f"y_pred.shape={shapes[1]}",
     )
     return backend.same_shape(y_true, y_pred)
 

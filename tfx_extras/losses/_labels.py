@@ -143,12 +143,12 @@ def dense_labels(
     y_true = numbers(y_true, y_pred.dtype)
     shapes = tuple(y_true.shape), tuple(y_pred.shape)
     is_sparse = len(shapes[0]) < len(shapes[1]) or shapes[0][-1:] == (1,)
+    cure = f" For integer labels, use {sparse}." if is_sparse else ""
     require_one_shape(
         y_true,
         y_pred,
         "`y_true` and `y_pred` must have the same shape, with an axis for the classes."
-        + (f" For integer labels, use {sparse}." if is_sparse else "")
-        + f" Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}",
+        f"{cure} Received: y_true.shape={shapes[0]}, y_pred.shape={shapes[1]}",
     )
     y_true, y_pred = backend.same_shape(y_true, y_pred)
     y_true, y_pred = (classes_last(tensor, axis) for tensor in (y_true, y_pred))

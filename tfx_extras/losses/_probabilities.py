@@ -75,15 +75,6 @@ def in_unit_interval(p):
     return within(p, 0.0, 1.0, "`y_pred` must hold probabilities in [0, 1].")
 
 
-def require_labels_in_unit_interval(y_true) -> None:
-    """Raises if a label is outside [0, 1], where checking costs nothing."""
-    message = (
-        "`y_true` must hold labels in [0, 1]. Are the labels -1 and 1? Then pass "
-        "(y_true + 1) / 2."
-    )
-    backend.check_within(y_true, -SLACK, 1 + SLACK, message)
-
-
 def within(
     x, low: float, high: float, message: str, cure="Did you mean from_logits=True?"
 ):

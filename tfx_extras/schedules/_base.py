@@ -150,6 +150,8 @@ def through(
 
     `shape` maps 0 to 1 onto 0 to 1: the way from one point to the next.
     """
+    if len(steps) == 0:
+        raise ValueError("Argument `boundaries` must not be empty. Received: []")
     require_length("learning_rates", rates, len(steps), "as `boundaries`")
     rate = constant(step, rates[0])
     for (start, a), (stop, b) in pairwise(zip(steps, rates, strict=True)):

@@ -132,7 +132,8 @@ class Cyclical(Schedule):
     together last a whole number of steps, for example 10 cycles of length $2 S = 2.3$.
     For other lengths it has the precision of `float32`.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

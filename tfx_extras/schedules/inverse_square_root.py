@@ -83,7 +83,8 @@ class InverseSquareRoot(Schedule):
     $P = 1 / \sqrt{d\, W}$ this is the schedule of the Transformer with $d$ features,
     $d^{-1/2} \min((t + 1)^{-1/2}, (t + 1)\, W^{-3/2})$.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

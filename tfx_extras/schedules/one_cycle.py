@@ -100,7 +100,8 @@ class OneCycle(Schedule):
     change, unlike in PyTorch. PyTorch raises an error after $T$ steps, and if $p\, T$
     is less than 1.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

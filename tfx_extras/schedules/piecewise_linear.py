@@ -63,7 +63,8 @@ class PiecewiseLinear(Schedule):
     $t$ is the step. $\eta_i$ is the learning rate at boundary $B_i$. Before the first
     boundary and after the last one, the learning rate is constant.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

@@ -61,7 +61,7 @@ def sequential(step, schedules, boundaries):
 
 def require_boundaries(boundaries, schedules):
     """Raises unless there is one boundary between each two schedules."""
-    if not schedules:
+    if len(schedules) == 0:
         raise ValueError("Argument `schedules` must not be empty. Received: []")
     length = len(schedules) - 1
     require_length("boundaries", boundaries, length, "one less than `schedules`")
@@ -84,7 +84,8 @@ class Sequential(Schedule):
     $t$ is the step. Schedule $\eta_i$ of $n$ starts at step $B_i$, where it is called
     with step 0. It is never called with a step outside its own range.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

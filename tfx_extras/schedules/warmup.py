@@ -140,7 +140,8 @@ class Warmup(Schedule):
     `first_step_nonzero`, $(t + 1) / W$ replaces $t / W$. Then the learning rate of step
     0 is $f(1 / W)\, \eta'(0)$, and $\eta'(0)$ is reached one step earlier.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

@@ -132,7 +132,8 @@ class WarmupCosine(Schedule):
 
     $D$ does not include the warm-up, as in Keras and unlike in Optax.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

@@ -112,7 +112,8 @@ class WarmupStableDecay(Schedule):
     optimizer's moments. With `first_step_nonzero`, $(t + 1) / W$ replaces $t / W$, and
     the peak is reached one step earlier.
 
-    `step` and all lengths count optimizer steps (one per batch), not epochs.
+    `step` and all lengths count batches, not epochs: without gradient accumulation,
+    one batch is one optimizer step.
     `tfx_extras.schedules.epochs` converts epochs to steps. A call returns the learning
     rate at `step`, of the shape of `step`, in `float32`, or in `float64` if that is
     `keras.config.floatx()`.

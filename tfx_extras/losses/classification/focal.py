@@ -34,7 +34,6 @@ from tfx_extras.losses._probabilities import in_unit_interval
 from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
-from tfx_extras.losses._probabilities import require_labels_in_unit_interval
 from tfx_extras.losses.classification._long_rows import at
 
 __all__ = [
@@ -89,7 +88,6 @@ def sigmoid_focal_crossentropy(
         [0.0035 0.0866]
     """
     y, q = aligned(y_true, y_pred, "`SparseCategoricalFocalCrossentropy`")
-    require_labels_in_unit_interval(y)
     if from_logits:
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)

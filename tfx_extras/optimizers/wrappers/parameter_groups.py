@@ -51,10 +51,10 @@ class ParameterGroups(OptimizerWrapper):
     w_t = A(w_{t-1}, g_t;\ \mu \eta, \lambda)
     $$
 
-    For each variable $w$ with gradient $g$, rules give the optimizer $A$, the factor
-    $\mu$ of its learning rate $\eta$, and its weight decay $\lambda$. A rule is a
-    regular expression, which is searched in the `path` of each variable, such as
-    `"model/encoder/kernel"`, and a dictionary of what holds for those that match:
+    Rules choose, for each variable $w$ with gradient $g$, the optimizer $A$, the factor
+    $\mu$ that multiplies the learning rate $\eta$, and the weight decay $\lambda$. A
+    rule is a regular expression, which is searched in the `path` of each variable, such
+    as `"model/encoder/kernel"`, and a dictionary of what holds for those that match:
 
     | key | what it sets |
     |---|---|
@@ -66,9 +66,9 @@ class ParameterGroups(OptimizerWrapper):
     If several rules match a variable, their multipliers are multiplied, and the first
     decay and the first optimizer are used. A variable that no rule matches is trained
     by `inner_optimizer` as it is, and a warning names it. A last rule `".*": {}` says
-    that this is meant. A rule that matches no variable also triggers a warning. The
-    rules of each variable are saved with the optimizer, because the paths of a reloaded
-    Sequential are shorter.
+    that this is meant. A rule that matches no variable also triggers a warning. After
+    loading, each variable has the rules that it had when it was saved, even if its path
+    has changed, as in a reloaded Sequential.
 
     Multipliers and decays need no second optimizer: the only state is that of
     `inner_optimizer`. An optimizer of this package keeps its rules if it is used alone
