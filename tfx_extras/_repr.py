@@ -71,6 +71,8 @@ def _derived(obj: Any, name: str) -> list[str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, keras.Variable):  # in rules: its values would fill pages
+        return f"<Variable {value.path}>"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, dict):
@@ -78,8 +80,6 @@ def _text(value: Any) -> str:
         return f"{{{', '.join(items)}}}"
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
-    if isinstance(value, keras.Variable):  # in rules: its values would fill pages
-        return f"<Variable {value.path}>"
     if hasattr(value, "get_config") and not isinstance(value, type):
         return shown(value)
     return getattr(value, "__name__", None) or repr(value)
