@@ -44,8 +44,8 @@ class OptimizerOptions(TypedDict, total=False):
             as in AdamW), before it applies the gradient. `LAMB` and `NovoGrad` have the
             decay in their formula.
         independent_decay: Whether each step subtracts `weight_decay * w` instead,
-            whatever the learning rate, as in TensorFlow Addons. For the same decay as
-            before, multiply `weight_decay` by the learning rate.
+            whatever the learning rate, as in TensorFlow Addons. To keep the decay of
+            `independent_decay=False`, multiply `weight_decay` by the learning rate.
         weight_decay_exclude: Regular expressions. Variables whose `path`, such as
             `"sequential/dense/bias"`, matches any of them do not decay. To exclude
             biases from weight decay, pass `["bias"]`, and to exclude normalization too,
