@@ -55,6 +55,9 @@ TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
 SKIPPING = "tests/contracts/test_skipping.py"
 MEETING = "tests/distribution/test_meeting.py"
+DOCSTRINGS = "tests/contracts/test_docstrings.py"
+SURFACE = "tests/contracts/test_surface.py"
+LOSS = "tfx_extras/losses/_base.py"
 LIMIT = 600  # seconds, for one fault
 
 
@@ -303,8 +306,27 @@ FAULTS = [
         RADAM,
         "        epsilon: $\\epsilon$",
         "        eps: $\\epsilon$",
-        "tests/contracts/test_surface.py",
-        "docstrings",
+        DOCSTRINGS,
+        "each_argument",
+    ),
+    Fault(RADAM, "Rectified Adam (RAdam): ", "An ", DOCSTRINGS, "first_line"),
+    Fault(RADAM, "    Use it in place", "    In place", DOCSTRINGS, "whole_text"),
+    Fault(
+        "tfx_extras/losses/vision/iou.py",
+        "Function form of `GIoULoss`, which has the formula.",
+        "It has no formula.",
+        DOCSTRINGS,
+        "say_the_same",
+    ),
+    Fault(BASE, "def _traits(self", "def traits(self", SURFACE, "completion"),
+    Fault(LOSS, "if len(last) > len(own) or not fits:", "if False:", LABELS, "weights"),
+    Fault(LOSS, "    if not own:", "    if False:", LABELS, "loss_per_batch"),
+    Fault(
+        "tfx_extras/_lookup.py",
+        'names["__getattr__"] = self._missing',
+        "pass",
+        "tests/contracts/test_lookup.py",
+        "missing_attribute",
     ),
     Fault(
         RADAM, "[ 0.8 -1.6]", "[ 0.8 -1.5]", "tests/docs/test_docstrings.py", "RAdam"

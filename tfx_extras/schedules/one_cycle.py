@@ -27,7 +27,7 @@ def one_cycle(
     anneal="cosine",
     three_phase=False,
 ):
-    """1cycle policy: warm-up to a high peak, then decay to almost 0.
+    """One-cycle policy (1cycle): warm-up to a high peak, then decay to almost 0.
 
     Function form of `OneCycle`, which has the formula.
 
@@ -72,7 +72,7 @@ def one_cycle(
 
 @register
 class OneCycle(Schedule):
-    r"""1cycle policy: warm-up to a high peak, then decay to almost 0.
+    r"""One-cycle policy (1cycle): warm-up to a high peak, then decay to almost 0.
 
     Use it for short training with a high learning rate (super-convergence). The number
     of steps must be known in advance, because the learning rate stays at its minimum
