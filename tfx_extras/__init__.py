@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 __all__ = ["callbacks", "layers", "losses", "optimizers", "schedules"]
 __version__ = "0.1.0"
@@ -19,11 +19,15 @@ def _only_migrates() -> bool:
     return sys.orig_argv[-len(sys.argv)].endswith("tfx_extras.migrate")
 
 
-def __getattr__(name: str) -> Any:
-    """Imports `tfx_extras.tfa` when it is first used: most programs never need it."""
-    if name == "tfa":
-        return importlib.import_module("tfx_extras.tfa")
-    raise AttributeError(f"module 'tfx_extras' has no attribute '{name}'")
+if TYPE_CHECKING:  # with `__getattr__`, type checkers would allow any name
+    from tfx_extras import tfa as tfa
+else:
+
+    def __getattr__(name):
+        """Imports `tfx_extras.tfa` when it is first used. Most programs never do."""
+        if name == "tfa":
+            return importlib.import_module("tfx_extras.tfa")
+        raise AttributeError(f"module 'tfx_extras' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

@@ -149,6 +149,6 @@ def _of_keras(name: str, home: ModuleType) -> str:
         return f" `{own[0]}` is part of Keras: `{home.__name__}.{own[0]}`."
     try:  # a short name, such as "mse"
         own = home.get(name).__name__
-    except Exception:  # of a class that needs arguments, too
+    except Exception:  # Keras makes an instance, whose constructor may raise anything
         return ""
     return f" `{name}` is part of Keras: `{home.__name__}.{own}`."

@@ -24,7 +24,9 @@ def test_each_optimizer_has_a_curve_by_the_rule_of_all():
         assert np.all(np.array(median) <= high)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="trains on it")
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow computed the curves"
+)
 def test_a_curve_is_computed_again():
     training = train.Training(train.OPTIMIZERS["RAdam"])
     curves = [training.curve(CURVES["RAdam"]["rate"], seed) for seed in train.SEEDS]

@@ -426,8 +426,9 @@ def test_sample_weights_that_do_not_fit_are_refused(shape, right, wrong):
 
 def test_sample_weights_within_a_formula_are_refused_if_they_do_not_fit():
     loss, y = losses.WeightedKappaLoss(num_classes=3), np.eye(3, dtype="float32")
-    with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
-        loss(y, y, sample_weight=np.ones(2))
+    for weights in (np.ones(2), [1.0, 1.0]):
+        with pytest.raises(ValueError, match="`sample_weight` must have one weight"):
+            loss(y, y, sample_weight=weights)
 
 
 def test_a_loss_per_batch_is_multiplied_by_each_weight():

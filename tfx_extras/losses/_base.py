@@ -77,14 +77,14 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         require_numbers("y_pred", y_pred)  # before Keras converts it to a tensor
+        if isinstance(sample_weight, list | tuple):
+            sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
         reduction, weights = self.reduction, {}
         if WEIGHTS in parameters(self.function, 2):
             sample_weight = self._weights(y_pred, sample_weight)
             weights = {WEIGHTS: sample_weight}
             if reduction in ("mean", "sum_over_batch_size"):
                 reduction = "mean_with_sample_weight"
-        if isinstance(sample_weight, list | tuple):
-            sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
         bound = _Bound(self, y_true, reduction, weights, sample_weight)
         loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
@@ -134,7 +134,7 @@ class _Bound(keras.losses.Loss):
 
 
 def _require_weights_of(loss, sample_weight) -> None:
-    """Raises if the weights do not fit the losses: Keras would add axes, or fail."""
+    """Raises if multiplying the losses by the weights would fail, or add axes."""
     if not hasattr(sample_weight, "shape"):
         return
     own, given = tuple(loss.shape), tuple(sample_weight.shape)
