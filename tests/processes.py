@@ -1,9 +1,11 @@
 """Processes for tests: one imports Keras, and the others start as copies of it."""
 
+import faulthandler
 import importlib
 import multiprocessing
 import os
 import sys
+import traceback
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tfx_extras"])
@@ -27,8 +29,19 @@ def _main(module, arguments, log):
     if log is not None:
         with open(log, "w") as file:
             os.dup2(file.fileno(), 2)
+        faulthandler.dump_traceback_later(100)
     if os.environ["KERAS_BACKEND"] != "tensorflow":
         # Keras would spend 6 seconds to import TensorFlow for no use, if it is
         # installed.
         sys.modules["tensorflow"] = None
-    importlib.import_module(module).main(*arguments)
+    code = 1
+    try:
+        importlib.import_module(module).main(*arguments)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Ends at once, because libraries may wait for their threads: PyTorch's gloo was
+    # seen to do so forever, and TensorFlow's servers always do.
+    os._exit(code)

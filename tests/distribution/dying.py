@@ -46,4 +46,3 @@ def main(path, updates, dies, rank, *ports):
             model.save(path.with_name("part.keras"))
             path.with_name("part.keras").replace(path)
     distributed.barrier()
-    distributed.destroy_process_group()

@@ -111,4 +111,3 @@ def main():
     ):
         with pytest.raises(jax.errors.JaxRuntimeError, match=GIVES_UP):
             gives_up()
-    os._exit(0)  # JAX would report the failed callbacks once more

@@ -3,8 +3,6 @@
 Then shows that `fit` does not work there. Exits with 0 if both hold.
 """
 
-import os
-
 import pytest
 import tensorflow as tf
 
@@ -43,7 +41,6 @@ def main():
     with pytest.raises(ValueError, match="create_per_worker_dataset"):
         model.fit(*work.data(name), verbose=0)
     assert len(servers) == 2
-    os._exit(0)  # servers do not end by themselves
 
 
 def step_of(strategy, model, optimizer, work):

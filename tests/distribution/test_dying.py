@@ -17,15 +17,14 @@ pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 
 def train(path, dies=0):
-    """The exit codes of two processes, and what the first wrote to its log."""
-    numbers, log = ports(2), path.with_suffix(".log")
+    """The exit codes of two processes, and what they wrote to their logs."""
+    numbers = ports(2)
+    logs = [path.with_suffix(f".{rank}.log") for rank in range(2)]
     started = [
         processes.start(
-            "tests.distribution.dying",
-            *(path, 8, dies, rank, *numbers),
-            log=log if rank == 0 else None,
+            "tests.distribution.dying", path, 8, dies, rank, *numbers, log=log
         )
-        for rank in range(2)
+        for rank, log in enumerate(logs)
     ]
     try:
         for process in started:
@@ -33,7 +32,8 @@ def train(path, dies=0):
     finally:
         for process in started:
             process.kill()
-    return [process.exitcode for process in started], log.read_text()
+    codes = [process.exitcode for process in started]
+    return codes, "".join(log.read_text() for log in logs)
 
 
 def state(path):
