@@ -147,7 +147,7 @@ def test_options_are_those_of_keras_and_our_own():
     taken -= {"self", "learning_rate", "kwargs"}
     ours = set(optimizers.OptimizerOptions.__annotations__)
     own = {"independent_decay", "weight_decay_exclude"}
-    own |= {"skip_nonfinite", "max_consecutive_skips"}
+    own |= {"skip_nonfinite", "max_consecutive_skips", "jit_compile"}
     assert ours == taken | own
     taken = set(inspect.signature(keras.losses.Loss.__init__).parameters) - {"self"}
     assert set(losses.LossOptions.__annotations__) == taken
@@ -169,6 +169,7 @@ FOR_USERS = {
     *("coefficients", "is_elementwise", "move", "scalar_slots", "slots", "update"),
     *("skipped", "skipped_in_a_row", "rule_optimizers", "has_average", "swap"),
     *("after", "assign_average", "before", "is_swapped"),
+    *("has_norms", "squared_norms"),
 }
 
 

@@ -6,17 +6,17 @@ from collections.abc import Hashable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from keras.optimizers import Optimizer
-from keras.optimizers.schedules import LearningRateSchedule
+
+from tfx_extras._backend._settings import FunctionError
+from tfx_extras._backend._settings import is_function
+from tfx_extras._backend._settings import settings_of
 
 # From this number of elements on, XLA saves more time than its launch takes.
 _LARGE = 4096
 # Maximum number of graphs per optimizer. Settings that change more often are not
 # worth tracing.
 _MOST = 16
-_SIMPLE = bool | int | float | str | np.generic | None
 
 
 class Graphs:
@@ -44,11 +44,11 @@ class Graphs:
     def apply(self, optimizer, apply, grads, variables) -> None:
         """Calls `apply(grads, variables)` as one graph."""
         try:
-            settings = _settings(optimizer)
-        except _FunctionError:
+            settings = settings_of(optimizer)
+        except FunctionError:
             apply(grads, variables)
             return
-        rate = _tensor(optimizer.learning_rate) if _is_function(optimizer) else None
+        rate = _tensor(optimizer.learning_rate) if is_function(optimizer) else None
         grads = [_gradient(g) for g in grads]
         specs = [_spec(g) for g in grads]
         key = (
@@ -69,13 +69,13 @@ class Graphs:
 
     def update(self, optimizer, update) -> None:
         """Updates one variable, by XLA if it is large."""
-        if math.prod(update.gradient.shape) < _LARGE:
+        if optimizer.jit_compile is False or math.prod(update.gradient.shape) < _LARGE:
             optimizer._update_kept(update)
             return
         variables = [raw(k) for k in update.kept if k is not None]
         tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
         key = (
-            _settings(optimizer),
+            settings_of(optimizer),
             optimizer._traits(update.place),
             tuple(_spec(x) for x in (*tensors, *variables)),
         )
@@ -155,41 +155,6 @@ def _tensors(now, dtype) -> list:
 
 def _is_bool(x) -> bool:
     return isinstance(x, bool) or getattr(x, "dtype", None) == tf.bool
-
-
-class _FunctionError(Exception):
-    """The inner update depends on a function of the user."""
-
-
-def _settings(thing) -> Hashable:
-    """Returns the numbers that an update depends on, of optimizers and schedules."""
-    found = []
-    for name, value in vars(thing).items():
-        if isinstance(value, list | tuple) and value:
-            if isinstance(value[0], Optimizer):
-                found += [(name, _settings_within(x)) for x in value]
-            elif all(isinstance(x, _SIMPLE) for x in value):
-                found.append((name, tuple(value)))
-        elif isinstance(value, _SIMPLE):
-            found.append((name, value))
-        elif isinstance(value, Optimizer | LearningRateSchedule):
-            found.append((name, _settings_within(value)))
-    return tuple(found)
-
-
-def _settings_within(thing) -> Hashable:
-    if isinstance(thing, Optimizer) and (
-        _is_function(thing) or getattr(thing, "has_functions", False)
-    ):
-        raise _FunctionError
-    return id(thing), _settings(thing)
-
-
-def _is_function(optimizer) -> bool:
-    """Whether the learning rate is a function without arguments."""
-    rate = optimizer._learning_rate
-    is_other = isinstance(rate, keras.Variable | LearningRateSchedule)
-    return callable(rate) and not is_other
 
 
 def _tensor(rate) -> Any:

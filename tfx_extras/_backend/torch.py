@@ -10,15 +10,11 @@ import keras
 import torch
 from torch import distributed
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
-from torch._utils import _flatten_dense_tensors
-from torch._utils import _unflatten_dense_tensors
 
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._updates import Updates
+from tfx_extras._backend._updates import raw
 
-# Number of elements that are updated at a time, of one variable or of many small ones.
-# On a CPU, intermediate results stay in the cache. On a GPU, few operations matter.
-_BLOCK = {"cpu": 2**17}
-_ELSEWHERE = 2**24
 _LONG = 4096
 _PART = 128
 
@@ -144,6 +140,13 @@ class Torch(Backend):
             gradient = keras.ops.convert_to_tensor(gradient)
         return gradient.to(getattr(torch, dtype))
 
+    def round_to(self, value, dtype):
+        rounded = value.to(getattr(torch, dtype))
+        if not torch.compiler.is_compiling() or rounded.dtype == value.dtype:
+            return rounded
+        # The compiler may remove a cast and its inverse. Bits hide one from the other.
+        return (rounded.view(torch.int16) | 0).view(rounded.dtype)
+
     def without_gradients(self):
         return torch.no_grad()
 
@@ -156,11 +159,11 @@ class Torch(Backend):
                 function(tensors)
             return
         # Reading the condition would break the graph.
-        raws = [_raw(variable) for variable in variables]
-        before = [raw.clone() for raw in raws]
+        now = [raw(variable) for variable in variables]
+        before = [tensor.clone() for tensor in now]
         function(tensors)
-        for raw, value in zip(raws, before, strict=True):
-            raw.copy_(torch.where(condition, raw, value))
+        for tensor, value in zip(now, before, strict=True):
+            tensor.copy_(torch.where(condition, tensor, value))
 
     def fail_if(self, condition, message):
         if bool(condition):
@@ -168,30 +171,14 @@ class Torch(Backend):
         return condition
 
     def as_one(self, optimizer, apply, grads, variables):
-        with _full_precision(_raw(variables[0])) if variables else nullcontext():
+        with _full_precision(raw(variables[0])) if variables else nullcontext():
             apply(grads, variables)
 
     def update_all(self, optimizer, updates):
         if torch.compiler.is_compiling():  # the compiler joins operations itself
             super().update_all(optimizer, updates)
             return
-        alike = {}
-        for update in updates:
-            raw = update._replace(kept=[_raw(variable) for variable in update.kept])
-            weights = raw.kept[0]
-            if weights.numel() < _BLOCK.get(weights.device.type, _ELSEWHERE):
-                shape = None if optimizer.is_elementwise else weights.shape
-                traits = optimizer._traits(update.place)
-                # Variables with the same key share the settings of their update.
-                key = traits, id(raw.now), weights.device, weights.dtype, shape
-                alike.setdefault(key, []).append(raw)
-            elif optimizer.is_elementwise and all(map(_is_whole, raw.kept)):
-                _update_by_blocks(optimizer, raw)
-            else:
-                optimizer._update_kept(update)
-        for same in alike.values():
-            for some in _few_enough(same):
-                _update_as_one(optimizer, some)
+        Updates.of(optimizer).make(optimizer, updates)
 
     def choose(self, condition, a, b):
         is_known = isinstance(condition, bool) or condition.device.type == "cpu"
@@ -328,110 +315,3 @@ def _is_autocast(x):
 
 def _has_processes():
     return distributed.is_available() and distributed.is_initialized()
-
-
-def _update_by_blocks(optimizer, update):
-    """Updates a large variable in parts."""
-    gradient = update.gradient.reshape(-1)
-    kept = [k if k is None else k.view(-1) for k in update.kept]
-    block = _BLOCK.get(gradient.device.type, _ELSEWHERE)
-    for start in range(0, len(gradient), block):
-        part = slice(start, start + block)
-        parts = [k if k is None else k[part] for k in kept]
-        values = optimizer._updated(update.now, update.place, gradient[part], parts)
-        for k, value in zip(parts, values, strict=True):
-            if k is not None:
-                k.copy_(value)
-
-
-def _few_enough(updates):
-    """Divides updates of small variables into lists that fill about one block."""
-    most = _BLOCK.get(updates[0].gradient.device.type, _ELSEWHERE)
-    some, size = [], 0
-    for update in updates:
-        if some and size + update.gradient.numel() > most:
-            yield some
-            some, size = [], 0
-        some.append(update)
-        size += update.gradient.numel()
-    yield some
-
-
-def _update_as_one(optimizer, updates):
-    """Updates similar variables as one vector, or as a stack if their shape matters."""
-    gradients = [update.gradient for update in updates]
-    weights, *own = (
-        list(column) for column in zip(*(u.kept for u in updates), strict=True)
-    )
-    kept = [_flatten_dense_tensors(weights)]
-    kept += [None if column[0] is None else _joined(column) for column in own]
-    first = updates[0]
-    whole = first._replace(gradient=_flatten_dense_tensors(gradients), kept=kept)
-    if optimizer.is_elementwise:
-        values = optimizer._updated(*whole)
-    else:
-        values = _updated_each(optimizer, whole, first, len(updates))
-    parts = _unflatten_dense_tensors(values[0], weights)
-    torch._foreach_copy_(weights, parts)  # pyright: ignore[reportPrivateImportUsage]
-    for vector, value in zip(kept[1:], values[1:], strict=True):
-        if vector is not None:
-            vector.copy_(value)
-
-
-def _updated_each(optimizer, whole, first, count):
-    """Calls `optimizer._updated` for `count` variables of the same shape."""
-
-    def stacked(vector, example):
-        return None if vector is None else vector.view(count, *example.shape)
-
-    gradient, kept = whole.gradient, whole.kept
-    axes = [None if k is None else 0 for k in kept]
-    update_each = torch.func.vmap(
-        optimizer._updated,
-        in_dims=(None, None, 0, axes),
-        out_dims=tuple(axes),  # pyright: ignore[reportArgumentType]  # may be `None`
-    )
-    values = update_each(
-        first.now,
-        first.place,
-        stacked(gradient, first.gradient),
-        list(map(stacked, kept, first.kept)),
-    )
-    return [None if value is None else value.reshape(-1) for value in values]
-
-
-def _joined(tensors):
-    """Returns one vector that shares memory with the tensors.
-
-    The tensors are moved next to each other and stay there, so that the next call
-    copies nothing. This is for the state of an optimizer. The memory of weights may be
-    shared with others.
-    """
-    first, size = tensors[0], sum(tensor.numel() for tensor in tensors)
-    if _lie_in_a_row(tensors, size):
-        return first.as_strided((size,), (1,))
-    vector = _flatten_dense_tensors(tensors)
-    parts = _unflatten_dense_tensors(vector, tensors)
-    for tensor, part in zip(tensors, parts, strict=True):
-        tensor.data = part
-    return vector
-
-
-def _lie_in_a_row(tensors, size):
-    first, place = tensors[0], tensors[0].data_ptr()
-    end = (first.storage_offset() + size) * first.element_size()
-    if end > first.untyped_storage().nbytes():
-        return False
-    for tensor in tensors:
-        if tensor.data_ptr() != place or not tensor.is_contiguous():
-            return False
-        place += tensor.numel() * tensor.element_size()
-    return True
-
-
-def _is_whole(tensor):
-    return tensor is None or tensor.is_contiguous()
-
-
-def _raw(variable):
-    return variable.value if isinstance(variable, keras.Variable) else variable

@@ -47,9 +47,10 @@ class Optimizer(WithGradients):
     the number of the step. State tensors have the shape of the variable, except those
     in `scalar_slots`, and begin as zeros, except those in `initial_values`. An
     optimizer whose formula contains the weight decay sets `decays_inside`, and calls
-    `penalized`. One whose formula mixes the elements of a variable, as a norm does,
-    sets `is_elementwise` to `False`. Formulas are compiled, so they must not use `if`
-    on a tensor. Arguments of a subclass must be in its `get_config`.
+    `penalized`. One whose formula needs norms over a variable sets `has_norms`, and
+    calls `squared_norms`. One that mixes the elements of a variable in another way sets
+    `is_elementwise` to `False`. Formulas are compiled, so they must not use `if` on a
+    tensor. Arguments of a subclass must be in its `get_config`.
 
     Where it is faster, all variables are updated at once. To update them one by one,
     set `has_fast_paths` to `False`, on an optimizer or on the class.
@@ -90,6 +91,9 @@ class Optimizer(WithGradients):
     scalar_slots: Sequence[str] = ()
     initial_values: Mapping[str, float] = MappingProxyType({})
     is_elementwise: bool = True
+    has_norms: bool = False
+    # Computes `squared_norms` while the formula sees parts of a variable, or several.
+    _norms_in_parts: Any = None
 
     def _require_formula(self) -> None:
         cls = type(self)
@@ -132,6 +136,19 @@ class Optimizer(WithGradients):
         """
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
+
+    def squared_norms(self, *tensors) -> Sequence[Any]:
+        """Returns the sum of the squares of each tensor over the whole variable.
+
+        The formula may see only a part of the variable, or several variables at once.
+        Then this knows the sum over the variable, in a shape that fits the tensors.
+
+        Args:
+            *tensors: Tensors of the shape of the variable.
+        """
+        if self._norms_in_parts is not None:
+            return self._norms_in_parts(*tensors)
+        return [ops.sum(ops.square(x)) for x in tensors]
 
     def _traits(self, index) -> tuple:
         """Returns what decides the update of a variable, beside its shape and dtype."""

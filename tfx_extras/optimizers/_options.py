@@ -85,6 +85,14 @@ class OptimizerOptions(TypedDict, total=False):
             compiled code cannot raise, such gradients are then applied, so that the
             loss shows it. This is so in XLA on TensorFlow, and on JAX in programs over
             several devices, or on a GPU, where JAX may only log the error.
+        jit_compile: Whether to compile the step. `None` means wherever that saves time.
+            On PyTorch, `torch.compile` then compiles the formulas of an optimizer with
+            2^23 (8.4 million) or more weights, which takes seconds in the first step.
+            `True` compiles them for any number of weights. On TensorFlow, XLA compiles
+            the formula for large variables unless this is `False`. On JAX, Keras
+            compiles the whole training step, and this changes nothing. It is
+            independent of `jit_compile` of `model.compile`, which compiles the model
+            too.
     """
 
     name: str | None
@@ -101,6 +109,7 @@ class OptimizerOptions(TypedDict, total=False):
     gradient_accumulation_steps: Number | None
     skip_nonfinite: bool
     max_consecutive_skips: Number
+    jit_compile: bool | None
 
 
 # Intervals of the options that are passed on to Keras.
@@ -139,6 +148,7 @@ class WithOptions(keras.optimizers.Optimizer):
         weight_decay_exclude: Sequence[str] = (),
         skip_nonfinite: bool = False,
         max_consecutive_skips: Number = 10,
+        jit_compile: bool | None = None,
         **kwargs: Any,
     ):
         self._require_formula()
@@ -177,6 +187,7 @@ class WithOptions(keras.optimizers.Optimizer):
         self.max_consecutive_skips = require_steps(
             "max_consecutive_skips", max_consecutive_skips, f"[1, {COUNTABLE})"
         )
+        self.jit_compile = jit_compile
 
     def _require_formula(self) -> None:
         """Raises if the class has no formula."""
@@ -225,6 +236,7 @@ class WithOptions(keras.optimizers.Optimizer):
                 "weight_decay_exclude": list(self.weight_decay_exclude),
                 "skip_nonfinite": self.skip_nonfinite,
                 "max_consecutive_skips": self.max_consecutive_skips,
+                "jit_compile": self.jit_compile,
             }
         )
 

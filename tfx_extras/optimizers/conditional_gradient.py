@@ -73,7 +73,6 @@ class ConditionalGradient(Optimizer):
     Reference: Ravi et al., 2018. https://arxiv.org/abs/1803.06453
     """
 
-    is_elementwise = False
     _rate_interval = "[0, 1]"
 
     @typechecked
@@ -89,12 +88,15 @@ class ConditionalGradient(Optimizer):
         self.radius = require("radius", radius, "(0, inf)")
         self.norm = require_one_of("norm", norm, ("frobenius", "nuclear"))
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
+        self.has_norms = norm == "frobenius"
+        self.is_elementwise = norm == "frobenius"
 
     def update(self, gradient, variable, coefficients, slots):
         if self.norm == "nuclear":
             d = _first_singular_vectors(gradient)
         else:
-            d = gradient / (_norm(gradient) + self.epsilon)
+            (square,) = self.squared_norms(gradient)
+            d = gradient / (ops.sqrt(square) + self.epsilon)
         return variable + self.radius * d, slots
 
     def get_config(self):
@@ -105,15 +107,11 @@ class ConditionalGradient(Optimizer):
         }
 
 
-def _norm(x) -> Any:
-    return ops.sqrt(ops.sum(ops.square(x)))
-
-
 def _unit(x) -> Any:
     """Returns `x` divided by its norm, at any magnitude, or 0 if it is 0."""
     largest = ops.max(ops.absolute(x))
     x = x / ops.where(largest > 0, largest, 1.0)
-    norm = _norm(x)
+    norm = ops.sqrt(ops.sum(ops.square(x)))
     return x / ops.where(norm > 0, norm, 1.0)
 
 

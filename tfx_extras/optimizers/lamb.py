@@ -82,7 +82,7 @@ class LAMB(Optimizer):
     """
 
     decays_inside = True
-    is_elementwise = False
+    has_norms = True
     _path_arguments = ("weight_decay_exclude", "layer_adaptation_exclude")
 
     @typechecked
@@ -137,8 +137,7 @@ class LAMB(Optimizer):
         return variable - learning_rate * u, slots
 
     def _trust_ratio(self, w, u):
-        w_norm = ops.sqrt(ops.sum(ops.square(w)))
-        u_norm = ops.sqrt(ops.sum(ops.square(u)))
+        w_norm, u_norm = map(ops.sqrt, self.squared_norms(w, u))
         ratio = w_norm / ops.where(u_norm > 0, u_norm, 1.0)
         ratio = ops.where((w_norm > 0) & (u_norm > 0), ratio, 1.0)
         if self.max_trust_ratio is None:

@@ -77,7 +77,7 @@ class NovoGrad(Optimizer):
     """
 
     decays_inside = True
-    is_elementwise = False
+    has_norms = True
 
     @typechecked
     def __init__(
@@ -107,7 +107,7 @@ class NovoGrad(Optimizer):
 
     def move(self, gradient, variable, now, slots, index):
         momentum, variance, *max_variance = slots
-        square = ops.sum(ops.square(gradient))
+        (square,) = self.squared_norms(gradient)
         is_first = variance == (0.0 if self.beta_2 else -1.0)
         v = self.beta_2 * variance + (1 - self.beta_2) * square
         v = ops.where(is_first, square, v)

@@ -1,0 +1,415 @@
+"""PyTorch: updates small variables together, and large ones in one pass over memory.
+
+A formula is applied to a vector, or to a matrix with a row for each variable, so that
+it needs few operations. Where that pays, `torch.compile` makes one pass over memory of
+it. Otherwise, it runs in blocks whose intermediate results stay in the cache.
+"""
+
+import logging
+import math
+import operator
+from collections.abc import Hashable
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+from typing import NamedTuple
+
+import keras
+import torch
+from torch._C._functorch import is_functorch_wrapped_tensor as is_transformed
+from torch._utils import _flatten_dense_tensors
+from torch._utils import _unflatten_dense_tensors
+
+from tfx_extras._backend._settings import settings_of
+
+# Number of elements that are updated at a time without a compiler. On a CPU,
+# intermediate results stay in the cache. On a GPU, few operations matter.
+_BLOCK = {"cpu": 2**17}
+_ELSEWHERE = 2**24
+# Maximum number of elements that small variables have together, in compiled code.
+_TOGETHER = 2**22
+# From this number of weights on, compiling pays off within a few hundred steps.
+_WORTH_COMPILING = 2**23
+_COMPILER = "inductor"
+# Maximum number of programs per optimizer. Settings that change more often are not
+# worth compiling.
+_MOST = 16
+
+
+class Group(NamedTuple):
+    """Variables that one call of the formula updates."""
+
+    places: list[int]  # indices of their updates
+    layout: str  # "alone", "large", "vector", "rows" or "stack"
+    columns: list[Any]  # for each kept value, the tensors of all variables, or `None`
+
+
+class Updates:
+    """How the variables of one optimizer are updated. Found once, and kept."""
+
+    def __init__(self):
+        self._known: Any = (None, [], [])
+        self._programs: dict[Hashable, Any] = {}
+        self._fails = False
+
+    @classmethod
+    def of(cls, optimizer) -> "Updates":
+        """Returns the updates of an optimizer. They are not saved with it."""
+        if not hasattr(optimizer, "_joint_updates"):
+            optimizer._joint_updates = cls()
+        return optimizer._joint_updates
+
+    def __reduce__(self):
+        return Updates, ()  # a copied optimizer starts without programs
+
+    def make(self, optimizer, updates) -> None:
+        """Updates all variables."""
+        weights = [raw(update.kept[0]) for update in updates]
+        compiles = not self._fails and _is_to_be_compiled(optimizer, weights[0])
+        settings = settings_of(optimizer) if compiles else None
+        for group in self._groups(optimizer, updates, weights, compiles):
+            some = [updates[i] for i in group.places]
+            if group.layout == "alone":
+                optimizer._update_kept(some[0])
+                continue
+            joint = _joined(group, some)
+            if not compiles or group.layout == "stack":
+                value = _step(optimizer, group, joint)
+            else:
+                value = self._compiled_step(optimizer, group, joint, settings)
+            if group.layout != "large":
+                parts = _unflatten_dense_tensors(value.reshape(-1), group.columns[0])
+                torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
+
+    def _groups(self, optimizer, updates, weights, compiles) -> list[Group]:
+        """Returns the groups of these updates, known ones if nothing has changed."""
+        nows: dict[int, int] = {}
+        traits = [
+            (optimizer._traits(u.place), nows.setdefault(id(u.now), len(nows)))
+            for u in updates
+        ]
+        devices = {weight.device for weight in weights}
+        key = compiles, devices, [u.place for u in updates], traits
+        # In a stateless scope, variables have other tensors.
+        tensors = [*weights, raw(updates[0].kept[-1])]
+        known, same, groups = self._known
+        if key != known or any(map(operator.is_not, tensors, same)):
+            groups = _grouped(optimizer, updates, traits, compiles)
+            if all(isinstance(tensor, torch.nn.Parameter) for tensor in tensors):
+                self._known = key, tensors, groups
+        return groups
+
+    def _compiled_step(self, optimizer, group, joint, settings) -> Any:
+        """Does what `_step` does, by compiled programs if there can be any."""
+        joint = joint._replace(now=_tensors(joint.now, joint.gradient.dtype))
+        kept, sums = [k for k in joint.kept if k is not None], []
+        try:
+            while not self._fails:
+                program = self._program(optimizer, group, joint, settings, len(sums))
+                if program is None:
+                    break
+                found = program(joint.now, joint.gradient, kept, sums)
+                if not found:
+                    return kept[0]
+                sums.append(found)
+        except Exception as error:  # there may be no compiler
+            self._fails = True
+            _log(optimizer, f"is not compiled and therefore slower: {error}")
+        return _step(optimizer, group, joint)
+
+    def _program(self, optimizer, group, joint, settings, known: int) -> Any:
+        """Returns the program for this group, `None` if there are too many."""
+        constants = [x for x in keras.tree.flatten(joint.now) if not torch.is_tensor(x)]
+        key = (
+            *(settings, optimizer._traits(joint.place), str(constants), group.layout),
+            *(joint.kept[0].dtype, joint.kept[0].device, known),
+        )
+        if key not in self._programs and len(self._programs) < _MOST:
+            if not self._programs:
+                _log(optimizer, "is being compiled, unless it has `jit_compile=False`")
+            self._programs[key] = _program(optimizer, joint)
+            if len(self._programs) == _MOST:
+                _log(optimizer, "is compiled no more: its settings change too often")
+            for x in (joint.gradient, *joint.kept):
+                for axis in range(0 if x is None else x.ndim):
+                    torch._dynamo.maybe_mark_dynamic(x, axis)
+        return self._programs.get(key)
+
+
+def _program(optimizer, joint) -> Any:
+    """Returns the compiled formula for variables like these.
+
+    It is a function of what an update consists of, and of the sums of squares that the
+    formula asks for, as far as they are known. It returns the next ones, and stores
+    nothing. If all are known, it stores the new values and returns nothing.
+    """
+    place, is_kept = joint.place, [k is not None for k in joint.kept]
+
+    def step(now, gradient, kept, sums):
+        kept = iter(kept)
+        kept = [next(kept) if has else None for has in is_kept]
+        norms = _Norms(sums)
+        with _norms(optimizer, norms):
+            values = optimizer._updated(now, place, gradient, kept)
+        if len(norms.asked) > len(sums):
+            return norms.asked[len(sums)]
+        _store(kept, values)
+        return []
+
+    # PyTorch counts the programs of a code object, and gives up after some.
+    own = FunctionType(
+        step.__code__.replace(), step.__globals__, None, None, step.__closure__
+    )
+    return torch.compile(
+        own,
+        fullgraph=True,
+        backend=_COMPILER,
+        options={"guard_filter_fn": _on_shapes},
+    )
+
+
+class _Norms:
+    """Squared norms of each row: some are known, and others are asked for."""
+
+    def __init__(self, known):
+        self.known, self.asked = known, []
+
+    def __call__(self, *tensors):
+        if len(self.asked) < len(self.known):
+            found = self.known[len(self.asked)]
+        else:
+            found = _norms_of_rows(*tensors)
+        self.asked.append(found)
+        return found
+
+
+def _on_shapes(guards) -> list[bool]:
+    """Keeps the guards that depend on tensors. Others are in the key of a program."""
+    return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
+
+
+def _is_to_be_compiled(optimizer, weight) -> bool:
+    wants = optimizer.jit_compile
+    is_known = weight.device.type in ("cpu", "cuda") and type(weight) in (
+        torch.Tensor,
+        torch.nn.Parameter,
+    )
+    if wants is False or not is_known or is_transformed(weight):
+        return False
+    variables = optimizer._trainable_variables
+    return bool(wants) or sum(math.prod(v.shape) for v in variables) >= _WORTH_COMPILING
+
+
+def _tensors(now, dtype) -> Any:
+    """Replaces numbers by tensors, so that programs do not depend on them."""
+
+    def tensor(x):
+        is_number = isinstance(x, int | float) and not isinstance(x, bool)
+        return torch.tensor(x, dtype=dtype) if is_number else x
+
+    return keras.tree.map_structure(tensor, now)
+
+
+def _grouped(optimizer, updates, traits, compiles) -> list[Group]:
+    """Puts updates into groups that one call of the formula can make."""
+    is_scalar = bool(optimizer.scalar_slots)
+    small = "rows" if optimizer.has_norms or is_scalar else "vector"
+    small = small if optimizer.is_elementwise else "stack"
+    alike: dict[Any, list[int]] = {}
+    kept = [[k if k is None else raw(k) for k in u.kept] for u in updates]
+    groups = []
+    for i, (weights, *_) in enumerate(kept):
+        if weights.numel() >= _block(weights):
+            is_large = optimizer.is_elementwise and all(map(_is_whole, kept[i]))
+            groups.append(Group([i], "large" if is_large else "alone", kept[i]))
+            continue
+        shape = {"stack": weights.shape, "rows": weights.numel()}.get(small)
+        # The residual of a 16-bit variable, and no other dtype, makes it differ.
+        key = traits[i], weights.device, weights.dtype, shape
+        alike.setdefault(key, []).append(i)
+    for same in alike.values():
+        most = _block(kept[same[0]][0])
+        most = max(most, _TOGETHER) if compiles and small != "stack" else most
+        for some in _few_enough(same, [kept[i][0].numel() for i in same], most):
+            columns = list(zip(*(kept[i] for i in some), strict=True))
+            columns = [None if c[0] is None else list(c) for c in columns]
+            groups.append(Group(some, small, columns))
+    return groups
+
+
+def _few_enough(indices, sizes, most):
+    """Divides variables into lists that have no more elements than `most` together."""
+    some, size = [], 0
+    for index, own in zip(indices, sizes, strict=True):
+        if some and size + own > most:
+            yield some
+            some, size = [], 0
+        some.append(index)
+        size += own
+    yield some
+
+
+def _joined(group, updates) -> Any:
+    """Returns one update of all variables of a group."""
+    first = updates[0]
+    if group.layout == "large":
+        return first._replace(
+            gradient=first.gradient.reshape(-1),
+            kept=[k if k is None else _flat(k.detach()) for k in group.columns],
+        )
+    columns = group.columns
+    gradient = _flatten_dense_tensors([update.gradient for update in updates])
+    kept = [_flatten_dense_tensors(columns[0])]
+    kept += [
+        None if column is None else _side_by_side(column) for column in columns[1:]
+    ]
+    if group.layout == "vector":
+        return first._replace(gradient=gradient, kept=kept)
+
+    def view(joined, column):
+        size = (-1 if joined.numel() else 0,)
+        shape = column[0].shape if group.layout == "stack" else size
+        return joined.view(len(column), *shape)
+
+    return first._replace(
+        gradient=view(gradient, columns[0]),
+        kept=[
+            k if k is None else view(k, column)
+            for k, column in zip(kept, columns, strict=True)
+        ],
+    )
+
+
+def _step(optimizer, group, joint) -> Any:
+    """Stores the new state, and returns the new weights unless it stored them."""
+    if group.layout == "large":
+        sums: list[Any] = []
+        while not _is_stored(optimizer, joint, sums):
+            pass
+        return joint.kept[0]
+    if group.layout == "stack":
+        values = _updated_each(optimizer, joint)
+    else:
+        with _norms(optimizer, _norms_of_rows):
+            values = optimizer._updated(*joint)
+    _store(joint.kept[1:], values[1:])
+    return values[0]
+
+
+def _is_stored(optimizer, joint, sums) -> bool:
+    """Updates a large variable in blocks, or adds to `sums` what the formula asks for.
+
+    Each pass over the blocks gets as far as the next sum over the whole variable.
+    """
+    now, place, gradient, kept = joint
+    totals = None
+    for start in range(0, len(gradient), _block(gradient)):
+        part = slice(start, start + _block(gradient))
+        parts = [k if k is None or k.ndim == 0 else k[part] for k in kept]
+        known = iter(sums)
+
+        def norms(*tensors, known=known):
+            found = next(known, None)
+            if found is None:
+                raise _UnknownError([x.square().sum() for x in tensors])
+            return found
+
+        try:
+            with _norms(optimizer, norms):
+                values = optimizer._updated(now, place, gradient[part], parts)
+        except _UnknownError as error:
+            (found,) = error.args
+            totals = found if totals is None else list(map(torch.add, totals, found))
+            continue
+        is_last = start + _block(gradient) >= len(gradient)
+        # The next block needs the old value of a scalar.
+        _store([k if is_last or k is None or k.ndim else None for k in parts], values)
+    if totals is not None:
+        sums.append(totals)
+    return totals is None
+
+
+class _UnknownError(Exception):
+    """Norms over a variable are not known yet. Has the sums over one block."""
+
+
+@contextmanager
+def _norms(optimizer, function):
+    """Lets the optimizer compute squared norms by `function`."""
+    optimizer._norms_in_parts = function
+    try:
+        yield
+    finally:
+        del optimizer._norms_in_parts
+
+
+def _norms_of_rows(*tensors):
+    return [x.square().sum(-1, keepdim=x.ndim > 1) for x in tensors]
+
+
+def _updated_each(optimizer, joint) -> list[Any]:
+    """Calls the formula for a stack of variables of the same shape."""
+    axes = [None if k is None else 0 for k in joint.kept]
+    update_each = torch.func.vmap(
+        optimizer._updated,
+        in_dims=(None, None, 0, axes),
+        out_dims=tuple(axes),  # pyright: ignore[reportArgumentType]  # may be `None`
+    )
+    return update_each(*joint)
+
+
+def _store(tensors, values) -> None:
+    for tensor, value in zip(tensors, values, strict=True):
+        if tensor is not None:
+            tensor.copy_(value)
+
+
+def _side_by_side(tensors) -> torch.Tensor:
+    """Returns one vector that shares memory with the tensors.
+
+    The tensors are moved next to each other and stay there, so that the next call
+    copies nothing. This is for the state of an optimizer. The memory of weights may be
+    shared with others.
+    """
+    first, size = tensors[0], sum(tensor.numel() for tensor in tensors)
+    if _are_side_by_side(tensors, size):
+        return first.detach().as_strided((size,), (1,))
+    vector = _flatten_dense_tensors(tensors)
+    parts = _unflatten_dense_tensors(vector, tensors)
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.data = part
+    return vector
+
+
+def _are_side_by_side(tensors, size) -> bool:
+    first, place = tensors[0], tensors[0].data_ptr()
+    end = (first.storage_offset() + size) * first.element_size()
+    if end > first.untyped_storage().nbytes():
+        return False
+    for tensor in tensors:
+        if tensor.data_ptr() != place or not tensor.is_contiguous():
+            return False
+        place += tensor.numel() * tensor.element_size()
+    return True
+
+
+def _block(tensor) -> int:
+    return _BLOCK.get(tensor.device.type, _ELSEWHERE)
+
+
+def _flat(tensor) -> torch.Tensor:
+    return tensor.view(-1) if tensor.ndim else tensor
+
+
+def _is_whole(tensor) -> bool:
+    return tensor is None or tensor.is_contiguous()
+
+
+def _log(optimizer, reason) -> None:
+    line = str(reason).splitlines()[0]
+    logging.getLogger(__package__).warning("`%s` %s", optimizer.name, line)
+
+
+def raw(variable) -> Any:
+    """Returns the PyTorch tensor of a Keras variable."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
