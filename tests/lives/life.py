@@ -80,7 +80,7 @@ class _Draw:
             # Variables excluded from weight decay by a call, by name and as objects.
             "called": self.some(["bias", *names]) if self.chance(0.25) else [],
             "sequential": self.chance(0.2),
-            "fast": self.chance(0.04 if BACKEND == "tensorflow" else 0.5),
+            "fast": self.fast(),
             "build_first": self.chance(0.5),
         }
         life["events"] = self.events(names)
@@ -88,6 +88,13 @@ class _Draw:
         self.add_divergence(life)
         self.add_reload(life)
         return life
+
+    def fast(self):
+        """Whether steps take fast paths, or even `"compiled"` ones."""
+        number = self.random.random()
+        if BACKEND == "torch" and number < 0.015:
+            return "compiled"
+        return bool(number < (0.04 if BACKEND == "tensorflow" else 0.5))
 
     def add_layer_wise_decay(self, life):
         """Makes the rates of groups fall from layer to layer."""

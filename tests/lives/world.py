@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from tests.lives.life import BACKEND
@@ -276,13 +277,13 @@ def scheduled(value):
 
 @contextmanager
 def paths(fast):
-    """Enables or disables fast paths in its scope."""
-    wrapper = optimizers.Lookahead.__mro__[1]
-    before = {cls: cls.has_fast_paths for cls in (optimizers.Optimizer, wrapper)}
-    try:
-        for cls in before:
-            cls.has_fast_paths = fast
+    """Enables or disables fast paths in its scope, or lets PyTorch compile them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for cls in (optimizers.Optimizer, optimizers.Lookahead.__mro__[1]):
+            patch.setattr(cls, "has_fast_paths", bool(fast))
+        if fast == "compiled":
+            patch.setattr("tfx_extras._backend._updates._WORTH_COMPILING", 0)
+            patch.setattr("tfx_extras._backend._updates._ELSEWHERE", 8)
+            patch.setattr("tfx_extras._backend._updates._BLOCK", {})
+            patch.setattr("tfx_extras._backend._updates._COMPILER", "eager")
         yield
-    finally:
-        for cls, value in before.items():
-            cls.has_fast_paths = value

@@ -216,7 +216,7 @@ def _grouped(optimizer, updates, traits, compiles) -> list[Group]:
     small = "rows" if optimizer.has_norms or is_scalar else "vector"
     small = small if optimizer.is_elementwise else "stack"
     alike: dict[Any, list[int]] = {}
-    kept = [[k if k is None else raw(k) for k in u.kept] for u in updates]
+    kept: list[Any] = [[k if k is None else raw(k) for k in u.kept] for u in updates]
     groups = []
     for i, (weights, *_) in enumerate(kept):
         if weights.numel() >= _block(weights):
@@ -224,7 +224,6 @@ def _grouped(optimizer, updates, traits, compiles) -> list[Group]:
             groups.append(Group([i], "large" if is_large else "alone", kept[i]))
             continue
         shape = {"stack": weights.shape, "rows": weights.numel()}.get(small)
-        # The residual of a 16-bit variable, and no other dtype, makes it differ.
         key = traits[i], weights.device, weights.dtype, shape
         alike.setdefault(key, []).append(i)
     for same in alike.values():
