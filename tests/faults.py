@@ -51,8 +51,11 @@ LABELS = "tests/losses/test_labels.py"
 CLIENTS = "tests/clients/test_losses.py"
 TRANSFORMS = "tests/clients/test_transforms.py"
 GRAPHS = "tfx_extras/_backend/_graphs.py"
+UPDATES = "tfx_extras/_backend/_updates.py"
+SETTINGS = "tfx_extras/_backend/_settings.py"
 TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
+JIT = "tests/contracts/test_jit_compile.py"
 SKIPPING = "tests/contracts/test_skipping.py"
 MEETING = "tests/distribution/test_meeting.py"
 DOCSTRINGS = "tests/contracts/test_docstrings.py"
@@ -756,7 +759,7 @@ FAULTS = [
             (TORCH, "with _full_precision(upstream), ", "with ", "autocast"),
             (
                 TORCH,
-                "with _full_precision(_raw(variables[0])) if variables else",
+                "with _full_precision(raw(variables[0])) if variables else",
                 "with nullcontext() if variables else",
                 "an_update",
             ),
@@ -1358,6 +1361,30 @@ FAULTS = [
     # All variables at once
     Fault(TORCH, "return a if condition else b", "return a", OPTIMIZERS, "reference"),
     *(
+        Fault(UPDATES, right, wrong, JIT, select, "torch")
+        for right, wrong, select in [
+            ("*(settings, optimizer", "*(0, optimizer", "changed_counts"),
+            ("joint.kept[0].device, known)", "joint.kept[0].device)", "plain_ones"),
+            ("step.__code__.replace()", "step.__code__", "plain_ones"),
+            ("while not self._fails:", "while True:", "without_a_compiler"),
+            ("wants is False or", "", "unless_told"),
+            ("bool(wants) or sum", "sum", "unless_told"),
+            (">= _WORTH_COMPILING", "> _WORTH_COMPILING", "unless_told"),
+            ("< _MOST:", "<= _MOST:", "all_the_time"),
+            ("return Updates, ()", "return object, ()", "make_their_own"),
+            ("found = self.known[", "found = self.asked[", "plain_ones"),
+        ]
+    ),
+    Fault(
+        TORCH,
+        "return (rounded.view(torch.int16) | 0).view(rounded.dtype)",
+        "return rounded",
+        JIT,
+        "not_removed",
+        "torch",
+    ),
+    Fault(GRAPHS, "optimizer.jit_compile is False or ", "", JIT, "told", "tensorflow"),
+    *(
         Fault(path, right, wrong, FAST, select, backend)
         for path, right, wrong, select, backend in [
             (BASE, "if dtype not in moments:", "if True:", "scalars", "torch"),
@@ -1383,17 +1410,37 @@ FAULTS = [
                 "tensorflow",
             ),
             (TORCH, "tensor.clone() for tensor", "tensor for tensor", "state", "torch"),
-            (TORCH, "start + block)", "start + block - 1)", "one_by_one", "torch"),
-            (TORCH, "> most:", "> 2**40:", "many_to_a_vector", "torch"),
             (
-                TORCH,
-                "key = traits, id(raw.now), weights.device, weights.dtype, shape",
-                "key = id(raw.now), weights.device, weights.dtype, shape",
+                UPDATES,
+                "part = slice(start, start + _block(gradient))",
+                "part = slice(start, start + _block(gradient) - 1)",
                 "one_by_one",
                 "torch",
             ),
             (
-                TORCH,
+                UPDATES,
+                "k if is_last or k is None or k.ndim else None for k in parts",
+                "k for k in parts",
+                "one_by_one",
+                "torch",
+            ),
+            (
+                UPDATES,
+                "if key != known or any(map(operator.is_not, tensors, same)):",
+                "if key != known:",
+                "stateless_scope",
+                "torch",
+            ),
+            (UPDATES, "> most:", "> 2**40:", "many_to_a_vector", "torch"),
+            (
+                UPDATES,
+                "key = traits[i], weights.device, weights.dtype, shape",
+                "key = weights.device, weights.dtype, shape",
+                "one_by_one",
+                "torch",
+            ),
+            (
+                UPDATES,
                 "tensor is None or tensor.is_contiguous()",
                 "True",
                 "contiguous",
@@ -1421,8 +1468,8 @@ FAULTS = [
                 "tensorflow",
             ),
             (
-                GRAPHS,
-                "return id(thing), _settings(thing)",
+                SETTINGS,
+                "return id(thing), settings_of(thing)",
                 "return id(thing)",
                 "schedule_that",
                 "tensorflow",
@@ -1441,7 +1488,7 @@ FAULTS = [
                 "frozen",
                 "tensorflow",
             ),
-            (GRAPHS, "raise _FunctionError", "pass", "wrapped_rate", "tensorflow"),
+            (SETTINGS, "raise FunctionError", "pass", "wrapped_rate", "tensorflow"),
             (GRAPHS, "_MOST = 16", "_MOST = 160", "change_all_the_time", "tensorflow"),
             (
                 GRAPHS,

@@ -317,6 +317,22 @@ def test_stateless_updates_change_no_tensor_that_is_given(make):
 
 
 @pytest.mark.only("torch")
+def test_what_is_known_of_variables_does_not_hold_in_a_stateless_scope():
+    optimizer, variables = optimizers.RAdam(RATE), make_variables()
+    first, second, *_ = make_gradients()
+    optimizer.apply(first, variables)
+    everything = [*optimizer.variables, *variables]
+    given, count = [v.value.detach().clone() for v in everything], len(everything)
+    count -= len(variables)
+    weights, state = optimizer.stateless_apply(given[:count], second, given[count:])
+    for variable, tensor in zip(everything, given, strict=True):
+        np.testing.assert_array_equal(array(variable), array(tensor))
+    optimizer.apply(second, variables)
+    for variable, tensor in zip(everything, [*state, *weights], strict=True):
+        np.testing.assert_array_equal(array(variable), array(tensor))
+
+
+@pytest.mark.only("torch")
 def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
     sizes = []
 

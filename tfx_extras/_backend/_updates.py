@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import keras
 import torch
-from torch._C._functorch import is_functorch_wrapped_tensor as is_transformed
+from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 from torch._utils import _flatten_dense_tensors
 from torch._utils import _unflatten_dense_tensors
 
@@ -194,7 +194,7 @@ def _is_to_be_compiled(optimizer, weight) -> bool:
         torch.Tensor,
         torch.nn.Parameter,
     )
-    if wants is False or not is_known or is_transformed(weight):
+    if wants is False or not is_known or _is_transformed(weight):
         return False
     variables = optimizer._trainable_variables
     return bool(wants) or sum(math.prod(v.shape) for v in variables) >= _WORTH_COMPILING
