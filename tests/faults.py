@@ -1383,7 +1383,7 @@ FAULTS = [
         "not_removed",
         "torch",
     ),
-    Fault(GRAPHS, "optimizer.jit_compile is False or ", "", JIT, "told", "tensorflow"),
+    Fault(GRAPHS, " or optimizer.jit_compile is False", "", JIT, "told", "tensorflow"),
     *(
         Fault(path, right, wrong, FAST, select, backend)
         for path, right, wrong, select, backend in [
@@ -1502,6 +1502,21 @@ FAULTS = [
                 "indices_shape=[None]",
                 "indices_shape=x.indices.shape",
                 "any_length",
+                "tensorflow",
+            ),
+            (GRAPHS, "> _HUGE", "> 2**40", "one_program", "tensorflow"),
+            (
+                GRAPHS,
+                "id(update.now), _variables",
+                "_variables",
+                "different_rates",
+                "tensorflow",
+            ),
+            (
+                GRAPHS,
+                "with tf.device(_variables(first)[0].device):",
+                "if True:",
+                "different_devices",
                 "tensorflow",
             ),
         ]

@@ -35,6 +35,7 @@ def small_is_large(monkeypatch):
     """Makes small tensors take each path: whole, joined and in blocks."""
     if BACKEND == "tensorflow":
         monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
+        monkeypatch.setattr("tfx_extras._backend._graphs._TOGETHER", 2)
     elif BACKEND == "torch":
         set_block(monkeypatch, 8)
 
@@ -517,9 +518,44 @@ def test_a_formula_is_traced_once_for_each_shape():
         return gradient
 
     run(Formula(formula), 10)
-    # The first trace finds out if XLA can compile the formula, the second compiles it.
-    # Two variables have shape (3, 4).
-    assert traced == [(3, 4)] * 2 + [(7,)] * 2
+    # The first trace finds out if XLA can compile the formula, the others compile it.
+    # Two variables have shape (3, 4), and one program updates both.
+    assert traced == [(3, 4)] * 3 + [(7,)] * 2
+
+
+@pytest.mark.only("tensorflow")
+def test_one_program_updates_several_variables_unless_they_are_huge(monkeypatch):
+    monkeypatch.setattr("tfx_extras._backend._graphs._HUGE", 12)
+    traced = []
+
+    def formula(gradient):
+        traced.append(tuple(gradient.shape))
+        return gradient
+
+    shapes = [(3, 4)] * 5 + [(13,)] * 2
+    variables = [keras.Variable(np.full(s, 9.0), dtype="float32") for s in shapes]
+    gradients = [i * ops.ones(shape) for i, shape in enumerate(shapes)]
+    Formula(formula).apply(gradients, variables)
+    # After the test of XLA, one program for a single variable, and one for two.
+    assert traced == [(3, 4)] * (1 + 1 + 2) + [(13,)] * (1 + 1)
+    for i, variable in enumerate(variables):
+        np.testing.assert_array_equal(array(variable), 9.0 - i)
+
+
+@pytest.mark.only("tensorflow")
+def test_variables_of_one_kind_may_be_on_different_devices():
+    import tensorflow as tf
+
+    variables = []
+    for i in (0, 1, 0, 1):
+        with tf.device(f"CPU:{i}"):
+            variables.append(tf.Variable(tf.ones((3, 4))))
+    optimizer = optimizers.RAdam(RATE)
+    for _ in range(3):
+        optimizer.apply([tf.ones((3, 4))] * 4, variables)
+    for variable in variables:
+        np.testing.assert_array_equal(variable, variables[0])
+    assert (variables[0].numpy() < 1).all()
 
 
 @pytest.mark.only("tensorflow")

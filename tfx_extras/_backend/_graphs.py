@@ -1,5 +1,6 @@
 """TensorFlow: compiles the update of an optimizer into one graph, partly by XLA."""
 
+import itertools
 import logging
 import math
 from collections.abc import Hashable
@@ -14,6 +15,10 @@ from tfx_extras._backend._settings import settings_of
 
 # From this number of elements on, XLA saves more time than its launch takes.
 _LARGE = 4096
+# One program updates so many variables of the same kind, unless they are larger than
+# this: then its launch takes no time, but its intermediate results take memory.
+_TOGETHER = 4
+_HUGE = 2**20
 # Maximum number of graphs per optimizer. Settings that change more often are not
 # worth tracing.
 _MOST = 16
@@ -24,11 +29,12 @@ class Graphs:
 
     An eager update is traced into one graph. In any graph, XLA compiles the formula for
     large variables: once for all variables of the same shape and dtype, since the
-    variables are arguments of the compiled function.
+    variables are arguments of the compiled function. One launch updates several.
     """
 
     def __init__(self):
         self._updates: dict[Hashable, Any] = {}
+        self._kinds: dict[Hashable, bool] = {}  # whether XLA can compile them
         self._formulas: dict[Hashable, Any] = {}
 
     @classmethod
@@ -67,27 +73,52 @@ class Graphs:
         else:
             graph(rate, *(g for g in grads if g is not None))
 
-    def update(self, optimizer, update) -> None:
-        """Updates one variable, by XLA if it is large."""
-        if optimizer.jit_compile is False or math.prod(update.gradient.shape) < _LARGE:
-            optimizer._update_kept(update)
+    def update(self, optimizer, updates) -> None:
+        """Updates variables, by XLA if they are large."""
+        settings, alike = settings_of(optimizer), {}
+        for update in updates:
+            is_large = math.prod(update.gradient.shape) >= _LARGE
+            if not is_large or optimizer.jit_compile is False:
+                optimizer._update_kept(update)
+                continue
+            kind = (
+                settings,
+                optimizer._traits(update.place),
+                tuple(_spec(x) for x in _given(update)),
+            )
+            # A program runs on one device.
+            shared = kind, id(update.now), _variables(update)[0].device
+            alike.setdefault(shared, []).append(update)
+        for (kind, *_), those in alike.items():
+            is_huge = math.prod(those[0].gradient.shape) > _HUGE
+            # The rest is updated one by one, so there are two programs at most.
+            most = len(those) if is_huge else len(those) % _TOGETHER
+            parts = [[update] for update in those[:most]]
+            rest = range(most, len(those), _TOGETHER)
+            parts += [those[i : i + _TOGETHER] for i in rest]
+            for part in parts:
+                self._update_alike(optimizer, kind, part)
+
+    def _update_alike(self, optimizer, kind, updates) -> None:
+        """Updates variables of one kind in one launch."""
+        first = updates[0]
+        if kind not in self._kinds:
+            with tf.init_scope():
+                self._kinds[kind] = _can_compile(optimizer, first)
+        if not self._kinds[kind]:
+            for update in updates:
+                optimizer._update_kept(update)
             return
-        variables = [raw(k) for k in update.kept if k is not None]
-        tensors = [update.gradient, *_tensors(update.now, update.gradient.dtype)]
-        key = (
-            settings_of(optimizer),
-            optimizer._traits(update.place),
-            tuple(_spec(x) for x in (*tensors, *variables)),
-        )
+        key = kind, len(updates)
         if key not in self._formulas:
             with tf.init_scope():
-                formula = _compile(optimizer, update, tensors, variables)
-            self._formulas[key] = formula
-        formula = self._formulas[key]
-        if formula is None:
-            optimizer._update_kept(update)
-        else:
-            formula(*tensors, *variables)
+                self._formulas[key] = _compile(optimizer, updates)
+        with tf.device(_variables(first)[0].device):
+            self._formulas[key](
+                *_numbers(first),
+                *(update.gradient for update in updates),
+                *itertools.chain.from_iterable(map(_variables, updates)),
+            )
 
 
 def _trace(optimizer, apply, specs, variables, rate) -> Any:
@@ -112,45 +143,79 @@ def _trace(optimizer, apply, specs, variables, rate) -> Any:
         return None
 
 
-def _compile(optimizer, update, tensors, variables) -> Any:
-    """Returns the formula for variables like this one, or `None` if XLA cannot."""
+def _formula(optimizer, update) -> Any:
+    """Returns a function of the numbers, gradient and variables of such an update."""
 
-    def updated(gradient, *others):
-        others = iter(others)  # without the `None`s
-
-        def given(x):
-            return x if x is None else next(others)
-
-        now = tf.nest.map_structure(given, update.now)
-        kept = [given(k) for k in update.kept]
+    def updated(numbers, gradient, variables):
+        numbers, variables = iter(numbers), iter(variables)
+        now = tf.nest.map_structure(
+            lambda x: x if x is None else next(numbers), update.now
+        )
+        kept = [k if k is None else next(variables) for k in update.kept]
         values = optimizer._updated(now, update.place, gradient, kept)
         return [value for value in values if value is not None]
 
-    def move(*arguments):
-        for variable, value in zip(
-            arguments[len(tensors) :], updated(*arguments), strict=True
-        ):
-            variable.assign(value)
+    return updated
 
-    specs = [_spec(x) for x in tensors]
-    test = tf.function(updated, autograph=False, jit_compile=True)
-    lowered = test.experimental_get_compiler_ir(*specs, *map(_spec, variables))
+
+def _can_compile(optimizer, update) -> bool:
+    """Whether XLA can compile the formula for a variable like this one."""
+    updated, count = _formula(optimizer, update), len(_numbers(update))
+
+    def test(*given):
+        return updated(given[:count], given[count], given[count + 1 :])
+
+    function = tf.function(test, autograph=False, jit_compile=True)
+    lowered = function.experimental_get_compiler_ir(*map(_spec, _given(update)))
     try:  # An operation that XLA does not know fails here, not in a later update.
         lowered("hlo")
     except (tf.errors.OpError, ValueError) as error:
         _log(optimizer, error)
-        return None
+        return False
+    return True
+
+
+def _compile(optimizer, updates) -> Any:
+    """Returns the compiled update of so many variables like these."""
+    updated, numbers = _formula(optimizer, updates[0]), _numbers(updates[0])
+    gradients = [update.gradient for update in updates]
+    variables = [_variables(update) for update in updates]
+
+    def move(*arguments):
+        numbers, gradients, *variables = tf.nest.pack_sequence_as(given, arguments)
+        for gradient, own in zip(gradients, variables, strict=True):
+            for variable, value in zip(
+                own, updated(numbers, gradient, own), strict=True
+            ):
+                variable.assign(value)
+
+    # The same variable twice would be one argument.
+    given = [numbers, gradients, *variables]
     function = tf.function(move, autograph=False, jit_compile=True)
-    return function.get_concrete_function(*specs, *variables)
+    return function.get_concrete_function(
+        *map(_spec, numbers),
+        *map(_spec, gradients),
+        *itertools.chain.from_iterable(variables),
+    )
 
 
-def _tensors(now, dtype) -> list:
+def _given(update) -> list:
+    """Returns the tensors and variables of an update."""
+    return [*_numbers(update), update.gradient, *_variables(update)]
+
+
+def _numbers(update) -> list:
     """Returns the numbers that an update depends on, as tensors."""
     return [
-        tf.convert_to_tensor(x, None if _is_bool(x) else dtype)
-        for x in tf.nest.flatten(now)
+        tf.convert_to_tensor(x, None if _is_bool(x) else update.gradient.dtype)
+        for x in tf.nest.flatten(update.now)
         if x is not None
     ]
+
+
+def _variables(update) -> list:
+    """Returns the variable of an update and its state."""
+    return [raw(k) for k in update.kept if k is not None]
 
 
 def _is_bool(x) -> bool:

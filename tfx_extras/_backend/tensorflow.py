@@ -172,8 +172,7 @@ class TensorFlow(Backend):
         elif tf.executing_eagerly():  # because tracing failed
             super().update_all(optimizer, updates)
         else:
-            for update in updates:
-                Graphs.of(optimizer).update(optimizer, update)
+            Graphs.of(optimizer).update(optimizer, updates)
 
     def gradients_of(self, loss, variables, grad_loss, tape):
         if tape is None and not callable(loss):
