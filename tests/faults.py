@@ -1364,13 +1364,13 @@ FAULTS = [
         Fault(UPDATES, right, wrong, JIT, select, "torch")
         for right, wrong, select in [
             ("*(settings, optimizer", "*(0, optimizer", "changed_counts"),
-            ("joint.kept[0].device, known)", "joint.kept[0].device)", "plain_ones"),
+            ("kept[0].device, len(sums)),", "kept[0].device, 0),", "plain_ones"),
             ("step.__code__.replace()", "step.__code__", "plain_ones"),
             ("while not self._fails:", "while True:", "without_a_compiler"),
             ("wants is False or", "", "unless_told"),
             ("bool(wants) or sum", "sum", "unless_told"),
             (">= _WORTH_COMPILING", "> _WORTH_COMPILING", "unless_told"),
-            ("< _MOST:", "<= _MOST:", "all_the_time"),
+            ("len(self._programs) < _MOST", "True", "all_the_time"),
             ("return Updates, ()", "return object, ()", "make_their_own"),
             ("found = self.known[", "found = self.asked[", "plain_ones"),
         ]

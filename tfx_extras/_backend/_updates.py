@@ -50,6 +50,7 @@ class Updates:
     def __init__(self):
         self._known: Any = (None, [], [])
         self._programs: dict[Hashable, Any] = {}
+        self._settings: dict[Hashable, int] = {}  # numbered, because they are long
         self._fails = False
 
     @classmethod
@@ -66,7 +67,7 @@ class Updates:
         """Updates all variables."""
         weights = [raw(update.kept[0]) for update in updates]
         compiles = not self._fails and _is_to_be_compiled(optimizer, weights[0])
-        settings = settings_of(optimizer) if compiles else None
+        moments: dict[int, Any] = {}
         for group in self._groups(optimizer, updates, weights, compiles):
             some = [updates[i] for i in group.places]
             if group.layout == "alone":
@@ -76,7 +77,7 @@ class Updates:
             if not compiles or group.layout == "stack":
                 value = _step(optimizer, group, joint)
             else:
-                value = self._compiled_step(optimizer, group, joint, settings)
+                value = self._compiled_step(optimizer, group, joint, moments)
             if group.layout != "large":
                 parts = _unflatten_dense_tensors(value.reshape(-1), group.columns[0])
                 torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
@@ -99,16 +100,30 @@ class Updates:
                 self._known = key, tensors, groups
         return groups
 
-    def _compiled_step(self, optimizer, group, joint, settings) -> Any:
-        """Does what `_step` does, by compiled programs if there can be any."""
-        joint = joint._replace(now=_tensors(joint.now, joint.gradient.dtype))
+    def _compiled_step(self, optimizer, group, joint, moments) -> Any:
+        """Does what `_step` does, by compiled programs if there can be any.
+
+        Args:
+            optimizer: The optimizer.
+            group: The variables.
+            joint: One update of all of them.
+            moments: What was found in this step for other groups.
+        """
+        if id(joint.now) not in moments:
+            moments[id(joint.now)] = self._found(optimizer, joint)
+        now, settings = moments[id(joint.now)]
+        joint = joint._replace(now=now)
         kept, sums = [k for k in joint.kept if k is not None], []
         try:
             while not self._fails:
-                program = self._program(optimizer, group, joint, settings, len(sums))
+                key = (
+                    *(settings, optimizer._traits(joint.place), group.layout),
+                    *(kept[0].dtype, kept[0].device, len(sums)),
+                )
+                program = self._program(optimizer, joint, key)
                 if program is None:
                     break
-                found = program(joint.now, joint.gradient, kept, sums)
+                found = program(now, joint.gradient, kept, sums)
                 if not found:
                     return kept[0]
                 sums.append(found)
@@ -117,14 +132,22 @@ class Updates:
             _log(optimizer, f"is not compiled and therefore slower: {error}")
         return _step(optimizer, group, joint)
 
-    def _program(self, optimizer, group, joint, settings, known: int) -> Any:
-        """Returns the program for this group, `None` if there are too many."""
-        constants = [x for x in keras.tree.flatten(joint.now) if not torch.is_tensor(x)]
-        key = (
-            *(settings, optimizer._traits(joint.place), str(constants), group.layout),
-            *(joint.kept[0].dtype, joint.kept[0].device, known),
-        )
-        if key not in self._programs and len(self._programs) < _MOST:
+    def _found(self, optimizer, joint) -> tuple[Any, int | None]:
+        """Returns the values of this step as tensors, and the number of the settings.
+
+        These are what programs depend on. The number is `None` if there were too many.
+        """
+        now = _tensors(joint.now, joint.gradient.dtype)
+        constants = [x for x in keras.tree.flatten(now) if not torch.is_tensor(x)]
+        settings = settings_of(optimizer), str(constants)
+        if settings not in self._settings and len(self._settings) < _MOST:
+            self._settings[settings] = len(self._settings)
+        return now, self._settings.get(settings)
+
+    def _program(self, optimizer, joint, key) -> Any:
+        """Returns the program for this key, or `None` if there are too many."""
+        is_new = key[0] is not None and key not in self._programs
+        if is_new and len(self._programs) < _MOST:
             if not self._programs:
                 _log(optimizer, "is being compiled, unless it has `jit_compile=False`")
             self._programs[key] = _program(optimizer, joint)
@@ -252,8 +275,11 @@ def _joined(group, updates) -> Any:
     """Returns one update of all variables of a group."""
     first = updates[0]
     if group.layout == "large":
+        gradient = first.gradient
+        if gradient.data_ptr() == group.columns[0].data_ptr():
+            gradient = gradient.clone()  # programs write to the weights
         return first._replace(
-            gradient=first.gradient.reshape(-1),
+            gradient=gradient.reshape(-1),
             kept=[k if k is None else _flat(k.detach()) for k in group.columns],
         )
     columns = group.columns
