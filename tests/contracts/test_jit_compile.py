@@ -79,6 +79,21 @@ def test_compiled_steps_equal_plain_ones(case, programs, caplog):
 
 
 @on_torch
+def test_no_gradient_shares_memory_with_the_weights(programs, monkeypatch):
+    """Compiled code may write the weights before it reads the gradient again."""
+    shares = []
+
+    def watched(now, gradient, kept, sums):
+        shares.append(gradient.data_ptr() == kept[0].data_ptr())
+
+    monkeypatch.setattr(_updates, "_program", lambda *_: watched)
+    weights = keras.Variable(np.ones(20), dtype="float32")
+    optimizer = optimizers.RAdam(RATE, jit_compile=True)
+    optimizer.apply([weights.value.detach()], [weights])
+    assert shares == [False]
+
+
+@on_torch
 @each_class(WRAPPERS)
 def test_wrapped_too(case, programs):
     fast, plain = both(

@@ -96,3 +96,21 @@ def test_gradients_of_float64_are_clipped_in_float64(option):
         rate = array(optimizer.learning_rate) / 0.1  # Keras keeps the rate in float32
         expected = 1 - rate * (1 - expected)
         np.testing.assert_allclose(array(one), expected, rtol=1e-14)
+
+
+def test_a_formula_with_norms_must_say_so():
+    """Else several variables would be taken for one."""
+
+    class Normalized(optimizers.Optimizer):
+        def update(self, gradient, variable, coefficients, slots):
+            (square,) = self.squared_norms(gradient)
+            return gradient / ops.sqrt(square), slots
+
+    weights = [keras.Variable([3.0, 4.0]), keras.Variable([1.0, 0.0])]
+    gradients = [ops.convert_to_tensor(w) for w in weights]
+    with pytest.raises(TypeError, match="must set `has_norms = True`"):
+        Normalized(1.0).apply(gradients, weights)
+    Normalized.has_norms = True
+    Normalized(1.0).apply(gradients, weights)
+    np.testing.assert_allclose(array(weights[0]), [2.4, 3.2], rtol=1e-6)
+    np.testing.assert_allclose(array(weights[1]), [0.0, 0.0], atol=1e-7)

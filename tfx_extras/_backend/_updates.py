@@ -109,12 +109,14 @@ class Updates:
             joint: One update of all of them.
             moments: What was found in this step for other groups.
         """
-        if id(joint.now) not in moments:
-            moments[id(joint.now)] = self._found(optimizer, joint)
-        now, settings = moments[id(joint.now)]
-        joint = joint._replace(now=now)
         kept, sums = [k for k in joint.kept if k is not None], []
+        if joint.gradient.data_ptr() == kept[0].data_ptr():
+            joint = joint._replace(gradient=joint.gradient.clone())  # weights change
         try:
+            if id(joint.now) not in moments:
+                moments[id(joint.now)] = self._found(optimizer, joint)
+            now, settings = moments[id(joint.now)]
+            joint = joint._replace(now=now)
             while not self._fails:
                 key = (
                     *(settings, optimizer._traits(joint.place), group.layout),
@@ -275,11 +277,8 @@ def _joined(group, updates) -> Any:
     """Returns one update of all variables of a group."""
     first = updates[0]
     if group.layout == "large":
-        gradient = first.gradient
-        if gradient.data_ptr() == group.columns[0].data_ptr():
-            gradient = gradient.clone()  # programs write to the weights
         return first._replace(
-            gradient=gradient.reshape(-1),
+            gradient=first.gradient.reshape(-1),
             kept=[k if k is None else _flat(k.detach()) for k in group.columns],
         )
     columns = group.columns

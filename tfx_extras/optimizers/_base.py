@@ -146,6 +146,11 @@ class Optimizer(WithGradients):
         Args:
             *tensors: Tensors of the shape of the variable.
         """
+        if not self.has_norms:
+            raise TypeError(
+                f"`{type(self).__name__}` calls `squared_norms`, so it must set "
+                "`has_norms = True`. Received: has_norms=False"
+            )
         if self._norms_in_parts is not None:
             return self._norms_in_parts(*tensors)
         return [ops.sum(ops.square(x)) for x in tensors]
