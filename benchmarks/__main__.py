@@ -55,6 +55,13 @@ PARTS = {
         takes=("tfa", "backends", "device", "picture"),
         on_gpu=True,
     ),
+    "compilation": Part(
+        "Compilation on PyTorch",
+        "compilation.py",
+        quick="--optimizers AdaBelief --problems matrices:2 --rounds 3 --seconds 0",
+        takes=("device",),
+        on_gpu=True,
+    ),
     "growth": Part(
         "Growth of the optimizers",
         "growth.py",

@@ -5,6 +5,7 @@ it also runs in the environment of TensorFlow Addons.
 """
 
 import functools
+import importlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -149,16 +150,16 @@ def of_torch(apply):
     return step
 
 
-def of_torch_optim(name, weights, gradients):
+def of_parameters(package, name, weights, gradients):
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    name, *ways = name.split()  # "Adam fused", for example
     parameters = [torch.tensor(w, device=device, requires_grad=True) for w in weights]
     for parameter, g in zip(parameters, gradients, strict=True):
         parameter.grad = torch.tensor(g, device=device)
-    optimizer = getattr(torch.optim, name)(parameters, **dict.fromkeys(ways, True))
-    return of_torch(optimizer.step)
+    module = importlib.import_module(package)
+    name, way = name.split()  # "Adam fused", for example
+    return of_torch(getattr(module, name)(parameters, **{way: True}).step)
 
 
 def of_copy(size):
@@ -207,19 +208,31 @@ def make(package, name, mode, problem):
         return of_tfa(name, mode, *given), {}
     if package == "optax":
         return of_optax(name, *given), {}
-    if package == "torch":
-        return of_torch_optim(name, *given), {}
+    if package in ("torch.optim", "pytorch_optimizer"):
+        return of_parameters(package, name, *given), {}
     if package == "keras":
         from keras import optimizers
     else:
         from tfx_extras import optimizers
+    is_torch = package != "keras" and os.environ["KERAS_BACKEND"] == "torch"
+    compiles = {"compiled": True, "eager": False}.get(mode) if is_torch else None
     optimizer = getattr(optimizers, name)()
+    if compiles is not None:
+        optimizer.jit_compile = compiles
     if package == "plain":
         if not optimizer.has_fast_paths:
             raise ValueError("this optimizer has no fast paths to turn off")
         optimizer.has_fast_paths = False
     step, slots = of_keras(optimizer, mode, *given)
-    return step, {"bytes": 3 * 4 * size_of(problem) + 2 * slots}
+    known = {"bytes": 3 * 4 * size_of(problem) + 2 * slots}
+    return step, known | ({"programs": programs} if mode == "compiled" else {})
+
+
+def programs():
+    """The number of programs that PyTorch has made in this process."""
+    from torch._dynamo.utils import counters
+
+    return counters["stats"]["unique_graphs"]
 
 
 if __name__ == "__main__":

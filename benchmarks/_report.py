@@ -70,6 +70,7 @@ def versions(python: str, *packages: str) -> str:
 def print_about(number: str = "cpu", tfa: str | None = None) -> None:
     """Prints the device and the versions of all packages."""
     packages = ["tfx-extras", "keras", "tensorflow", "jax", "optax", "torch"]
+    packages += ["pytorch-optimizer"]
     print(f"{device(number)}  \n{versions(sys.executable, *packages)}  ")
     if tfa:
         print(versions(tfa, "tensorflow-cpu", "tensorflow-addons") + "  ")

@@ -42,8 +42,8 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
 
     Args:
         make: Takes the arguments of `Process.make`, and returns a step and a
-            dictionary of facts about it. The step compiles when it is first called,
-            and waits for its result.
+            dictionary of facts about it, or of functions that find them after two
+            steps. The step compiles when it is first called, and waits for its result.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the output of libraries must not mix with the answers
@@ -54,6 +54,7 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
         first = timed(step)()
         step()
         steps[contender] = step
+        known = {k: v() if callable(v) else v for k, v in known.items()}
         return known | {"first": first}
 
     requests = {

@@ -22,7 +22,7 @@ from _timing import progress
 MODES = [
     ("tensorflow", "eager", "TensorFlow eager"),
     ("jax", "jit", "JAX jit"),
-    ("torch", "eager", "PyTorch eager"),
+    ("torch", "default", "PyTorch"),
 ]
 CONTENDERS = [("tfx", "AdaBelief"), ("keras", "Adam")]
 TURN = 0.02  # seconds

@@ -4,8 +4,10 @@
 
 Prints two tables in Markdown for each problem. The first compares our optimizers with
 Keras's Adam on each backend. The second compares them with the same optimizer of Keras,
-Optax, PyTorch and TensorFlow Addons, which has its own environment, given by its
-Python. `--picture` draws the first table.
+Optax, PyTorch, pytorch_optimizer and TensorFlow Addons, which has its own environment,
+given by its Python. On PyTorch, "eager" is `jit_compile=False` and "compiled" is
+`jit_compile=True`, beside which the second table has PyTorch's fused Adam too, its
+fastest optimizer. `--picture` draws the first table.
 
 Contenders take turns in processes that otherwise wait. In a turn, a contender repeats
 its step for 20 ms, at least once. The tables have the median over turns, after two
@@ -16,6 +18,8 @@ once, weights and optimizer state twice.
 
 import argparse
 import contextlib
+import importlib.util
+import tempfile
 from typing import NamedTuple
 
 from _optimizer_step import size_of
@@ -34,38 +38,53 @@ from _timing import ratio
 
 # The same optimizers in other packages. With dense gradients, LazyAdam is Adam.
 PEERS = {
-    "AdaBelief": ("tfa:AdaBelief", "optax:adabelief"),
+    "AdaBelief": (
+        "tfa:AdaBelief",
+        "optax:adabelief",
+        "pytorch_optimizer:AdaBelief foreach",
+    ),
     "COCOB": ("tfa:COCOB", "optax:cocob"),
     "ConditionalGradient": ("tfa:ConditionalGradient",),
-    "LAMB": ("keras:Lamb", "tfa:LAMB", "optax:lamb"),
+    "LAMB": ("keras:Lamb", "tfa:LAMB", "optax:lamb", "pytorch_optimizer:Lamb foreach"),
     "LazyAdam": (
         "tfa:LazyAdam",
         "optax:adam",
-        "torch:Adam foreach",
-        "torch:Adam fused",
+        "torch.optim:Adam foreach",
     ),
-    "NovoGrad": ("tfa:NovoGrad", "optax:novograd"),
+    "NovoGrad": (
+        "tfa:NovoGrad",
+        "optax:novograd",
+        "pytorch_optimizer:NovoGrad foreach",
+    ),
     "ProximalAdagrad": ("tfa:ProximalAdagrad",),
-    "RAdam": ("tfa:RectifiedAdam", "optax:radam", "torch:RAdam foreach"),
-    "Yogi": ("tfa:Yogi", "optax:yogi"),
+    "RAdam": (
+        "tfa:RectifiedAdam",
+        "optax:radam",
+        "torch.optim:RAdam foreach",
+        "pytorch_optimizer:RAdam foreach",
+    ),
+    "Yogi": ("tfa:Yogi", "optax:yogi", "pytorch_optimizer:Yogi foreach"),
 }
+FASTEST = "torch.optim", "Adam fused"
 PACKAGES = {
     "keras": "Keras",
     "optax": "Optax",
     "plain": "ours without fast paths:",
+    "pytorch_optimizer": "pytorch_optimizer",
     "tfa": "TensorFlow Addons",
-    "torch": "PyTorch",
+    "torch.optim": "PyTorch",
 }
 BACKENDS = {
     "tensorflow": ("TensorFlow", ("eager", "graph", "XLA")),
     "jax": ("JAX", ("jit",)),
-    "torch": ("PyTorch", ("eager",)),
+    "torch": ("PyTorch", ("eager", "compiled")),
 }
 HAS = {
     "optax": [("jax", "jit")],
     "plain": [("tensorflow", "eager"), ("tensorflow", "graph"), ("torch", "eager")],
     "tfa": [("tensorflow", "eager"), ("tensorflow", "graph")],
-    "torch": [("torch", "eager")],
+    "pytorch_optimizer": [("torch", "eager"), ("torch", "compiled")],
+    "torch.optim": [("torch", "eager"), ("torch", "compiled")],
 }
 PROBLEMS = {
     "matrices": "matrices of 64 x 64",
@@ -73,7 +92,8 @@ PROBLEMS = {
 }
 NOTE = """The bound is the time to copy, in the same run, as many bytes as an optimizer
 must read and write. "Reached" is the bound divided by our time; it may be above 1 for
-arrays that fit into caches. The first step includes compilation."""
+arrays that fit into caches. The first step includes compilation, with nothing on disk.
+On PyTorch, "eager" has `jit_compile=False`, and "compiled" `jit_compile=True`."""
 TURN = 0.02  # seconds
 
 
@@ -108,21 +128,30 @@ def peers_of(name, backend, mode, options):
         package, symbol = peer.split(":")
         if package == "tfa" and not options.tfa:
             continue
+        if package == "pytorch_optimizer" and not importlib.util.find_spec(package):
+            continue
         if (backend, mode) in HAS.get(package, [(backend, mode)]):
             yield package, symbol
     if name in options.plain and (backend, mode) in HAS["plain"]:
         yield "plain", name
+    if mode == "compiled":
+        yield FASTEST
 
 
 def processes(stack, backend, options):
     """Starts the processes for a backend. Returns them by package."""
-    environment = environment_of(options.device) | {"KERAS_BACKEND": backend}
+    cache = stack.enter_context(tempfile.TemporaryDirectory())
+    environment = environment_of(options.device) | {
+        "KERAS_BACKEND": backend,
+        "TORCHINDUCTOR_CACHE_DIR": cache,
+    }
 
     def start(**arguments):
         return stack.enter_context(Process("_optimizer_step.py", **arguments))
 
     ours = start(**environment)
-    found = dict.fromkeys(("copy", "keras", "optax", "plain", "tfx", "torch"), ours)
+    found = dict.fromkeys(("copy", "tfx", *PACKAGES), ours)
+    del found["tfa"]
     if options.tfa and backend == "tensorflow":
         found["tfa"] = start(python=options.tfa, **environment)
     return found
@@ -218,7 +247,7 @@ def beside_adam(problem, rows):
 
 def beside_peers(problem, rows):
     columns = ("backend", "optimizer", "beside", "ours, ms", "theirs, ms", "ratio")
-    print_head(f"### {title(problem)}: beside the same optimizer", *columns, left=3)
+    print_head(f"### {title(problem)}: beside other packages", *columns, left=3)
     for row in rows:
         for peer, theirs in row.peers.items():
             print_row(

@@ -40,7 +40,7 @@ def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
     page = (tmp_path / "cpu.md").read_text()
     assert f"keras {keras.__version__}" in page
     rows = table(page, "beside Keras's Adam")
-    assert [row["backend"] for row in rows] == ["PyTorch eager"]
+    assert [row["backend"] for row in rows] == ["PyTorch eager", "PyTorch compiled"]
     for row in rows:
         ours, adam, bound = (
             float(row[name]) for name in ("ours, ms", "Keras's Adam, ms", "bound, ms")
@@ -52,11 +52,28 @@ def test_a_page_has_finite_times_and_the_ratios_of_them(tmp_path):
         # The page prints two digits.
         assert float(row["ratio"]) == pytest.approx(adam / ours, rel=0.06)
         assert float(row["reached"]) == pytest.approx(bound / ours, rel=0.06)
-    for row in table(page, "beside the same optimizer"):
+    peers = table(page, "beside other packages")
+    assert "PyTorch `Adam fused`" in {row["beside"] for row in peers}
+    for row in peers:
         times = float(row["theirs, ms"]) / float(row["ours, ms"])
         assert float(row["ratio"]) == pytest.approx(times, rel=0.06)
     assert "![Ratios](cpu.svg)" in page
     assert "<path" in (tmp_path / "cpu.svg").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.only("torch")
+def test_a_page_says_how_many_programs_were_made_and_when_they_pay_off(tmp_path):
+    command = [sys.executable, FOLDER, "compilation", "--quick", "--devices", "cpu"]
+    done = subprocess.run(
+        [*command, "--results", tmp_path], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (row,) = table((tmp_path / "cpu.md").read_text(), "2 matrices of 64 x 64")
+    assert row["programs"] == "1"
+    cold, warm = float(row["first step, s"]), float(row["in a second process, s"])
+    assert 0 < warm < cold < 1e3
+    assert float(row["a step, ms"]) > 0
 
 
 def test_contenders_take_turns_and_one_that_fails_is_left_out():
@@ -121,7 +138,7 @@ def test_each_step_is_an_update():
     assert int(optimizer.iterations) == 2
 
 
-@pytest.mark.only("tensorflow", "jax")
+@pytest.mark.only("tensorflow", "jax")  # a page has those of PyTorch: see above
 def test_each_mode_of_a_backend_takes_steps():
     from _optimizer_step import make
     from optimizers import BACKENDS

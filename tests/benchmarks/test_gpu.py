@@ -19,7 +19,7 @@ STEPS = """the device
 | --- | --- | --: | --: | --: |
 | JAX jit | RAdam | 2 | 1.5 | 0.9 |
 
-### 20 weights in one vector: beside the same optimizer
+### 20 weights in one vector: beside other packages
 
 | backend | optimizer | beside | ratio |
 | --- | --- | --- | --: |
