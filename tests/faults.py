@@ -77,7 +77,14 @@ class Fault(NamedTuple):
 
 FAULTS = [
     # Formulas
-    Fault(RADAM, "adaptive = (m * r)", "adaptive = m", OPTIMIZERS, "its_reference"),
+    Fault(RADAM, "(m * factor)", "m", OPTIMIZERS, "its_reference"),
+    Fault(
+        "tfx_extras/optimizers/_rectification.py",
+        "backend.choose(is_defined, c_1 * r, c_1)",
+        "c_1",
+        OPTIMIZERS,
+        "its_reference",
+    ),
     Fault(
         "tfx_extras/optimizers/adabelief.py",
         "ops.square(gradient - m)",

@@ -146,6 +146,8 @@ class Backend:
 
     def choose(self, condition: Any, a: Any, b: Any) -> Any:
         """Returns `a` if the scalar `condition` holds, else `b`."""
+        if isinstance(condition, bool):
+            return a if condition else b
         return ops.where(condition, a, b)
 
     def beside(self, variable: Any) -> AbstractContextManager:

@@ -181,10 +181,10 @@ class Torch(Backend):
         Updates.of(optimizer).make(optimizer, updates)
 
     def choose(self, condition, a, b):
-        is_known = isinstance(condition, bool) or condition.device.type == "cpu"
-        if is_known and not torch.compiler.is_compiling():
-            return a if condition else b
-        return super().choose(condition, a, b)
+        is_bool = isinstance(condition, bool)
+        if is_bool or torch.compiler.is_compiling() or condition.device.type != "cpu":
+            return super().choose(condition, a, b)
+        return a if condition else b
 
     def arctan2(self, y, x):
         return torch.arctan2(y, x)

@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import ops
 
+from tfx_extras._backend import backend
+
 
 def bias_correction(beta: float, step) -> Any:
     r"""Returns $1 - \beta^t$, the sum of the weights of a moving average.
@@ -47,13 +49,15 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
     return ops.sqrt(ops.relu(ratio)), rho >= threshold
 
 
-def corrections(step, beta_1: float, beta_2: float, threshold: float) -> tuple:
-    r"""Returns factors of a step, which are the same for all weights.
+def corrections(step, beta_1: float, beta_2: float, threshold: float | None) -> tuple:
+    r"""Returns factors of both moments, and whether to divide by the second.
 
-    They are $1 / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct the bias of
-    both moments, the first of them times $r_t$, and whether $r_t$ is defined yet.
+    They are $r_t / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct the bias of
+    the moments. $r_t$ is 1 without a threshold, and where it is not defined yet.
     """
     c_1 = 1 / bias_correction(beta_1, step)
     c_2 = 1 / bias_correction(beta_2, step)
+    if threshold is None:
+        return c_1, c_2, True
     r, is_defined = rectification(step, beta_2, threshold)
-    return c_1, c_2, c_1 * r, is_defined
+    return backend.choose(is_defined, c_1 * r, c_1), c_2, is_defined

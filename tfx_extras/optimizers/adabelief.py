@@ -99,10 +99,11 @@ class AdaBelief(Optimizer):
         self.slots = ("momentum", "variance") + ("max_variance",) * amsgrad
 
     def coefficients(self, step):
-        return corrections(step, self.beta_1, self.beta_2, self.sma_threshold)
+        threshold = self.sma_threshold if self.rectify else None
+        return corrections(step, self.beta_1, self.beta_2, threshold)
 
     def update(self, gradient, variable, coefficients, slots):
-        c_1, c_2, r, is_defined = coefficients
+        factor, c_2, is_defined = coefficients
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         surprise = ops.square(gradient - m)
@@ -111,10 +112,7 @@ class AdaBelief(Optimizer):
         maxima = tuple(ops.where(s > past, s, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else s
         deviation = ops.sqrt(largest * c_2) + self.epsilon
-        if self.rectify:
-            direction = backend.choose(is_defined, (m * r) / deviation, m * c_1)
-        else:
-            direction = (m * c_1) / deviation
+        direction = (m * factor) / backend.choose(is_defined, deviation, 1.0)
         return direction, (m, s, *maxima)
 
     def get_config(self):

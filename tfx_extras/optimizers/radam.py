@@ -102,14 +102,15 @@ class RAdam(Optimizer):
         return corrections(step, self.beta_1, self.beta_2, self.sma_threshold)
 
     def update(self, gradient, variable, coefficients, slots):
-        c_1, c_2, r, is_defined = coefficients
+        factor, c_2, is_defined = coefficients
         momentum, variance, *max_variance = slots
         m = self.beta_1 * momentum + (1 - self.beta_1) * gradient
         v = self.beta_2 * variance + (1 - self.beta_2) * ops.square(gradient)
         maxima = tuple(ops.where(v > past, v, past) for past in max_variance)
         largest = maxima[0] if self.amsgrad else v
-        adaptive = (m * r) / (ops.sqrt(largest * c_2) + self.epsilon)
-        return backend.choose(is_defined, adaptive, m * c_1), (m, v, *maxima)
+        deviation = ops.sqrt(largest * c_2) + self.epsilon
+        direction = (m * factor) / backend.choose(is_defined, deviation, 1.0)
+        return direction, (m, v, *maxima)
 
     def get_config(self):
         return super().get_config() | {
