@@ -52,6 +52,7 @@ class Updates:
         self._programs: dict[Hashable, Any] = {}
         self._settings: dict[Hashable, int] = {}  # numbered, because they are long
         self._fails = False
+        self._is_large: bool | None = None
 
     @classmethod
     def of(cls, optimizer) -> "Updates":
@@ -66,7 +67,7 @@ class Updates:
     def make(self, optimizer, updates) -> None:
         """Updates all variables."""
         weights = [raw(update.kept[0]) for update in updates]
-        compiles = not self._fails and _is_to_be_compiled(optimizer, weights[0])
+        compiles = not self._fails and self._is_to_be_compiled(optimizer, weights[0])
         moments: dict[int, Any] = {}
         for group in self._groups(optimizer, updates, weights, compiles):
             some = [updates[i] for i in group.places]
@@ -81,6 +82,19 @@ class Updates:
             if group.layout != "large":
                 parts = _unflatten_dense_tensors(value.reshape(-1), group.columns[0])
                 torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
+
+    def _is_to_be_compiled(self, optimizer, weight) -> bool:
+        wants = optimizer.jit_compile
+        is_known = weight.device.type in ("cpu", "cuda") and type(weight) in (
+            torch.Tensor,
+            torch.nn.Parameter,
+        )
+        if wants is False or not is_known or _is_transformed(weight):
+            return False
+        if self._is_large is None:
+            sizes = [math.prod(v.shape) for v in optimizer._trainable_variables]
+            self._is_large = sum(sizes) >= _WORTH_COMPILING
+        return bool(wants) or self._is_large
 
     def _groups(self, optimizer, updates, weights, compiles) -> list[Group]:
         """Returns the groups of these updates, known ones if nothing has changed."""
@@ -211,18 +225,6 @@ class _Norms:
 def _on_shapes(guards) -> list[bool]:
     """Keeps the guards that depend on tensors. Others are in the key of a program."""
     return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
-
-
-def _is_to_be_compiled(optimizer, weight) -> bool:
-    wants = optimizer.jit_compile
-    is_known = weight.device.type in ("cpu", "cuda") and type(weight) in (
-        torch.Tensor,
-        torch.nn.Parameter,
-    )
-    if wants is False or not is_known or _is_transformed(weight):
-        return False
-    variables = optimizer._trainable_variables
-    return bool(wants) or sum(math.prod(v.shape) for v in variables) >= _WORTH_COMPILING
 
 
 def _tensors(now, dtype) -> Any:

@@ -233,7 +233,7 @@ class Optimizer(WithGradients):
             if self._goes_alone(variable):
                 alone.append((gradient, variable))
                 continue
-            dtype = wide(variable.dtype)
+            dtype = wide(gradient.dtype)  # that of a Keras variable takes longer
             if dtype not in moments:
                 moments[dtype] = self._now(learning_rate, dtype)
             index = self._get_variable_index(variable)
