@@ -62,6 +62,7 @@ PARTS = {
         takes=("device",),
         on_gpu=True,
     ),
+    "traffic": Part("Memory traffic", "traffic.py", takes=("device",), on_gpu=True),
     "growth": Part(
         "Growth of the optimizers",
         "growth.py",

@@ -76,6 +76,23 @@ def test_a_page_says_how_many_programs_were_made_and_when_they_pay_off(tmp_path)
     assert float(row["a step, ms"]) > 0
 
 
+@pytest.mark.slow
+@pytest.mark.only("jax")
+def test_a_page_says_how_many_arrays_each_optimizer_moves(tmp_path):
+    command = [sys.executable, FOLDER, "traffic", "--devices", "cpu"]
+    done = subprocess.run(
+        [*command, "--results", tmp_path], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = table((tmp_path / "cpu.md").read_text(), "on JAX")
+    must = {row["optimizer"]: int(row["must move"]) for row in rows}
+    assert must["`ConditionalGradient`"] == 3
+    assert must["`RAdam`"] == 7
+    assert must["`COCOB`"] == 13
+    for row in rows:
+        assert int(row["must move"]) <= int(row["the program moves"])
+
+
 def test_contenders_take_turns_and_one_that_fails_is_left_out():
     from _timing import in_turns
     from _timing import median
