@@ -5,7 +5,8 @@
 Prints one table in Markdown: how many arrays of the size of the weights a step must
 read or write, and how many the program does, by the cost analysis of XLA for JAX. A
 step must read gradients, and read and write weights and state. Norms over all weights
-need a second pass, which is not counted. The programs are not run.
+need a second pass, which is not counted. Temporary arrays hold intermediate results in
+memory. The programs are not run.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from _report import print_head
 from _report import print_row
 
 SIZE = 1_000_000
-COLUMNS = ("optimizer", "must move", "the program moves", "ratio")
+COLUMNS = ("optimizer", "must move", "the program moves", "ratio", "temporary")
 
 
 def counted():
@@ -46,7 +47,8 @@ def counted():
         )
         program = step.lower([weights.value], state, [ones]).compile()
         moved = program.cost_analysis()["bytes accessed"] / ones.nbytes
-        found[name] = 3 + 2 * slots, moved
+        temporary = program.memory_analysis().temp_size_in_bytes / ones.nbytes
+        found[name] = 3 + 2 * slots, moved, temporary
     print(json.dumps(found))
 
 
@@ -67,8 +69,10 @@ def main():
         check=True,
     )
     print_head("### Arrays of the size of the weights, on JAX", *COLUMNS)
-    for name, (must, does) in json.loads(done.stdout.splitlines()[-1]).items():
-        print_row(f"`{name}`", must, f"{does:.0f}", f"{must / does:.2g}")
+    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+        must, moved, temporary = found
+        ratio = f"{must / moved:.2g}"
+        print_row(f"`{name}`", must, f"{moved:.0f}", ratio, f"{temporary:.0f}")
 
 
 if __name__ == "__main__":

@@ -149,6 +149,18 @@ def test_a_program_is_made_once_for_each_kind_of_variable(programs):
 
 
 @on_torch
+@pytest.mark.parametrize(("sizes", "count"), [([2, 2, 3], 1), ([9, 12], 2)])
+def test_with_norms_small_variables_need_one_program_and_large_ones_two(
+    sizes, count, programs
+):
+    optimizer = optimizers.LAMB(RATE, jit_compile=True)
+    variables = [keras.Variable(np.ones(n), dtype="float32") for n in sizes]
+    for _ in range(2):
+        optimizer.apply([ops.ones(n) for n in sizes], variables)
+    assert len(programs) == count
+
+
+@on_torch
 @pytest.mark.parametrize("name", ["beta_1", "weight_decay"])
 def test_what_is_changed_counts(name, programs):
     fast, plain = both(

@@ -162,11 +162,12 @@ class Updates:
 
     def _program(self, optimizer, joint, key) -> Any:
         """Returns the program for this key, or `None` if there are too many."""
+        is_whole = key[2] == "rows"
         is_new = key[0] is not None and key not in self._programs
         if is_new and len(self._programs) < _MOST:
             if not self._programs:
                 _log(optimizer, "is being compiled, unless it has `jit_compile=False`")
-            self._programs[key] = _program(optimizer, joint)
+            self._programs[key] = _program(optimizer, joint, is_whole)
             if len(self._programs) == _MOST:
                 _log(optimizer, "is compiled no more: its settings change too often")
             for x in (joint.gradient, *joint.kept):
@@ -175,7 +176,7 @@ class Updates:
         return self._programs.get(key)
 
 
-def _program(optimizer, joint) -> Any:
+def _program(optimizer, joint, is_whole) -> Any:
     """Returns the compiled formula for variables like these.
 
     It is a function of what an update consists of, and of the sums of squares that the
@@ -187,10 +188,10 @@ def _program(optimizer, joint) -> Any:
     def step(now, gradient, kept, sums):
         kept = iter(kept)
         kept = [next(kept) if has else None for has in is_kept]
-        norms = _Norms(sums)
+        norms = _norms_of_rows if is_whole else _Norms(sums)
         with _norms(optimizer, norms):
             values = optimizer._updated(now, place, gradient, kept)
-        if len(norms.asked) > len(sums):
+        if not is_whole and len(norms.asked) > len(sums):
             return norms.asked[len(sums)]
         _store(kept, values)
         return []
