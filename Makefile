@@ -67,7 +67,7 @@ lint: $(VENV)/.test $(VENV)/.lint
 
 # Select parts of it with PARTS="optimizers fit", BACKENDS=jax or DEVICES=cpu. TFA= leaves
 # out TensorFlow Addons.
-bench: $(VENV)/.test $(if $(TFA),$(TFA)/.tfa)
+bench: $(VENV)/.bench $(if $(TFA),$(TFA)/.tfa)
 	$(BIN)/python benchmarks $(PARTS) $(if $(QUICK),--quick) --backends $(BACKENDS) \
 	    $(if $(TFA),--tfa $(TFA)/bin/python) $(if $(DEVICES),--devices $(DEVICES))
 
@@ -94,7 +94,7 @@ $(VENV)/.%: $(VENV)/.pip
 	touch $@
 
 # Exact versions of all packages for the tests, so that everyone installs the same ones.
-constraints: $(VENV)/.test $(VENV)/.lint $(VENV)/.docs
+constraints: $(VENV)/.bench $(VENV)/.lint $(VENV)/.docs
 	$(BIN)/python -m pip freeze --exclude-editable \
 	    | sed -n 's/^\([^ ]*==[^+]*\).*/\1/p' > constraints.txt
 
