@@ -52,8 +52,8 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
 def corrections(step, beta_1: float, beta_2: float, threshold: float | None) -> tuple:
     r"""Returns factors of both moments, and whether to divide by the second.
 
-    They are $r_t / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct the bias of
-    the moments. $r_t$ is 1 without a threshold, and where it is not defined yet.
+    They are $r_t / (1 - \beta_1^t)$ and $1 / (1 - \beta_2^t)$, which correct the bias
+    of the moments. $r_t$ is 1 without a threshold, and where it is not defined yet.
     """
     c_1 = 1 / bias_correction(beta_1, step)
     c_2 = 1 / bias_correction(beta_2, step)
