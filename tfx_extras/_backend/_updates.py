@@ -181,17 +181,18 @@ def _program(optimizer, joint, is_whole) -> Any:
 
     It is a function of what an update consists of, and of the sums of squares that the
     formula asks for, as far as they are known. It returns the next ones, and stores
-    nothing. If all are known, it stores the new values and returns nothing.
+    nothing. If all are known, or if each row `is_whole` and short, so that sums are part
+    of the program, it stores the new values and returns nothing.
     """
     place, is_kept = joint.place, [k is not None for k in joint.kept]
 
     def step(now, gradient, kept, sums):
         kept = iter(kept)
         kept = [next(kept) if has else None for has in is_kept]
-        norms = _norms_of_rows if is_whole else _Norms(sums)
-        with _norms(optimizer, norms):
+        norms = _Norms(sums)
+        with _norms(optimizer, _norms_of_rows if is_whole else norms):
             values = optimizer._updated(now, place, gradient, kept)
-        if not is_whole and len(norms.asked) > len(sums):
+        if len(norms.asked) > len(sums):
             return norms.asked[len(sums)]
         _store(kept, values)
         return []
