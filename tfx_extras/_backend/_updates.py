@@ -181,8 +181,8 @@ def _program(optimizer, joint, is_whole) -> Any:
 
     It is a function of what an update consists of, and of the sums of squares that the
     formula asks for, as far as they are known. It returns the next ones, and stores
-    nothing. If all are known, or if each row `is_whole` and short, so that sums are part
-    of the program, it stores the new values and returns nothing.
+    nothing. If all are known, it stores the new values and returns nothing. If each row
+    `is_whole`, which is short, the sums are part of the program.
     """
     place, is_kept = joint.place, [k is not None for k in joint.kept]
 
