@@ -1146,8 +1146,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/regression/quantile.py",
-        "(tau, tau - 1)",
-        "(tau, -tau)",
+        "[float(t) - 1 for t in each]",
+        "[-float(t) for t in each]",
         LOSSES,
         "its_reference and Pinball",
     ),
@@ -1277,8 +1277,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/_base.py",
-        "_mask = functools.cache(_Mask)",
-        "_mask = (lambda mask: lambda: mask)(keras.layers.Layer() and _Mask())",
+        "_mask = _Mask()",
+        "_mask = keras.layers.Layer() and _Mask()",
         "tests/integration/test_import.py",
         "quiet",
     ),

@@ -261,7 +261,7 @@ def integers(y_true) -> tuple[Any, Any]:
     collide. A label is not valid if it is not a whole number or does not fit the type.
     """
     require_numbers("y_true", y_true)
-    if isinstance(y_true, np.ndarray | list | tuple):
+    if isinstance(y_true, (np.ndarray, list, tuple)):
         y_true, fits = _narrow(np.asarray(y_true))
     else:
         fits = True
