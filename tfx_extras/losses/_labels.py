@@ -96,6 +96,8 @@ class DenseLabels(NamedTuple):
 
 def product(shares, surprise):
     """The product; 0 where a class has no share and its logit is -inf. NaN stays."""
+    if not backend.may_be_infinite(surprise):
+        return shares * surprise
     is_left_out = (shares == 0) & (surprise == float("inf"))
     nothing = ops.convert_to_tensor(0.0, surprise.dtype)
     return ops.where(is_left_out, nothing, shares * surprise)

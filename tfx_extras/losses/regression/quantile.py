@@ -54,11 +54,11 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 2. ]
     """
-    shape = np.shape(tau)
+    shape = np.asarray(tau).shape
     align = aligned if shape == () else _aligned_with_quantiles
     y_true, y_pred = align(y_true, y_pred)
     if shape != ():
-        y_pred = with_last(y_pred, len(tau))
+        y_pred = with_last(y_pred, shape[0])
     if shape not in ((), (y_pred.shape[-1],)):
         raise ValueError(
             "Argument `tau` must be one number, or a sequence with one for each of the "
@@ -66,7 +66,7 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
             f"Received: tau.shape={shape}, y_pred.shape={tuple(y_pred.shape)}"
         )
     # Python numbers, so that 1 - tau is rounded only once.
-    each = [tau] if shape == () else tau
+    each: Any = [tau] if shape == () else tau
     above, below = [float(t) for t in each], [float(t) - 1 for t in each]
     error = y_true - y_pred
     above, below = (ops.convert_to_tensor(t, error.dtype) for t in (above, below))
