@@ -1377,13 +1377,6 @@ FAULTS = [
     ),
     # What `torch.compile` refuses
     Fault(
-        "tfx_extras/losses/_base.py",
-        "cls._names = parameters(cls.function, 2)",
-        "cls._names = property(lambda self: parameters(self.function, 2))",
-        TRANSFORMS,
-        "class_is_one_graph",
-    ),
-    Fault(
         "tfx_extras/losses/_labels.py",
         "isinstance(y_true, (np.ndarray, list, tuple))",
         "isinstance(y_true, np.ndarray | list | tuple)",

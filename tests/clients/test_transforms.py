@@ -211,6 +211,7 @@ def assert_one_graph(compute, y_true, y_pred):
         assert_close(actual, expected)
 
 
+@pytest.mark.slow
 @each(one_of_each_file(LOSSES))
 @pytest.mark.only("torch")
 def test_a_compiled_loss_is_one_graph(case):
