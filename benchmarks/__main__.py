@@ -82,7 +82,7 @@ PARTS = {
         "losses.py",
         full="--batches 1024 --growth 512 2048 --classes 1000 100000 --rounds 1",
         quick="--losses sigmoid_focal_crossentropy --batches 16 --growth "
-        "--classes 8 --smoothed 0 --rounds 1",
+        "--classes 8 --smoothed 0 --compiled 16 --rounds 1",
         takes=("tfa",),
     ),
     "chunked_crossentropy": Part(

@@ -4,8 +4,9 @@
 
 Prints tables in Markdown. They compare our losses with TensorFlow Addons on TensorFlow
 and with PyTorch Metric Learning on PyTorch, show how our losses grow with the batch
-size and with the number of classes, and compare the cross-entropy of smoothed integer
-labels with Keras's cross-entropy of smoothed one-hot labels. Each package has its own
+size and with the number of classes, compare the cross-entropy of smoothed integer
+labels with Keras's cross-entropy of smoothed one-hot labels, and compare our losses on
+PyTorch with the same losses compiled by `torch.compile`. Each package has its own
 environment, given by its Python. `make bench` makes the environment of TensorFlow
 Addons; for the other one, use `pip install pytorch-metric-learning`.
 
@@ -38,18 +39,29 @@ from _timing import ratio
 WIDTH = 64  # values per sample
 CLASSES = 50_000  # for the smoothed cross-entropy
 BATCH = 64  # for the growth with the classes
+MANY = 1000  # classes, for the compiled losses
+COMPILED = (
+    "triplet_hard_loss",
+    "lifted_structured_loss",
+    "multi_similarity_loss",
+    "nt_xent_loss",
+    "sigmoid_focal_crossentropy",
+    "pinball_loss",
+    "sparsemax_loss",
+)
 NAMES = {"sparse": "smoothed_sparse_categorical_crossentropy"}
 STEP = Path(__file__).with_name("_loss_step.py")
 
 
 def measured(contender, memory):
-    """The mean loss, seconds and megabytes of a process, or `None` if it fails."""
+    """What a process of `_loss_step.py` prints, or `None` if it fails."""
     python, *case = contender
     arguments = [*case, memory]
     *_, framework, _ = case
     environment = environment_of("cpu") | {
         "KERAS_BACKEND": framework,
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",  # for the time of the first call
     }
     done = subprocess.run(
         [python, "-W", "ignore", STEP, *map(str, arguments)],
@@ -178,6 +190,37 @@ def smoothed(options):
         )
 
 
+def compiled(options):
+    """Prints a table of our losses on PyTorch, plain and compiled."""
+    columns = ("loss", "size", "plain, ms", "compiled, ms", "ratio", "first call, s")
+    columns += ("plain, MB", "compiled, MB", "ratio", "same value")
+    title = "### On PyTorch: plain, and compiled by `torch.compile`"
+    print_head(title, *columns)
+    cases = [("tfx", name) for name in COMPILED if name in options.losses]
+    for package, name in [*cases, ("smoothed", "sparse")]:
+        is_of_pairs = package == "tfx" and LOSSES[name].labels != "one_hot"
+        size = options.compiled, WIDTH if is_of_pairs else MANY
+        ours, plain = compared(
+            options,
+            *(
+                (sys.executable, package, name, *size, "torch", mode)
+                for mode in ("compiled", "eager")
+            ),
+        )
+        print_row(
+            f"`{NAMES.get(name, name)}`",
+            "{} x {}".format(*size),
+            time(plain),
+            time(ours),
+            times(ours, plain, 1),
+            f"{ours[3]:.3g}" if ours else "-",
+            megabytes(plain),
+            megabytes(ours),
+            times(ours, plain, 2),
+            same(ours, plain),
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tfa", help="Python of an environment with TensorFlow Addons")
@@ -195,6 +238,9 @@ def main():
     )
     parser.add_argument(
         "--smoothed", type=int, default=1024, help="batch size; 0: no table"
+    )
+    parser.add_argument(
+        "--compiled", type=int, default=1024, help="batch size; 0: no table"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -225,6 +271,8 @@ def main():
         growth(options, title, by_classes, cases)
     if options.smoothed:
         smoothed(options)
+    if options.compiled:
+        compiled(options)
 
 
 if __name__ == "__main__":

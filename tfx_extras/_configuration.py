@@ -2,13 +2,11 @@
 
 import inspect
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import keras
 
 
-@cache
 def parameters(function: Callable[..., Any], inputs: int) -> tuple[str, ...]:
     """Returns the names of a function's parameters after its first `inputs` ones."""
     return tuple(inspect.signature(function).parameters)[inputs:]

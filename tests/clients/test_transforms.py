@@ -197,6 +197,57 @@ def test_a_functional_second_derivative_of_chunked_crossentropy_is_refused():
         grad(slope)(kernel)
 
 
+def one_of_each_file(cases):
+    """The first case of each file of the package."""
+    return list({case.function.__module__: case for case in reversed(cases)}.values())
+
+
+def assert_one_graph(compute, y_true, y_pred):
+    """`torch.compile` captures a loss without a graph break, and changes nothing."""
+    torch._dynamo.reset()
+    whole = torch.compile(compute, backend="eager", fullgraph=True)
+    pairs = zip(both(whole, y_true, y_pred), both(compute, y_true, y_pred), strict=True)
+    for actual, expected in pairs:
+        assert_close(actual, expected)
+
+
+@pytest.mark.slow
+@each(one_of_each_file(LOSSES))
+@pytest.mark.only("torch")
+def test_a_compiled_loss_is_one_graph(case):
+    assert_one_graph(case.compute, *batch(case))
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.SmoothedSparseCategoricalCrossentropy(ignore_class=1),
+        losses.WeightedKappaLoss(),
+        losses.Huber() + 0.5 * losses.PinballLoss(tau=[0.1, 0.5, 0.9]),
+    ],
+    ids=lambda loss: loss.name,
+)
+def test_a_compiled_class_is_one_graph(loss):
+    """With a mask, with weights within the loss, and as a sum of losses."""
+    y_pred = ops.softmax(ops.convert_to_tensor(parts()[1][:, :3]))
+    is_sparse = loss.name != "combined_loss"
+    y_true = ops.convert_to_tensor([0, 1, 2, 1]) if is_sparse else y_pred / 2
+    weights = ops.convert_to_tensor([1.0, 2.0, 0.0, 3.0])
+    assert_one_graph(lambda y, x: loss(y, x, weights), y_true, y_pred)
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_out_of_range_is_nan_in_a_graph(label):
+    whole = torch.compile(
+        losses.sparse_categorical_focal_crossentropy, backend="eager", fullgraph=True
+    )
+    y_pred = ops.full((2, 3), 1 / 3)
+    loss = whole(ops.convert_to_tensor([1, label]), y_pred)
+    assert np.isnan(array(loss)).tolist() == [False, True]
+
+
 @pytest.mark.only("torch")
 def test_a_label_out_of_range_is_seen_behind_a_vmap():
     labels, logits = torch.tensor([[0, 1], [2, 3]]), torch.zeros(2, 2, 3)

@@ -50,6 +50,20 @@ def test_one_of_the_largest_is_left_out_also_if_none_is_seen(place):
     np.testing.assert_allclose(rest, [[1 + np.exp(-1.0) + np.exp(-2.0)]], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [losses.categorical_focal_crossentropy, losses.smoothed_categorical_crossentropy],
+)
+def test_a_class_without_a_share_may_have_a_logit_of_minus_infinity(function):
+    y_true, some = np.eye(3, 4)[1:], np.float32([[1, 2, 0], [0, 1, np.nan]])
+    y_pred = np.insert(some, 3, -np.inf, axis=1)
+    options = {"from_logits": True, "label_smoothing": 0.0}
+    actual = array(function(y_true, y_pred, **options))
+    expected = array(function(y_true[:, :3], some, **options))
+    assert np.isnan(expected).tolist() == [False, True]
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
 def test_small_terms_keep_their_digits():
     p = probabilities(ops.convert_to_tensor([[0.0, 30.0, -10.0]]), from_logits=True)
     expected = np.exp(-30.0) + np.exp(-40.0)

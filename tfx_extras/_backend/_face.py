@@ -196,6 +196,26 @@ class Backend:
         """
         return ops.sum(x, axis=-1, keepdims=True) - 1
 
+    def less_first(self, x: Any, is_one: Any) -> Any:
+        """Returns `x` with 1 subtracted once in each row, where `is_one` first holds.
+
+        The place is found only once: a compiler that computes `is_one` again for each
+        use, as XLA does, may find different values, because it rounds differently. If
+        no place is found, 1 is subtracted in the last place.
+
+        Args:
+            x: Numbers of which one in each row is 1.
+            is_one: Mask of the places where it is.
+        """
+        last = ops.shape(x)[-1] - 1
+        places = ops.arange(last + 1, dtype="int32")
+        first = -self.largest(-ops.where(is_one, places, last), -last)
+        return x - ops.cast(places == first, x.dtype)
+
+    def may_be_infinite(self, x: Any) -> bool:
+        """Whether `x` may hold infinity. It is looked for where that costs little."""
+        return True
+
     def count_up_to(self, ranked: Any, values: Any) -> Any:
         """Counts, for each value, the numbers of `ranked` that are at most that value.
 

@@ -212,10 +212,18 @@ class Torch(Backend):
         total = parts.sum(-1, keepdim=True, dtype=None if is_narrow else torch.float64)
         return (total - 1).to(x.dtype)
 
+    def less_first(self, x, is_one):
+        if not _is_read(x):
+            return super().less_first(x, is_one)
+        # Another mask would take six more passes over memory.
+        first = is_one.view(torch.uint8).argmax(-1, keepdim=True)
+        return x.scatter_add(-1, first, -torch.ones_like(first, dtype=x.dtype))
+
+    def may_be_infinite(self, x):
+        return not (_is_read(x) and bool(x.detach().amax() < float("inf")))
+
     def has_fast_rows(self, x):
-        # Measured on a CPU. `torch.func` transforms need plain operations.
-        is_plain = not torch.compiler.is_compiling() and not _is_transformed(x)
-        return x.shape[-1] >= _LONG and x.device.type == "cpu" and is_plain
+        return x.shape[-1] >= _LONG and _is_read(x)
 
     def products(self, x, y):
         # The gradient is computed under autocast too, if its scope includes it.
@@ -290,6 +298,15 @@ class Torch(Backend):
 def _is_free(x):
     """Whether values can be read without waiting for a device."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def _is_read(x):
+    """Whether numbers can be read, outside of graphs and `torch.func` transforms.
+
+    Fewer passes over memory count on a CPU, where this was measured.
+    """
+    is_plain = not torch.compiler.is_compiling() and not _is_transformed(x)
+    return x.device.type == "cpu" and is_plain and x.numel() > 0
 
 
 class _Slope(NamedTuple):

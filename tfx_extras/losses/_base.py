@@ -1,6 +1,5 @@
 """What all losses share, so that each file holds only its formula."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 from typing import ClassVar
@@ -57,7 +56,13 @@ class FunctionLoss(keras.losses.Loss, Combinable):
     """
 
     function: ClassVar[Callable[..., Any]]
+    _names: ClassVar[tuple[str, ...]]  # of the parameters after `y_pred`
     __repr__ = shown
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "function"):  # not an abstract class
+            cls._names = parameters(cls.function, 2)
 
     @typechecked
     def __init__(
@@ -72,15 +77,15 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     @property
     def _hyperparameters(self) -> dict[str, Any]:
-        names = parameters(self.function, 2)
-        return {name: getattr(self, name) for name in names if name != WEIGHTS}
+        names = (name for name in self._names if name != WEIGHTS)
+        return {name: getattr(self, name) for name in names}
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         require_numbers("y_pred", y_pred)  # before Keras converts it to a tensor
         if isinstance(sample_weight, list | tuple):
             sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
         reduction, weights = self.reduction, {}
-        if WEIGHTS in parameters(self.function, 2):
+        if WEIGHTS in self._names:
             sample_weight = self._weights(y_pred, sample_weight)
             weights = {WEIGHTS: sample_weight}
             if reduction in ("mean", "sum_over_batch_size"):
@@ -190,12 +195,12 @@ class _Mask(keras.layers.Layer):
         return inputs[1]
 
 
-_mask = functools.cache(_Mask)  # created on first use, not on import
+_mask = _Mask()  # not in a cache, which `torch.compile` refuses
 
 
 def masked(values, valid):
     """Returns `values`, set to 0 and masked out of means where not `valid`."""
-    return _mask()([ops.where(valid, values, ops.zeros_like(values)), valid])
+    return _mask([ops.where(valid, values, ops.zeros_like(values)), valid])
 
 
 def predictions(y_pred):

@@ -96,6 +96,8 @@ class DenseLabels(NamedTuple):
 
 def product(shares, surprise):
     """The product; 0 where a class has no share and its logit is -inf. NaN stays."""
+    if not backend.may_be_infinite(surprise):
+        return shares * surprise
     is_left_out = (shares == 0) & (surprise == float("inf"))
     nothing = ops.convert_to_tensor(0.0, surprise.dtype)
     return ops.where(is_left_out, nothing, shares * surprise)
@@ -261,7 +263,7 @@ def integers(y_true) -> tuple[Any, Any]:
     collide. A label is not valid if it is not a whole number or does not fit the type.
     """
     require_numbers("y_true", y_true)
-    if isinstance(y_true, np.ndarray | list | tuple):
+    if isinstance(y_true, (np.ndarray, list, tuple)):
         y_true, fits = _narrow(np.asarray(y_true))
     else:
         fits = True

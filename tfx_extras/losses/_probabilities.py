@@ -112,17 +112,10 @@ def of_logits(y_pred) -> Logits:
 def sum_of_others(values, is_largest):
     """Returns the sum of the exponentials of all `values` except one maximum.
 
-    One maximum is left out, so that small terms keep their digits. Its place is found
-    only once: a compiler that computes `is_largest` again for each sum, as XLA does,
-    may find different values, because it rounds differently. If no place is found, 1 is
-    subtracted for the last class, and the sum is still right.
+    One maximum is left out, so that small terms keep their digits.
     """
-    last = ops.shape(values)[-1] - 1
-    places = ops.arange(last + 1, dtype="int32")
-    found = ops.where(is_largest, places, last)
-    first = -backend.largest(-found, -last)
-    is_first = ops.cast(places == first, values.dtype)
-    return ops.sum(ops.exp(values) - is_first, axis=-1, keepdims=True)
+    others = backend.less_first(ops.exp(values), is_largest)
+    return ops.sum(others, axis=-1, keepdims=True)
 
 
 def power(miss, gamma: Number):

@@ -32,11 +32,17 @@ class Schedule(LearningRateSchedule):
     """
 
     function: ClassVar[Callable[..., Any]]
+    _names: ClassVar[tuple[str, ...]]  # of the parameters after `step`
     __repr__ = shown
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "function"):  # not an abstract class
+            cls._names = parameters(cls.function, 1)
 
     @property
     def _hyperparameters(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in parameters(self.function, 1)}
+        return {name: getattr(self, name) for name in self._names}
 
     def __call__(self, step):
         return self.function(step, **self._hyperparameters)
@@ -94,10 +100,11 @@ def since(step: Any, start: int, stop: float = math.inf) -> Any:
     """
     step = _standard(step)
     largest = _largest(step)
-    last = min(stop - start - _is_integer(step), largest)
-    last = np.asarray(last, keras.backend.standardize_dtype(step.dtype))
-    library = np if isinstance(step, np.ndarray) else ops
-    return library.clip(step - type(largest)(min(start, largest)), 0, last)
+    last = type(largest)(min(stop - start - _is_integer(step), largest))
+    step = step - type(largest)(min(start, largest))
+    if isinstance(step, np.ndarray):
+        return np.clip(step, 0, last)
+    return ops.clip(step, 0, ops.convert_to_tensor(last, step.dtype))
 
 
 def cycles(step: Any, period: float) -> tuple[Any, Any]:

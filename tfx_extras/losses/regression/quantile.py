@@ -54,19 +54,22 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
         >>> print(keras.ops.convert_to_numpy(loss))
         [0.5 2. ]
     """
-    tau = np.asarray(tau, "float64")  # so that tau - 1 is rounded only once
-    align = aligned if tau.ndim == 0 else _aligned_with_quantiles
+    shape = np.asarray(tau).shape
+    align = aligned if shape == () else _aligned_with_quantiles
     y_true, y_pred = align(y_true, y_pred)
-    if tau.ndim > 0:
-        y_pred = with_last(y_pred, len(tau))
-    if tau.ndim > 0 and tau.shape != (y_pred.shape[-1],):
+    if shape != ():
+        y_pred = with_last(y_pred, shape[0])
+    if shape not in ((), (y_pred.shape[-1],)):
         raise ValueError(
             "Argument `tau` must be one number, or a sequence with one for each of the "
             f"{y_pred.shape[-1]} values on the last axis of `y_pred`. "
-            f"Received: tau.shape={tau.shape}, y_pred.shape={tuple(y_pred.shape)}"
+            f"Received: tau.shape={shape}, y_pred.shape={tuple(y_pred.shape)}"
         )
+    # Python numbers, so that 1 - tau is rounded only once.
+    each: Any = [tau] if shape == () else tau
+    above, below = [float(t) for t in each], [float(t) - 1 for t in each]
     error = y_true - y_pred
-    above, below = (ops.convert_to_tensor(t, error.dtype) for t in (tau, tau - 1))
+    above, below = (ops.convert_to_tensor(t, error.dtype) for t in (above, below))
     slope = ops.where(error < 0, below, ops.zeros_like(error))
     return mean(error * ops.where(error > 0, above, slope))
 
