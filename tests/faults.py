@@ -1397,6 +1397,7 @@ FAULTS = [
         TRANSFORMS,
         "class_is_one_graph and combined",
     ),
+    # All variables at once
     Fault(TORCH, "return a if condition else b", "return a", OPTIMIZERS, "reference"),
     *(
         Fault(UPDATES, right, wrong, JIT, select, "torch")
