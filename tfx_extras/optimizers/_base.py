@@ -48,11 +48,16 @@ class Optimizer(WithGradients):
     in `scalar_slots`, and begin as zeros, except those in `initial_values`. An
     optimizer whose formula contains the weight decay sets `decays_inside`, and calls
     `penalized`. One whose formula needs norms over a variable sets `has_norms`, and
-    calls `squared_norms`. One that mixes the elements of a variable in another way sets
-    `is_elementwise` to `False`. Formulas are compiled, so they must not use `if` on a
-    tensor. Arguments of a subclass must be in its `get_config`.
+    calls `squared_norms`. One that uses a shape, or mixes the elements of a variable in
+    another way, sets `is_elementwise` to `False`. Arguments of a subclass must be in
+    its `get_config`.
 
-    Where it is faster, all variables are updated at once. To update them one by one,
+    Where it is faster, all variables are updated at once. A formula may then be
+    compiled, called several times in a step, and receive a part of a variable, or
+    several variables as one vector or as the rows of a matrix. So it must not use `if`
+    on a tensor, random numbers, or attributes that it changes. Hyperparameters are
+    attributes that are numbers, strings, or flat lists of them. Changes within other
+    attributes, such as dictionaries, are not noticed. To update variables one by one,
     set `has_fast_paths` to `False`, on an optimizer or on the class.
 
     Computations and state are in `float32`, or in `float64` for `float64` variables.
@@ -132,7 +137,8 @@ class Optimizer(WithGradients):
             now: Learning rate, weight decay and coefficients of this step, in the dtype
                 of `variable`.
             slots: As for `update`.
-            index: Index of the variable among those of `build`.
+            index: Index of the variable among those of `build`, for `penalized`. If
+                several variables are updated together, it is that of the first.
         """
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots

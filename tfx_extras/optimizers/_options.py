@@ -85,14 +85,13 @@ class OptimizerOptions(TypedDict, total=False):
             compiled code cannot raise, such gradients are then applied, so that the
             loss shows it. This is so in XLA on TensorFlow, and on JAX in programs over
             several devices, or on a GPU, where JAX may only log the error.
-        jit_compile: Whether to compile the step. `None` means wherever that saves time.
-            On PyTorch, `torch.compile` then compiles the formulas of an optimizer with
-            2^23 (8.4 million) or more weights, which takes seconds in the first step.
-            `True` compiles them for any number of weights. On TensorFlow, XLA compiles
-            the formula for large variables unless this is `False`. On JAX, Keras
-            compiles the whole training step, and this changes nothing. It is
-            independent of `jit_compile` of `model.compile`, which compiles the model
-            too.
+        jit_compile: Whether to compile the formula. On PyTorch, `None` does so if the
+            optimizer trains 2^23 (8.4 million) weights or more, because compiling takes
+            seconds in the first step and pays off after some hundred steps. `True` does
+            so for any number of weights. On TensorFlow, `None` and `True` compile it
+            for large variables, by XLA. `False` compiles nothing. It has no effect
+            where Keras compiles the whole training step: in `fit` on JAX, and with
+            `jit_compile=True` in `model.compile`.
     """
 
     name: str | None
