@@ -1411,6 +1411,12 @@ FAULTS = [
             (">= _WORTH_COMPILING", "> _WORTH_COMPILING", "unless_told"),
             ("if len(self._programs) == _MOST:", "if False:", "all_the_time"),
             ("return Updates, ()", "return object, ()", "make_their_own"),
+            (
+                "joint._replace(now=now), key",
+                "(joint := joint._replace(now=now)), key",
+                "its_own_numbers",
+            ),
+            ("key in self._worked and not is_refused", "False", "after_it_worked"),
             ("found = self.known[", "found = self.asked[", "plain_ones"),
         ]
     ),
@@ -1421,6 +1427,33 @@ FAULTS = [
         JIT,
         "not_removed",
         "torch",
+    ),
+    Fault(SETTINGS, "sorted(vars(thing).items())", "vars(thing).items()", JIT, "once"),
+    Fault(UPDATES, 'group.layout != "large" or', "True or", FAST, "move_in_memory"),
+    Fault(
+        UPDATES,
+        "kind = compiles, optimizer.is_elementwise, optimizer.has_norms",
+        "kind = compiles",
+        "tests/optimizers/test_conditional_gradient.py",
+        "another_norm",
+    ),
+    Fault(TORCH, "if j != i)", "if j == i)", FAST, "old_values"),
+    Fault(
+        TORCH, "return a.data_ptr() == b.data_ptr()", "return False", FAST, "old_values"
+    ),
+    Fault(
+        TORCH,
+        "type(x) in (torch.Tensor, torch.nn.Parameter) and not",
+        "not",
+        "tests/losses/test_probabilities.py",
+        "without_numbers",
+    ),
+    Fault(
+        "tfx_extras/_configuration.py",
+        "inputs + is_method",
+        "inputs",
+        "tests/losses/test_properties.py",
+        "method_or_a_property",
     ),
     Fault(GRAPHS, " or optimizer.jit_compile is False", "", JIT, "told", "tensorflow"),
     *(

@@ -12,6 +12,12 @@ def parameters(function: Callable[..., Any], inputs: int) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)[inputs:]
 
 
+def parameters_of_class(cls: type, inputs: int) -> tuple[str, ...]:
+    """Returns those of `cls.function`, without `self` if it is a method."""
+    is_method = inspect.isfunction(inspect.getattr_static(cls, "function"))
+    return parameters(getattr(cls, "function"), inputs + is_method)  # noqa: B009
+
+
 def saved(value: Any) -> Any:
     """Returns an argument as a configuration holds it: plain, or as a dictionary."""
     if isinstance(value, list):

@@ -3,6 +3,7 @@
 import copy
 import functools
 import logging
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -462,6 +463,46 @@ def test_variables_that_are_not_contiguous_are_updated():
     optimizer = optimizers.RAdam(RATE)
     optimizer.apply([ops.reshape(ops.arange(24.0), (4, 6))] * 2, variables)
     np.testing.assert_array_equal(*map(array, variables))
+
+
+@pytest.mark.only("torch")
+def test_a_large_variable_may_move_in_memory_between_steps():
+    """As `module.to(memory_format=torch.channels_last)` does."""
+    variables = [keras.Variable(np.ones((4, 6)), dtype="float32") for _ in range(2)]
+    optimizer = optimizers.RAdam(RATE)
+    for _ in range(2):
+        optimizer.apply([ops.reshape(ops.arange(24.0), (4, 6))] * 2, variables)
+        variables[0].value.data = variables[0].value.data.t().contiguous().t()
+    np.testing.assert_array_equal(*map(array, variables))
+
+
+class HeavyBall(Optimizer):
+    """Keeps the weights before the last step, and those before them."""
+
+    slots = ("previous", "before")
+    initial_values: ClassVar = {"previous": 1.0, "before": 1.0}
+
+    def move(self, gradient, variable, now, slots, index):
+        moved = variable - now.learning_rate * gradient
+        return moved + 0.5 * (slots[0] - slots[1]), (variable, slots[0])
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_old_values_can_be_new_state(is_fast, jit_compile, monkeypatch):
+    """On PyTorch, a formula sees the memory that is assigned."""
+    if keras.backend.backend() == "torch":
+        monkeypatch.setattr("tfx_extras._backend._updates._COMPILER", "aot_eager")
+    optimizer = HeavyBall(0.5, jit_compile=jit_compile)
+    optimizer.has_fast_paths = is_fast
+    variables = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 9, 2)]
+    expected = [1.0, 1.0, 1.0]
+    for _ in range(4):
+        optimizer.apply([ops.ones(n) for n in (3, 9, 2)], variables)
+        w = expected[-1] - 0.5 + 0.5 * (expected[-2] - expected[-3])
+        expected.append(w)
+    for variable in variables:
+        np.testing.assert_allclose(array(variable), expected[-1], rtol=1e-6)
 
 
 # TensorFlow: one graph, with XLA inside

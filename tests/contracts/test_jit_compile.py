@@ -113,7 +113,7 @@ def test_by_the_compiler_of_pytorch_too(cls, caplog):
     assert_equal_to_rounding(fast, plain)
     name = cls.__name__.lower()
     assert said(caplog) == [
-        f"`{name}` is being compiled, unless it has `jit_compile=False`"
+        f"`{name}` is being compiled, which takes seconds: see `jit_compile`"
     ]
 
 
@@ -247,7 +247,64 @@ def test_settings_that_change_all_the_time_are_compiled_no_more(
         optimizer.apply([ops.ones(20)], [weights])
     assert len(programs) == 3
     assert len(said(caplog)) == 2
-    assert "settings change too often" in said(caplog)[1]
+    assert "is compiled no more: it has 3 programs already" in said(caplog)[1]
+
+
+class Halved(optimizers.Optimizer):
+    """Halves gradients as often as `coefficients` says, by a loop of Python."""
+
+    def coefficients(self, step):
+        return 3
+
+    def update(self, gradient, variable, coefficients, slots):
+        for _ in range(coefficients):
+            gradient = gradient / 2
+        return gradient, slots
+
+
+@on_torch
+def test_a_formula_that_cannot_be_compiled_gets_its_own_numbers(programs, caplog):
+    weights = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 20)]
+    Halved(1.0, jit_compile=True).apply([ops.ones(3), ops.ones(20)], weights)
+    assert all((array(w) == 1 - 1 / 8).all() for w in weights)
+    assert "is not compiled and therefore slower: " in said(caplog)[-1]
+
+
+@on_torch
+def test_a_program_that_fails_after_it_worked_is_an_error(monkeypatch, caplog):
+    """A step of which a part may be done must not be done again."""
+
+    def program(*_):
+        steps = iter([[], RuntimeError("no memory")])
+
+        def step(now, gradient, kept, sums):
+            result = next(steps)
+            if isinstance(result, Exception):
+                raise result
+            return result
+
+        return step
+
+    monkeypatch.setattr(_updates, "_program", program)
+    optimizer = optimizers.RAdam(RATE, jit_compile=True)
+    weights = keras.Variable(np.ones(3), dtype="float32")
+    optimizer.apply([ops.ones(3)], [weights])
+    with pytest.raises(RuntimeError, match="no memory"):
+        optimizer.apply([ops.ones(3)], [weights])
+
+
+@on_torch
+def test_groups_with_optimizers_of_their_own_compile_once(programs):
+    optimizer = optimizers.ParameterGroups(
+        optimizers.RAdam(RATE, jit_compile=True),
+        {"b": {"optimizer": optimizers.Yogi(RATE, jit_compile=True)}, ".*": {}},
+    )
+    variables = make_variables()[:4]
+    counts = []
+    for gradients in make_gradients():
+        optimizer.apply(gradients[:4], variables)
+        counts.append(len(programs))
+    assert counts[0] == counts[-1] > 0
 
 
 @pytest.mark.only("tensorflow")

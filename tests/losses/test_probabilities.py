@@ -64,6 +64,16 @@ def test_a_class_without_a_share_may_have_a_logit_of_minus_infinity(function):
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
+@pytest.mark.only("torch")
+def test_shapes_are_found_without_numbers():
+    from torch._subclasses import FakeTensorMode
+
+    with FakeTensorMode():
+        y = ops.ones((2, 3))
+        found = losses.smoothed_categorical_crossentropy(y, y, from_logits=True)
+    assert tuple(found.shape) == (2,)
+
+
 def test_small_terms_keep_their_digits():
     p = probabilities(ops.convert_to_tensor([[0.0, 30.0, -10.0]]), from_logits=True)
     expected = np.exp(-30.0) + np.exp(-40.0)

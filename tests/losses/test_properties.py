@@ -190,3 +190,25 @@ def test_rows_without_probabilities_have_a_finite_gradient(
         slopes = gradient(lambda x, f=loss, y=labels: 99 * f(y, x, **kwargs), rows)
         assert np.isfinite(values).all()
         assert np.isfinite(slopes).all()
+
+
+class Doubled(losses.Huber):
+    def function(self, y_true, y_pred, delta):
+        return 2 * losses.huber(y_true, y_pred, delta)
+
+
+class Chosen(losses.Huber):
+    @property
+    def function(self):
+        return losses.pseudo_huber
+
+
+def test_a_subclass_may_have_a_method_or_a_property_as_its_function():
+    y_true, y_pred = np.zeros((2, 1)), np.float32([[1], [4]])
+    for loss, function in [
+        (Doubled(2.0), losses.huber),
+        (Chosen(2), losses.pseudo_huber),
+    ]:
+        factor = 2 if isinstance(loss, Doubled) else 1
+        expected = factor * array(function(y_true, y_pred, 2.0)).mean()
+        np.testing.assert_allclose(array(loss(y_true, y_pred)), expected, rtol=1e-6)

@@ -70,3 +70,20 @@ def test_weights_stay_in_the_ball(norm):
         optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
         assert np.linalg.norm(array(variable), ord=order) <= 2 * (1 + 1e-6)
     assert np.linalg.norm(array(variable), ord=order) > 0.5
+
+
+@pytest.mark.parametrize("norms", [("frobenius", "nuclear"), ("nuclear", "frobenius")])
+def test_another_norm_counts_in_the_next_step(norms):
+    first, second = norms
+    g = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
+    gradients = [ops.convert_to_tensor(x) for x in g]
+    ends = []
+    for then in (None, second):
+        variables = [keras.Variable(np.zeros((4, 6)), dtype="float32") for _ in g]
+        optimizer = ConditionalGradient(1.0, norm=first if then else second)
+        if then:
+            optimizer.apply(gradients, variables)
+            optimizer.norm = then
+        optimizer.apply(gradients, variables)
+        ends.append([array(v) for v in variables])
+    np.testing.assert_allclose(*ends, rtol=1e-5, atol=1e-6)

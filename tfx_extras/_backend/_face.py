@@ -140,6 +140,13 @@ class Backend:
             "functions of this backend, and call `apply`."
         )
 
+    def apart(self, values: Sequence[Any], kept: Sequence[Any]) -> Sequence[Any]:
+        """Returns new values of variables, none of which is the old one of another.
+
+        Otherwise, it would change when that variable is assigned.
+        """
+        return values
+
     def round_to(self, value: Any, dtype: str) -> Any:
         """Rounds to `dtype`, even if a compiler would remove a cast and its inverse."""
         return ops.cast(value, dtype)

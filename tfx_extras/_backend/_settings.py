@@ -17,7 +17,7 @@ class FunctionError(Exception):
 def settings_of(thing) -> Hashable:
     """Returns the numbers that an update depends on, of optimizers and schedules."""
     found = []
-    for name, value in vars(thing).items():
+    for name, value in sorted(vars(thing).items()):
         if isinstance(value, list | tuple) and value:
             if isinstance(value[0], Optimizer):
                 found += [(name, _settings_within(x)) for x in value]

@@ -50,6 +50,7 @@ class Updates:
     def __init__(self):
         self._known: Any = (None, [], [])
         self._programs: dict[Hashable, Any] = {}
+        self._worked: set[Hashable] = set()  # the programs that have run
         self._settings: dict[Hashable, int] = {}  # numbered, because they are long
         self._fails = False
         self._is_large: bool | None = None
@@ -104,11 +105,14 @@ class Updates:
             for u in updates
         ]
         devices = {weight.device for weight in weights}
-        key = compiles, devices, [u.place for u in updates], traits
+        kind = compiles, optimizer.is_elementwise, optimizer.has_norms
+        key = kind, devices, [u.place for u in updates], traits
         # In a stateless scope, variables have other tensors.
-        tensors = [*weights, raw(updates[0].kept[-1])]
+        state = [k for k in updates[0].kept if k is not None]
+        tensors = [*weights, raw(state[-1])]
         known, same, groups = self._known
-        if key != known or any(map(operator.is_not, tensors, same)):
+        is_known = key == known and not any(map(operator.is_not, tensors, same))
+        if not is_known or not all(map(_is_as_it_was, groups)):
             groups = _grouped(optimizer, updates, traits, compiles)
             if all(isinstance(tensor, torch.nn.Parameter) for tensor in tensors):
                 self._known = key, tensors, groups
@@ -123,57 +127,60 @@ class Updates:
             joint: One update of all of them.
             moments: What was found in this step for other groups.
         """
-        kept, sums = [k for k in joint.kept if k is not None], []
+        kept, sums, key = [k for k in joint.kept if k is not None], [], None
         if joint.gradient.data_ptr() == kept[0].data_ptr():
             joint = joint._replace(gradient=joint.gradient.clone())  # weights change
         try:
             if id(joint.now) not in moments:
                 moments[id(joint.now)] = self._found(optimizer, joint)
             now, settings = moments[id(joint.now)]
-            joint = joint._replace(now=now)
             while not self._fails:
                 key = (
                     *(settings, optimizer._traits(joint.place), group.layout),
                     *(kept[0].dtype, kept[0].device, len(sums)),
                 )
-                program = self._program(optimizer, joint, key)
+                program = self._program(optimizer, joint._replace(now=now), key)
                 if program is None:
                     break
                 found = program(now, joint.gradient, kept, sums)
+                self._worked.add(key)
                 if not found:
                     return kept[0]
                 sums.append(found)
         except Exception as error:  # there may be no compiler
+            is_refused = isinstance(error, torch._dynamo.exc.TorchDynamoException)
+            if key in self._worked and not is_refused:
+                raise  # for example without memory, and the state may be half new
             self._fails = True
             _log(optimizer, f"is not compiled and therefore slower: {error}")
         return _step(optimizer, group, joint)
 
-    def _found(self, optimizer, joint) -> tuple[Any, int | None]:
+    def _found(self, optimizer, joint) -> tuple[Any, int]:
         """Returns the values of this step as tensors, and the number of the settings.
 
-        These are what programs depend on. The number is `None` if there were too many.
+        These are what programs depend on.
         """
         now = _tensors(joint.now, joint.gradient.dtype)
         constants = [x for x in keras.tree.flatten(now) if not torch.is_tensor(x)]
         settings = settings_of(optimizer), str(constants)
-        if settings not in self._settings and len(self._settings) < _MOST:
-            self._settings[settings] = len(self._settings)
-        return now, self._settings.get(settings)
+        return now, self._settings.setdefault(settings, len(self._settings))
 
     def _program(self, optimizer, joint, key) -> Any:
         """Returns the program for this key, or `None` if there are too many."""
+        if key in self._programs:
+            return self._programs[key]
+        if len(self._programs) == _MOST:
+            self._fails = True
+            _log(optimizer, f"is compiled no more: it has {_MOST} programs already")
+            return None
+        if not self._programs:
+            _log(optimizer, "is being compiled, which takes seconds: see `jit_compile`")
         is_whole = key[2] == "rows"
-        is_new = key[0] is not None and key not in self._programs
-        if is_new and len(self._programs) < _MOST:
-            if not self._programs:
-                _log(optimizer, "is being compiled, unless it has `jit_compile=False`")
-            self._programs[key] = _program(optimizer, joint, is_whole)
-            if len(self._programs) == _MOST:
-                _log(optimizer, "is compiled no more: its settings change too often")
-            for x in (joint.gradient, *joint.kept):
-                for axis in range(0 if x is None else x.ndim):
-                    torch._dynamo.maybe_mark_dynamic(x, axis)
-        return self._programs.get(key)
+        self._programs[key] = _program(optimizer, joint, is_whole)
+        for x in (joint.gradient, *joint.kept):
+            for axis in range(0 if x is None else x.ndim):
+                torch._dynamo.maybe_mark_dynamic(x, axis)
+        return self._programs[key]
 
 
 def _program(optimizer, joint, is_whole) -> Any:
@@ -234,7 +241,7 @@ def _tensors(now, dtype) -> Any:
 
     def tensor(x):
         is_number = isinstance(x, int | float) and not isinstance(x, bool)
-        return torch.tensor(x, dtype=dtype) if is_number else x
+        return torch.tensor(x, dtype=dtype, device="cpu") if is_number else x
 
     return keras.tree.map_structure(tensor, now)
 
@@ -427,6 +434,11 @@ def _block(tensor) -> int:
 
 def _flat(tensor) -> torch.Tensor:
     return tensor.view(-1) if tensor.ndim else tensor
+
+
+def _is_as_it_was(group) -> bool:
+    """Whether a large variable still lies in one piece, which the user may change."""
+    return group.layout != "large" or all(map(_is_whole, group.columns))
 
 
 def _is_whole(tensor) -> bool:

@@ -140,6 +140,18 @@ class Torch(Backend):
             gradient = keras.ops.convert_to_tensor(gradient)
         return gradient.to(getattr(torch, dtype))
 
+    def apart(self, values, kept):
+        tensors = [k if k is None else raw(k) for k in kept]
+
+        def is_of_another(value, i):
+            others = (t for j, t in enumerate(tensors) if j != i)
+            return any(t is not None and _is_same(value, t) for t in others)
+
+        return tuple(
+            value.clone() if value is not None and is_of_another(value, i) else value
+            for i, value in enumerate(values)
+        )
+
     def round_to(self, value, dtype):
         rounded = value.to(getattr(torch, dtype))
         if not torch.compiler.is_compiling() or rounded.dtype == value.dtype:
@@ -295,6 +307,13 @@ class Torch(Backend):
             raise ValueError(message)
 
 
+def _is_same(a, b):
+    """Whether both are the same tensor, or begin at the same place in memory."""
+    if a is b or torch.compiler.is_compiling() or _is_transformed(a):
+        return a is b
+    return a.data_ptr() == b.data_ptr()
+
+
 def _is_free(x):
     """Whether values can be read without waiting for a device."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
@@ -305,8 +324,9 @@ def _is_read(x):
 
     Fewer passes over memory count on a CPU, where this was measured.
     """
-    is_plain = not torch.compiler.is_compiling() and not _is_transformed(x)
-    return x.device.type == "cpu" and is_plain and x.numel() > 0
+    is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    is_plain = type(x) in (torch.Tensor, torch.nn.Parameter) and not _is_transformed(x)
+    return x.device.type == "cpu" and is_plain and not is_traced and x.numel() > 0
 
 
 class _Slope(NamedTuple):

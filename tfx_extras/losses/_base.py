@@ -11,7 +11,7 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._checks import require_dtype
 from tfx_extras._configuration import loaded
-from tfx_extras._configuration import parameters
+from tfx_extras._configuration import parameters_of_class
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 from tfx_extras._repr import shown
@@ -61,8 +61,8 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if hasattr(cls, "function"):  # not an abstract class
-            cls._names = parameters(cls.function, 2)
+        if callable(getattr(cls, "function", None)):  # not abstract, nor a property
+            cls._names = parameters_of_class(cls, 2)
 
     @typechecked
     def __init__(

@@ -137,8 +137,8 @@ class Optimizer(WithGradients):
             now: Learning rate, weight decay and coefficients of this step, in the dtype
                 of `variable`.
             slots: As for `update`.
-            index: Index of the variable among those of `build`, for `penalized`. If
-                several variables are updated together, it is that of the first.
+            index: Index of the variable among those of `build`, for `penalized`. It may
+                be that of another variable of the same kind.
         """
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
@@ -287,7 +287,8 @@ class Optimizer(WithGradients):
                 f"`update` or `move` of `{type(self).__name__}` must return a tensor "
                 f"and a tuple of slots={self.slots}. Received: slots={new_slots}"
             )
-        return (*rounded(new_w, variable, residual), *new_slots)
+        values = *rounded(new_w, variable, residual), *new_slots
+        return backend.apart(values, kept)
 
 
 def _filled(value: float):

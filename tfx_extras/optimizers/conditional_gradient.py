@@ -88,8 +88,14 @@ class ConditionalGradient(Optimizer):
         self.radius = require("radius", radius, "(0, inf)")
         self.norm = require_one_of("norm", norm, ("frobenius", "nuclear"))
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
-        self.has_norms = norm == "frobenius"
-        self.is_elementwise = norm == "frobenius"
+
+    @property
+    def has_norms(self) -> bool:
+        return self.norm == "frobenius"
+
+    @property
+    def is_elementwise(self) -> bool:
+        return self.norm == "frobenius"
 
     def update(self, gradient, variable, coefficients, slots):
         if self.norm == "nuclear":

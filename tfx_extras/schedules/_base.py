@@ -15,7 +15,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from tfx_extras._checks import require
 from tfx_extras._configuration import loaded
-from tfx_extras._configuration import parameters
+from tfx_extras._configuration import parameters_of_class
 from tfx_extras._configuration import saved
 from tfx_extras._precision import wide
 from tfx_extras._repr import shown
@@ -37,8 +37,8 @@ class Schedule(LearningRateSchedule):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if hasattr(cls, "function"):  # not an abstract class
-            cls._names = parameters(cls.function, 1)
+        if callable(getattr(cls, "function", None)):  # not abstract, nor a property
+            cls._names = parameters_of_class(cls, 1)
 
     @property
     def _hyperparameters(self) -> dict[str, Any]:

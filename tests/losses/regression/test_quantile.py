@@ -1,5 +1,6 @@
 """Several quantiles at once, and the precision of extreme quantiles."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -35,6 +36,14 @@ def test_a_wrong_number_of_quantiles_is_named_with_the_right_one(tau):
 def test_each_quantile_is_checked():
     with pytest.raises(ValueError, match=r"`tau\[1\]` must be in \[0, 1\].*=1\.5"):
         losses.PinballLoss([0.5, 1.5])
+
+
+def test_quantiles_may_be_a_variable():
+    tau = keras.Variable([0.1, 0.9], trainable=False)
+    y_true, y_pred = np.ones((2, 1)), np.float32([[0, 3], [2, 1]])
+    expected = losses.pinball_loss(y_true, y_pred, [0.1, 0.9])
+    actual = losses.pinball_loss(y_true, y_pred, tau)
+    np.testing.assert_allclose(array(actual), array(expected), rtol=1e-6)
 
 
 @pytest.mark.parametrize("tau", [1 / 3, [1 / 3], np.array([1 / 3])])
