@@ -1392,8 +1392,8 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/regression/quantile.py",
-        "each: Any = [tau] if shape == () else tau",
-        "each: Any = np.atleast_1d(tau)",
+        "[tau] if shape == () else [tau[i] for i in range(shape[0])]",
+        "np.atleast_1d(tau)",
         TRANSFORMS,
         "class_is_one_graph and combined",
     ),
@@ -1437,10 +1437,9 @@ FAULTS = [
         "tests/optimizers/test_conditional_gradient.py",
         "another_norm",
     ),
-    Fault(TORCH, "if j != i)", "if j == i)", FAST, "old_values"),
-    Fault(
-        TORCH, "return a.data_ptr() == b.data_ptr()", "return False", FAST, "old_values"
-    ),
+    Fault(TORCH, "if j != i and t", "if j == i and t", FAST, "old_values"),
+    Fault(TORCH, "return is_traced or any", "return any", FAST, "old_values"),
+    Fault(TORCH, "value.data_ptr() == t.data_ptr()", "value is t", FAST, "old_values"),
     Fault(
         TORCH,
         "type(x) in (torch.Tensor, torch.nn.Parameter) and not",
@@ -1498,8 +1497,8 @@ FAULTS = [
             ),
             (
                 UPDATES,
-                "if key != known or any(map(operator.is_not, tensors, same)):",
-                "if key != known:",
+                "key == known and not any(map(operator.is_not, tensors, same))",
+                "key == known",
                 "stateless_scope",
                 "torch",
             ),

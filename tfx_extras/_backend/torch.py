@@ -142,13 +142,17 @@ class Torch(Backend):
 
     def apart(self, values, kept):
         tensors = [k if k is None else raw(k) for k in kept]
+        # In a graph, addresses are unknown, and copies are part of other operations.
+        is_traced = torch.compiler.is_compiling() or _is_transformed(values[0])
 
         def is_of_another(value, i):
-            others = (t for j, t in enumerate(tensors) if j != i)
-            return any(t is not None and _is_same(value, t) for t in others)
+            others = (t for j, t in enumerate(tensors) if j != i and t is not None)
+            return is_traced or any(value.data_ptr() == t.data_ptr() for t in others)
 
         return tuple(
-            value.clone() if value is not None and is_of_another(value, i) else value
+            value.clone()
+            if torch.is_tensor(value) and is_of_another(value, i)
+            else value
             for i, value in enumerate(values)
         )
 
@@ -305,13 +309,6 @@ class Torch(Backend):
         # The values behind a `torch.func` transform are known.
         if _is_free(condition) and not bool(torch.func.debug_unwrap(condition).all()):
             raise ValueError(message)
-
-
-def _is_same(a, b):
-    """Whether both are the same tensor, or begin at the same place in memory."""
-    if a is b or torch.compiler.is_compiling() or _is_transformed(a):
-        return a is b
-    return a.data_ptr() == b.data_ptr()
 
 
 def _is_free(x):
