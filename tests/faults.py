@@ -1392,7 +1392,7 @@ FAULTS = [
     ),
     Fault(
         "tfx_extras/losses/regression/quantile.py",
-        "[tau] if shape == () else [tau[i] for i in range(shape[0])]",
+        "[given] if shape == () else [given[i] for i in range(shape[0])]",
         "np.atleast_1d(tau)",
         TRANSFORMS,
         "class_is_one_graph and combined",

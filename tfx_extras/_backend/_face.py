@@ -140,7 +140,7 @@ class Backend:
             "functions of this backend, and call `apply`."
         )
 
-    def apart(self, values: Sequence[Any], kept: Sequence[Any]) -> Sequence[Any]:
+    def apart(self, values: tuple, kept: Sequence[Any]) -> tuple:
         """Returns new values of variables, none of which is the old one of another.
 
         Otherwise, it would change when that variable is assigned.

@@ -148,7 +148,9 @@ class Updates:
                     return kept[0]
                 sums.append(found)
         except Exception as error:  # there may be no compiler
-            is_refused = isinstance(error, torch._dynamo.exc.TorchDynamoException)
+            from torch._dynamo.exc import TorchDynamoException  # imported by now
+
+            is_refused = isinstance(error, TorchDynamoException)
             if key in self._worked and not is_refused:
                 raise  # for example without memory, and the state may be half new
             self._fails = True

@@ -321,7 +321,7 @@ def _is_read(x):
 
     Fewer passes over memory count on a CPU, where this was measured.
     """
-    is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
     is_plain = type(x) in (torch.Tensor, torch.nn.Parameter) and not _is_transformed(x)
     return x.device.type == "cpu" and is_plain and not is_traced and x.numel() > 0
 

@@ -90,11 +90,11 @@ class ConditionalGradient(Optimizer):
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
 
     @property
-    def has_norms(self) -> bool:
+    def has_norms(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.norm == "frobenius"
 
     @property
-    def is_elementwise(self) -> bool:
+    def is_elementwise(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.norm == "frobenius"
 
     def update(self, gradient, variable, coefficients, slots):

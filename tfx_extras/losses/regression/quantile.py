@@ -66,7 +66,8 @@ def pinball_loss(y_true, y_pred, tau: Number | Quantiles = 0.5):
             f"Received: tau.shape={shape}, y_pred.shape={tuple(y_pred.shape)}"
         )
     # Python numbers, so that 1 - tau is rounded only once.
-    each: Any = [tau] if shape == () else [tau[i] for i in range(shape[0])]
+    given: Any = tau
+    each = [given] if shape == () else [given[i] for i in range(shape[0])]
     above, below = [float(t) for t in each], [float(t) - 1 for t in each]
     error = y_true - y_pred
     above, below = (ops.convert_to_tensor(t, error.dtype) for t in (above, below))
