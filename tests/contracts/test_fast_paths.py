@@ -491,7 +491,7 @@ class HeavyBall(Optimizer):
 @pytest.mark.parametrize("is_fast", [True, False])
 @pytest.mark.parametrize("jit_compile", [True, False])
 def test_old_values_can_be_new_state(is_fast, jit_compile, monkeypatch, caplog):
-    """On PyTorch, a formula sees the memory that is assigned."""
+    """On TensorFlow and PyTorch, a formula sees what is assigned afterwards."""
     if keras.backend.backend() == "torch":
         monkeypatch.setattr("tfx_extras._backend._updates._COMPILER", "aot_eager")
     optimizer = HeavyBall(0.5, jit_compile=jit_compile)

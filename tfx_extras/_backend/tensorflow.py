@@ -253,6 +253,12 @@ class TensorFlow(Backend):
         # Compiling takes time, which pays off for long rows.
         return (x.shape[-1] or 0) >= _LONG and not tf.distribute.has_strategy()
 
+    def apart(self, values, kept):
+        # A cast to the dtype of a variable returns the variable itself.
+        return tuple(
+            tf.identity(x) if isinstance(x, tf.Variable) else x for x in values
+        )
+
     def with_slope(
         self, value, slope, inputs, *constants, once=False, frozen=(), **settings
     ):
