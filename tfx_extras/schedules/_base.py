@@ -101,10 +101,10 @@ def since(step: Any, start: int, stop: float = math.inf) -> Any:
     step = _standard(step)
     largest = _largest(step)
     last = type(largest)(min(stop - start - _is_integer(step), largest))
-    step = step - type(largest)(min(start, largest))
-    if isinstance(step, np.ndarray):
-        return np.clip(step, 0, last)
-    return ops.clip(step, 0, ops.convert_to_tensor(last, step.dtype))
+    passed = step - type(largest)(min(start, largest))
+    if isinstance(step, np.ndarray):  # the difference may be a number of NumPy
+        return np.clip(passed, 0, last)
+    return ops.clip(passed, 0, ops.convert_to_tensor(last, step.dtype))
 
 
 def cycles(step: Any, period: float) -> tuple[Any, Any]:
