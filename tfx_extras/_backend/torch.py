@@ -321,9 +321,10 @@ def _is_read(x):
 
     Fewer passes over memory count on a CPU, where this was measured.
     """
-    is_traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return False
     is_plain = type(x) in (torch.Tensor, torch.nn.Parameter) and not _is_transformed(x)
-    return x.device.type == "cpu" and is_plain and not is_traced and x.numel() > 0
+    return x.device.type == "cpu" and is_plain and x.numel() > 0
 
 
 class _Slope(NamedTuple):
