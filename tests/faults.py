@@ -1416,7 +1416,11 @@ FAULTS = [
                 "(joint := joint._replace(now=now)), key",
                 "its_own_numbers",
             ),
-            ("key in self._worked and not is_refused", "False", "after_it_worked"),
+            (
+                "key in self._worked and not _is_refused(error)",
+                "False",
+                "after_it_worked",
+            ),
             ("found = self.known[", "found = self.asked[", "plain_ones"),
         ]
     ),

@@ -148,10 +148,7 @@ class Updates:
                     return kept[0]
                 sums.append(found)
         except Exception as error:  # there may be no compiler
-            from torch._dynamo.exc import TorchDynamoException  # imported by now
-
-            is_refused = isinstance(error, TorchDynamoException)
-            if key in self._worked and not is_refused:
+            if key in self._worked and not _is_refused(error):
                 raise  # for example without memory, and the state may be half new
             self._fails = True
             _log(optimizer, f"is not compiled and therefore slower: {error}")
@@ -216,6 +213,13 @@ def _program(optimizer, joint, is_whole) -> Any:
         backend=_COMPILER,
         options={"guard_filter_fn": _on_shapes},
     )
+
+
+def _is_refused(error) -> bool:
+    """Whether PyTorch could not compile, in contrast to an error of a program."""
+    from torch._dynamo.exc import TorchDynamoException  # a program has imported it
+
+    return isinstance(error, TorchDynamoException)
 
 
 class _Norms:
