@@ -25,6 +25,9 @@ from tfx_extras.optimizers._base import Optimizer
 BACKEND = keras.backend.backend()
 if BACKEND == "torch":
     import torch
+
+    from tfx_extras._backend import _updates
+
 # Two variables have the same shape and dtype, one has another shape, one is a scalar,
 # and two are 16-bit.
 SHAPES = {"a": (3, 4), "b": (3, 4), "c": (7,), "d": (), "e": (3, 4), "f": (5, 2)}
@@ -45,6 +48,8 @@ def set_block(monkeypatch, size):
     """Sets how many elements PyTorch updates at a time, on each device."""
     monkeypatch.setattr("tfx_extras._backend._updates._BLOCK", {})
     monkeypatch.setattr("tfx_extras._backend._updates._ELSEWHERE", size)
+    monkeypatch.setitem(_updates._TOGETHER, "recorded", 0)
+    monkeypatch.setattr("tfx_extras._backend._recorded._PART", max(size // 4, 1))
 
 
 def make_variables():
@@ -343,6 +348,7 @@ def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
             sizes.append(gradient.numel())
             return super().move(gradient, *others)
 
+    monkeypatch.setattr(_updates.Updates, "_way", lambda *_: "plain")
     variables = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 3, 3, 7, 20)]
     Watched(RATE).apply([ops.ones(v.shape) for v in variables], variables)
     assert sorted(sizes) == [3, 4, 6, 7, 8, 8]  # 20 in blocks of 8; 3 + 3, 3 and 7

@@ -48,8 +48,8 @@ def programs(monkeypatch):
         made.append(make(*arguments))
         return made[-1]
 
-    make = _updates._program
-    monkeypatch.setattr(_updates, "_program", program)
+    make = _updates._compiled
+    monkeypatch.setattr(_updates, "_compiled", program)
     monkeypatch.setattr(_updates, "_COMPILER", "eager")
     set_block(monkeypatch, 8)
     return made
@@ -86,7 +86,7 @@ def test_no_gradient_shares_memory_with_the_weights(programs, monkeypatch):
     def watched(now, gradient, kept, sums):
         shares.append(gradient.data_ptr() == kept[0].data_ptr())
 
-    monkeypatch.setattr(_updates, "_program", lambda *_: watched)
+    monkeypatch.setattr(_updates, "_compiled", lambda *_: watched)
     weights = keras.Variable(np.ones(20), dtype="float32")
     optimizer = optimizers.RAdam(RATE, jit_compile=True)
     optimizer.apply([weights.value.detach()], [weights])
@@ -285,7 +285,7 @@ def test_a_program_that_fails_after_it_worked_is_an_error(monkeypatch, caplog):
 
         return step
 
-    monkeypatch.setattr(_updates, "_program", program)
+    monkeypatch.setattr(_updates, "_compiled", program)
     optimizer = optimizers.RAdam(RATE, jit_compile=True)
     weights = keras.Variable(np.ones(3), dtype="float32")
     optimizer.apply([ops.ones(3)], [weights])

@@ -2,7 +2,8 @@
 
 A formula is applied to a vector, or to a matrix with a row for each variable, so that
 it needs few operations. Where that pays, `torch.compile` makes one pass over memory of
-it. Otherwise, it runs in blocks whose intermediate results stay in the cache.
+it. Otherwise, it runs in parts whose intermediate results stay in the cache. On a CPU,
+`_recorded.py` does that without what Keras adds to each operation.
 """
 
 import logging
@@ -10,6 +11,8 @@ import math
 import operator
 from collections.abc import Hashable
 from contextlib import contextmanager
+from itertools import accumulate
+from itertools import chain
 from types import FunctionType
 from typing import Any
 from typing import NamedTuple
@@ -20,20 +23,23 @@ from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 from torch._utils import _flatten_dense_tensors
 from torch._utils import _unflatten_dense_tensors
 
+from tfx_extras._backend._recorded import Inputs
+from tfx_extras._backend._recorded import Recorded
 from tfx_extras._backend._settings import settings_of
 
 # Number of elements that are updated at a time without a compiler. On a CPU,
 # intermediate results stay in the cache. On a GPU, few operations matter.
 _BLOCK = {"cpu": 2**17}
 _ELSEWHERE = 2**24
-# Maximum number of elements that small variables have together, in compiled code.
-_TOGETHER = 2**22
+# Maximum number of elements that small variables have together.
+_TOGETHER = {"compiled": 2**22, "recorded": 2**19, "plain": 0}
 # From this number of weights on, compiling pays off within a few hundred steps.
 _WORTH_COMPILING = 2**23
 _COMPILER = "inductor"
 # Maximum number of programs per optimizer. Settings that change more often are not
-# worth compiling.
+# worth compiling, or recording.
 _MOST = 16
+_MOST_RECORDED = 256
 
 
 class Group(NamedTuple):
@@ -42,6 +48,60 @@ class Group(NamedTuple):
     places: list[int]  # indices of their updates
     layout: str  # "alone", "large", "vector", "rows" or "stack"
     columns: list[Any]  # for each kept value, the tensors of all variables, or `None`
+    states: list[Any]  # the same for the state alone, each a `State` or `None`
+    vectors: list["Vector"]  # of all weights and of all gradients, if they are kept
+
+
+class Vector(NamedTuple):
+    """Memory of several tensors, one after the other."""
+
+    whole: torch.Tensor
+    parts: list[torch.Tensor]
+
+
+class State:
+    """State tensors that are moved next to each other, so that joining copies nothing.
+
+    They stay there. The memory of weights may be shared with others, so they do not
+    move.
+    """
+
+    def __init__(self, tensors):
+        self._tensors, self._joint, self._places = tensors, None, []
+
+    def joint(self) -> torch.Tensor:
+        """Returns one vector that shares memory with the tensors."""
+        are_whole = all(map(_is_whole, self._tensors))
+        if self._joint is None or not are_whole or self._places != self._found():
+            self._joint = self._as_they_lie() if are_whole else None
+            if self._joint is None:
+                self._joint = _flatten_dense_tensors(self._tensors)
+                parts = _unflatten_dense_tensors(self._joint, self._tensors)
+                for tensor, part in zip(self._tensors, parts, strict=True):
+                    tensor.data = part
+            self._places = self._found()
+        return self._joint
+
+    def _found(self) -> list[int]:
+        return [tensor.data_ptr() for tensor in self._tensors]
+
+    def _as_they_lie(self) -> torch.Tensor | None:
+        """Returns the vector if the tensors lie next to each other."""
+        first, sizes = self._tensors[0], [tensor.nbytes for tensor in self._tensors]
+        size = sum(tensor.numel() for tensor in self._tensors)
+        end = (first.storage_offset() + size) * first.element_size()
+        expected = accumulate(sizes[:-1], initial=first.data_ptr())
+        if end > first.untyped_storage().nbytes() or [*expected] != self._found():
+            return None
+        return first.detach().as_strided((size,), (1,))
+
+
+class Moment(NamedTuple):
+    """The values that one step depends on, beside the variables."""
+
+    now: Any
+    numbers: list[torch.Tensor]  # those in `now`
+    settings: int  # the number of all else, for programs
 
 
 class Updates:
@@ -68,36 +128,36 @@ class Updates:
     def make(self, optimizer, updates) -> None:
         """Updates all variables."""
         weights = [raw(update.kept[0]) for update in updates]
-        compiles = not self._fails and self._is_to_be_compiled(optimizer, weights[0])
-        moments: dict[int, Any] = {}
-        for group in self._groups(optimizer, updates, weights, compiles):
+        way = self._way(optimizer, weights[0])
+        moments: dict[int, Moment] = {}
+        for group in self._groups(optimizer, updates, weights, way):
             some = [updates[i] for i in group.places]
             if group.layout == "alone":
                 optimizer._update_kept(some[0])
                 continue
             joint = _joined(group, some)
-            if not compiles or group.layout == "stack":
+            if way == "plain" or group.layout == "stack":
                 value = _step(optimizer, group, joint)
             else:
-                value = self._compiled_step(optimizer, group, joint, moments)
+                value = self._step_by_programs(way, optimizer, group, joint, moments)
             if group.layout != "large":
-                parts = _unflatten_dense_tensors(value.reshape(-1), group.columns[0])
-                torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
+                _divide(value, group)
 
-    def _is_to_be_compiled(self, optimizer, weight) -> bool:
-        wants = optimizer.jit_compile
-        is_known = weight.device.type in ("cpu", "cuda") and type(weight) in (
-            torch.Tensor,
-            torch.nn.Parameter,
-        )
-        if wants is False or not is_known or _is_transformed(weight):
-            return False
+    def _way(self, optimizer, weight) -> str:
+        """Returns "compiled", "recorded" or "plain"."""
+        device = weight.device.type
+        is_plain = type(weight) in (torch.Tensor, torch.nn.Parameter)
+        if not is_plain or _is_transformed(weight) or device not in ("cpu", "cuda"):
+            return "plain"
         if self._is_large is None:
             sizes = [math.prod(v.shape) for v in optimizer._trainable_variables]
             self._is_large = sum(sizes) >= _WORTH_COMPILING
-        return bool(wants) or self._is_large
+        wants = optimizer.jit_compile
+        if not self._fails and wants is not False and (wants or self._is_large):
+            return "compiled"
+        return "recorded" if device == "cpu" else "plain"
 
-    def _groups(self, optimizer, updates, weights, compiles) -> list[Group]:
+    def _groups(self, optimizer, updates, weights, way) -> list[Group]:
         """Returns the groups of these updates, known ones if nothing has changed."""
         nows: dict[int, int] = {}
         traits = [
@@ -105,7 +165,7 @@ class Updates:
             for u in updates
         ]
         devices = {weight.device for weight in weights}
-        kind = compiles, optimizer.is_elementwise, optimizer.has_norms
+        kind = way, optimizer.is_elementwise, optimizer.has_norms
         key = kind, devices, [u.place for u in updates], traits
         # In a stateless scope, variables have other tensors.
         state = [k for k in updates[0].kept if k is not None]
@@ -113,15 +173,16 @@ class Updates:
         known, same, groups = self._known
         is_known = key == known and not any(map(operator.is_not, tensors, same))
         if not is_known or not all(map(_is_as_it_was, groups)):
-            groups = _grouped(optimizer, updates, traits, compiles)
+            groups = _grouped(optimizer, updates, traits, way)
             if all(isinstance(tensor, torch.nn.Parameter) for tensor in tensors):
                 self._known = key, tensors, groups
         return groups
 
-    def _compiled_step(self, optimizer, group, joint, moments) -> Any:
-        """Does what `_step` does, by compiled programs if there can be any.
+    def _step_by_programs(self, way, optimizer, group, joint, moments) -> Any:
+        """Does what `_step` does, by programs if there can be any.
 
         Args:
+            way: "compiled" or "recorded".
             optimizer: The optimizer.
             group: The variables.
             joint: One update of all of them.
@@ -130,89 +191,131 @@ class Updates:
         kept, sums, key = [k for k in joint.kept if k is not None], [], None
         if joint.gradient.data_ptr() == kept[0].data_ptr():
             joint = joint._replace(gradient=joint.gradient.clone())  # weights change
+        compiles = way == "compiled"
         try:
             if id(joint.now) not in moments:
-                moments[id(joint.now)] = self._found(optimizer, joint)
-            now, settings = moments[id(joint.now)]
-            while not self._fails:
+                moments[id(joint.now)] = self._moment(optimizer, joint, compiles)
+            moment = moments[id(joint.now)]
+            while not (compiles and self._fails):
                 key = (
-                    *(settings, optimizer._traits(joint.place), group.layout),
-                    *(kept[0].dtype, kept[0].device, len(sums)),
+                    *(way, moment.settings, optimizer._traits(joint.place)),
+                    *(group.layout, kept[0].dtype, kept[0].device, len(sums)),
                 )
-                program = self._program(optimizer, joint._replace(now=now), key)
+                if key not in self._programs:
+                    self._programs[key] = self._program(
+                        optimizer, group, joint, moment, sums, compiles
+                    )
+                program = self._programs[key]
                 if program is None:
                     break
-                found = program(now, joint.gradient, kept, sums)
+                found = program(moment, joint.gradient, kept, sums)
                 self._worked.add(key)
                 if not found:
                     return kept[0]
                 sums.append(found)
         except Exception as error:  # there may be no compiler
-            if key in self._worked and not _is_refused(error):
+            if not compiles or (key in self._worked and not _is_refused(error)):
                 raise  # for example without memory, and the state may be half new
             self._fails = True
             _log(optimizer, f"is not compiled and therefore slower: {error}")
         return _step(optimizer, group, joint)
 
-    def _found(self, optimizer, joint) -> tuple[Any, int]:
-        """Returns the values of this step as tensors, and the number of the settings.
+    def _moment(self, optimizer, joint, compiles) -> Moment:
+        now = _tensors(joint.now, joint.gradient.dtype, compiles)
+        leaves = keras.tree.flatten(now)
+        numbers = [x for x in leaves if torch.is_tensor(x)]
+        constants = str([x for x in leaves if not torch.is_tensor(x)])
+        settings = settings_of(optimizer), constants
+        number = self._settings.setdefault(settings, len(self._settings))
+        return Moment(now, numbers, number)
 
-        These are what programs depend on.
-        """
-        now = _tensors(joint.now, joint.gradient.dtype)
-        constants = [x for x in keras.tree.flatten(now) if not torch.is_tensor(x)]
-        settings = settings_of(optimizer), str(constants)
-        return now, self._settings.setdefault(settings, len(self._settings))
-
-    def _program(self, optimizer, joint, key) -> Any:
-        """Returns the program for this key, or `None` if there are too many."""
-        if key in self._programs:
-            return self._programs[key]
-        if len(self._programs) == _MOST:
+    def _program(self, optimizer, group, joint, moment, sums, compiles) -> Any:
+        """Returns a new program, or `None` if there can be none."""
+        made = sum(way == "compiled" for way, *_ in self._programs)
+        if not compiles:
+            is_one_more = len(self._programs) - made < _MOST_RECORDED
+            return (
+                _recorded(optimizer, group, joint, moment, sums)
+                if is_one_more
+                else None
+            )
+        if made == _MOST:
             self._fails = True
             _log(optimizer, f"is compiled no more: it has {_MOST} programs already")
             return None
-        if not self._programs:
+        if made == 0:
             _log(optimizer, "is being compiled, which takes seconds: see `jit_compile`")
-        is_whole = key[2] == "rows"
-        self._programs[key] = _program(optimizer, joint, is_whole)
-        for x in (joint.gradient, *joint.kept):
-            for axis in range(0 if x is None else x.ndim):
-                torch._dynamo.maybe_mark_dynamic(x, axis)
-        return self._programs[key]
+        return _compiled(optimizer, group, joint)
 
 
-def _program(optimizer, joint, is_whole) -> Any:
-    """Returns the compiled formula for variables like these.
+def _formula(optimizer, group, joint) -> Any:
+    """Returns a function that computes an update of variables like these.
 
-    It is a function of what an update consists of, and of the sums of squares that the
-    formula asks for, as far as they are known. It returns the next ones, and stores
-    nothing. If all are known, it stores the new values and returns nothing. If each row
-    `is_whole`, which is short, the sums are part of the program.
+    It depends on what an update consists of, and on the sums of squares that the
+    formula asks for, as far as they are known. It returns the next ones, or the new
+    values if all are known. If variables are short rows, the sums are part of it.
     """
     place, is_kept = joint.place, [k is not None for k in joint.kept]
 
-    def step(now, gradient, kept, sums):
+    def compute(now, gradient, kept, sums):
         kept = iter(kept)
         kept = [next(kept) if has else None for has in is_kept]
         norms = _Norms(sums)
-        with _norms(optimizer, _norms_of_rows if is_whole else norms):
+        with _norms(optimizer, _norms_of_rows if group.layout == "rows" else norms):
             values = optimizer._updated(now, place, gradient, kept)
         if len(norms.asked) > len(sums):
-            return norms.asked[len(sums)]
-        _store(kept, values)
-        return []
+            return norms.asked[len(sums)], []
+        return [], [v for v, has in zip(values, is_kept, strict=True) if has]
+
+    return compute
+
+
+def _compiled(optimizer, group, joint) -> Any:
+    """Returns a program that returns sums, or stores new values and returns nothing."""
+    compute = _formula(optimizer, group, joint)
+
+    def step(now, gradient, kept, sums):
+        found, values = compute(now, gradient, kept, sums)
+        if not found:
+            _store(kept, values)
+        return found
 
     # PyTorch counts the programs of a code object, and gives up after some.
     own = FunctionType(
         step.__code__.replace(), step.__globals__, None, None, step.__closure__
     )
-    return torch.compile(
+    program = torch.compile(
         own,
         fullgraph=True,
         backend=_COMPILER,
         options={"guard_filter_fn": _on_shapes},
     )
+    for x in (joint.gradient, *joint.kept):
+        for axis in range(0 if x is None else x.ndim):
+            torch._dynamo.maybe_mark_dynamic(x, axis)
+    return lambda moment, *tensors: program(moment.now, *tensors)
+
+
+def _recorded(optimizer, group, joint, moment, sums) -> Any:
+    """Returns what `_compiled` returns, or `None` if the formula cannot be repeated."""
+    compute = _formula(optimizer, group, joint)
+
+    def formula(inputs):
+        scalars = iter(inputs.scalars)
+        now, known = keras.tree.map_structure(
+            lambda x: next(scalars) if torch.is_tensor(x) else x, (moment.now, sums)
+        )
+        return compute(now, inputs.gradient, inputs.kept, known)
+
+    def inputs(moment, gradient, kept, sums):
+        return Inputs([*moment.numbers, *chain(*sums)], gradient, kept)
+
+    kept = [k for k in joint.kept if k is not None]
+    try:
+        recorded = Recorded(formula, inputs(moment, joint.gradient, kept, sums))
+    except Exception:  # if it is not `UnrecordableError`, plain steps raise it too
+        return None
+    return lambda *update: recorded(inputs(*update))
 
 
 def _is_refused(error) -> bool:
@@ -242,17 +345,22 @@ def _on_shapes(guards) -> list[bool]:
     return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
 
 
-def _tensors(now, dtype) -> Any:
-    """Replaces numbers by tensors, so that programs do not depend on them."""
+def _tensors(now, dtype, compiles) -> Any:
+    """Replaces numbers by tensors, so that programs do not depend on them.
+
+    Conditions are read where programs are not compiled, which saves a pass over memory.
+    """
 
     def tensor(x):
+        if torch.is_tensor(x) and x.dtype == torch.bool and not compiles:
+            return bool(x) if x.ndim == 0 else x
         is_number = isinstance(x, int | float) and not isinstance(x, bool)
         return torch.tensor(x, dtype=dtype, device="cpu") if is_number else x
 
     return keras.tree.map_structure(tensor, now)
 
 
-def _grouped(optimizer, updates, traits, compiles) -> list[Group]:
+def _grouped(optimizer, updates, traits, way) -> list[Group]:
     """Puts updates into groups that one call of the formula can make."""
     is_scalar = bool(optimizer.scalar_slots)
     small = "rows" if optimizer.has_norms or is_scalar else "vector"
@@ -263,19 +371,35 @@ def _grouped(optimizer, updates, traits, compiles) -> list[Group]:
     for i, (weights, *_) in enumerate(kept):
         if weights.numel() >= _block(weights):
             is_large = optimizer.is_elementwise and all(map(_is_whole, kept[i]))
-            groups.append(Group([i], "large" if is_large else "alone", kept[i]))
+            groups.append(Group([i], "large" if is_large else "alone", kept[i], [], []))
             continue
         shape = {"stack": weights.shape, "rows": weights.numel()}.get(small)
         key = traits[i], weights.device, weights.dtype, shape
         alike.setdefault(key, []).append(i)
+    memory: dict[Any, torch.Tensor] = {}
     for same in alike.values():
         most = _block(kept[same[0]][0])
-        most = max(most, _TOGETHER) if compiles and small != "stack" else most
+        most = max(most, _TOGETHER[way]) if small != "stack" else most
         for some in _few_enough(same, [kept[i][0].numel() for i in same], most):
             columns = list(zip(*(kept[i] for i in some), strict=True))
             columns = [None if c[0] is None else list(c) for c in columns]
-            groups.append(Group(some, small, columns))
+            vectors = []
+            if way != "plain" and small != "stack":
+                given = [updates[i].gradient for i in some]
+                vectors = [_in(memory, 0, columns[0]), _in(memory, 1, given)]
+            states = [None if column is None else State(column) for column in columns]
+            groups.append(Group(some, small, columns, states[1:], vectors))
     return groups
+
+
+def _in(memory, kind, tensors) -> Vector:
+    """Returns memory for tensors, the same for groups that are updated in turn."""
+    size = sum(tensor.numel() for tensor in tensors)
+    key = kind, tensors[0].dtype, tensors[0].device
+    if key not in memory or len(memory[key]) < size:
+        memory[key] = tensors[0].detach().new_empty(size)
+    whole = memory[key][:size]
+    return Vector(whole, list(_unflatten_dense_tensors(whole, tensors)))
 
 
 def _few_enough(indices, sizes, most):
@@ -298,12 +422,15 @@ def _joined(group, updates) -> Any:
             gradient=first.gradient.reshape(-1),
             kept=[k if k is None else _flat(k.detach()) for k in group.columns],
         )
-    columns = group.columns
-    gradient = _flatten_dense_tensors([update.gradient for update in updates])
-    kept = [_flatten_dense_tensors(columns[0])]
-    kept += [
-        None if column is None else _side_by_side(column) for column in columns[1:]
-    ]
+    columns, gradients = group.columns, [update.gradient for update in updates]
+    if group.vectors:
+        for vector, tensors in zip(group.vectors, (columns[0], gradients), strict=True):
+            torch._foreach_copy_(vector.parts, tensors)  # pyright: ignore[reportPrivateImportUsage]
+        joint, gradient = (vector.whole for vector in group.vectors)
+    else:
+        joint, gradient = map(_flatten_dense_tensors, (columns[0], gradients))
+    states = [None if state is None else state.joint() for state in group.states]
+    kept = [joint, *states]
     if group.layout == "vector":
         return first._replace(gradient=gradient, kept=kept)
 
@@ -319,6 +446,17 @@ def _joined(group, updates) -> Any:
             for k, column in zip(kept, columns, strict=True)
         ],
     )
+
+
+def _divide(value, group) -> None:
+    """Stores the new weights of a group."""
+    if group.vectors:
+        whole, parts = group.vectors[0]
+        if value.data_ptr() != whole.data_ptr():
+            whole.copy_(value.reshape(-1))
+    else:
+        parts = _unflatten_dense_tensors(value.reshape(-1), group.columns[0])
+    torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _step(optimizer, group, joint) -> Any:
@@ -403,35 +541,6 @@ def _store(tensors, values) -> None:
     for tensor, value in zip(tensors, values, strict=True):
         if tensor is not None:
             tensor.copy_(value)
-
-
-def _side_by_side(tensors) -> torch.Tensor:
-    """Returns one vector that shares memory with the tensors.
-
-    The tensors are moved next to each other and stay there, so that the next call
-    copies nothing. This is for the state of an optimizer. The memory of weights may be
-    shared with others.
-    """
-    first, size = tensors[0], sum(tensor.numel() for tensor in tensors)
-    if _are_side_by_side(tensors, size):
-        return first.detach().as_strided((size,), (1,))
-    vector = _flatten_dense_tensors(tensors)
-    parts = _unflatten_dense_tensors(vector, tensors)
-    for tensor, part in zip(tensors, parts, strict=True):
-        tensor.data = part
-    return vector
-
-
-def _are_side_by_side(tensors, size) -> bool:
-    first, place = tensors[0], tensors[0].data_ptr()
-    end = (first.storage_offset() + size) * first.element_size()
-    if end > first.untyped_storage().nbytes():
-        return False
-    for tensor in tensors:
-        if tensor.data_ptr() != place or not tensor.is_contiguous():
-            return False
-        place += tensor.numel() * tensor.element_size()
-    return True
 
 
 def _block(tensor) -> int:

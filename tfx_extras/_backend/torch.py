@@ -138,7 +138,9 @@ class Torch(Backend):
     def dense(self, gradient, shape, dtype):
         if not torch.is_tensor(gradient):  # but a NumPy array
             gradient = keras.ops.convert_to_tensor(gradient)
-        return gradient.to(getattr(torch, dtype))
+        dtype = getattr(torch, dtype)
+        # Calling `to` takes time even if there is nothing to do.
+        return gradient if gradient.dtype == dtype else gradient.to(dtype)
 
     def apart(self, values, kept):
         tensors = [k if k is None else raw(k) for k in kept]

@@ -1,0 +1,271 @@
+"""PyTorch without a compiler: a recorded formula, repeated in parts, is the formula."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.cases import OPTIMIZERS
+from tests.cases import each_class
+from tests.contracts.test_optimizers import RATE
+from tests.tools import array
+from tfx_extras import optimizers
+from tfx_extras.optimizers import Optimizer
+
+pytestmark = pytest.mark.only("torch")
+if keras.backend.backend() == "torch":
+    import torch
+
+    from tfx_extras._backend import _recorded
+    from tfx_extras._backend import _updates
+    from tfx_extras._backend._recorded import Inputs
+    from tfx_extras._backend._recorded import Recorded
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    """Makes each part 4 elements per thread, or one row."""
+    monkeypatch.setattr(_recorded, "_PART", 4)
+    monkeypatch.setitem(_updates._BLOCK, "cpu", 16)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The programs that are made, `None` for a formula that cannot be repeated."""
+    programs = []
+
+    def make(*arguments):
+        programs.append(original(*arguments))
+        return programs[-1]
+
+    original = _updates._recorded
+    monkeypatch.setattr(_updates, "_recorded", make)
+    return programs
+
+
+def example(length, seed=0, rows=()):
+    generator = torch.Generator().manual_seed(seed)
+    gradient, *kept = [
+        torch.randn(length, *rows, generator=generator) for _ in range(4)
+    ]
+    scalars = [torch.rand((), generator=generator) for _ in range(2)]
+    return Inputs(scalars, gradient, kept)
+
+
+def copied(inputs):
+    return keras.tree.map_structure(torch.clone, inputs)
+
+
+UNARY = {
+    "detach": lambda x: x.detach(),
+    "alias": lambda x: x.unsqueeze(-1).squeeze(-1),
+    "turned": lambda x: x.t().t(),
+    "clone": lambda x: x.clone(),
+    "narrow": lambda x: x.bfloat16().float(),
+    "wide": lambda x: x.double().float(),
+    "sign": lambda x: x.sign(),
+    "root": lambda x: x.abs().sqrt(),
+    "square": lambda x: x.square(),
+    "bounded": lambda x: x.clamp(-1, 0.5),
+    "less": lambda x: 1 - x,
+    "zeros": lambda x: torch.zeros_like(x),
+    "flipped": lambda x: x.flip(-1).flip(-1),
+    "finite": lambda x: torch.nan_to_num(x),
+}
+BINARY = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: torch.sub(x, y, alpha=0.5),
+    "mul": lambda x, y: x * y,
+    "where": lambda x, y: torch.where(x > y, x, y * 0.5),
+    "mixed": lambda x, y: torch.lerp(x, y, 0.3),
+    "maximum": lambda x, y: torch.maximum(x, y),
+    "first": lambda x, y: x,
+}
+
+
+def random_formula(seed, asks_for_sums=False):
+    """Returns a formula of random operations, of which any may be a new value."""
+    choose = random.Random(seed)
+    steps = [
+        (choose.choice([*UNARY, *BINARY]), choose.random(), choose.random())
+        for _ in range(choose.randint(1, 12))
+    ]
+    results = [choose.random() for _ in range(3)]
+
+    def formula(inputs):
+        values = [inputs.gradient, *inputs.kept, *inputs.scalars]
+        for name, a, b in steps:
+            a, b = (values[int(i * len(values))] for i in (a, b))
+            values.append(UNARY[name](a) if name in UNARY else BINARY[name](a, b))
+        if asks_for_sums:
+            full = [v for v in values if v.ndim]
+            return [x.square().sum() for x in full[-2:]], []
+        new = [values[int(r * len(values))] for r in results]
+        addresses = [k.data_ptr() for k in inputs.kept]
+        # As `backend.apart` does
+        return [], [v.clone() if v.data_ptr() in addresses else v for v in new]
+
+    return formula
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_operations(seed):
+    """Whatever is read, written, a view or an old value, for each number of parts."""
+    formula = random_formula(seed)
+    rows = (3,) if seed % 3 == 0 else ()
+    recorded = Recorded(formula, example(9, rows=rows))
+    for length in (9, 1, 16, 21):
+        inputs = example(length, seed=length, rows=rows)
+        expected = copied(inputs)
+        for kept, value in zip(expected.kept, formula(copied(inputs))[1], strict=True):
+            kept.copy_(value)
+        assert recorded(inputs) == []
+        for ours, theirs in zip(inputs.kept, expected.kept, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_sums_of_random_operations(seed):
+    formula = random_formula(seed, asks_for_sums=True)
+    inputs = example(21)
+    before = copied(inputs)
+    found = Recorded(formula, example(9))(inputs)
+    expected = formula(copied(inputs))[0]
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(inputs, before, rtol=0, atol=0)
+
+
+@each_class(OPTIMIZERS)
+def test_each_optimizer_is_recorded(case, made):
+    """Once for each kind of variable, whatever the number of the step is."""
+    optimizer, sizes = case.make(), (3, 20, 4)
+    variables = [keras.Variable(np.ones(n), dtype="float32") for n in sizes]
+    counts = []
+    for _ in range(12):
+        optimizer.apply([ops.ones(n) for n in sizes], variables)
+        counts.append(len(made))
+    assert counts[-1] == counts[8] > 0
+    assert None not in made
+
+
+def test_results_need_few_buffers_and_state_none():
+    """Each result takes the place of one that is needed no more."""
+
+    def formula(inputs):
+        m, v, w = inputs.kept
+        m = 0.9 * m + 0.1 * inputs.gradient
+        v = 0.9 * v + 0.1 * (inputs.gradient - m).square()
+        return [], [m, v, w - inputs.scalars[0] * m / (v.sqrt() + 1e-7)]
+
+    recorded = Recorded(formula, example(9))
+    assert recorded.buffers == [torch.float32] * 2
+    inputs, places = example(9), []
+    recorded._update, update = lambda *given: places.append(given), recorded._update
+    recorded(inputs)
+    prepared, part, buffers = places[0]
+    before = [x.data_ptr() for x in part]
+    update(prepared, part, buffers)
+    assert [x.data_ptr() for x in part] == before
+
+
+class Odd(Optimizer):
+    """Gradient descent that does what cannot be repeated with other numbers."""
+
+    how = ""
+
+    def update(self, gradient, variable, coefficients, slots):
+        if self.how == "branch":
+            return (gradient * 2 if (gradient > 0).all() else gradient), ()
+        if self.how == "number":
+            return gradient * float(gradient.amax().sign()), ()
+        if self.how == "in place":
+            return gradient.mul_(2), ()
+        if self.how == "shape":
+            return gradient * torch.ones(gradient.shape), ()
+        return sum(gradient.split(len(gradient))), ()
+
+
+@pytest.mark.parametrize("how", ["branch", "number", "in place", "shape", "split"])
+def test_what_cannot_be_repeated_is_done_as_it_is_written(how, made):
+    results = []
+    for is_fast in (True, False):
+        optimizer = Odd(0.1)
+        optimizer.how, optimizer.has_fast_paths = how, is_fast
+        weights = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 20, 4)]
+        for sign in (1, -1, 1):
+            optimizer.apply([sign * ops.ones(w.shape) for w in weights], weights)
+        results.append([array(w) for w in weights])
+    assert made
+    assert not any(made)
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_error_of_a_formula_is_the_error_of_the_step():
+    class Wrong(Optimizer):
+        def update(self, gradient, variable, coefficients, slots):
+            raise OverflowError("too much")
+
+    weights = keras.Variable(np.ones(3), dtype="float32")
+    with pytest.raises(OverflowError, match="too much"):
+        Wrong(0.1).apply([ops.ones(3)], [weights])
+
+
+def test_settings_that_change_all_the_time_are_recorded_no_more(made, monkeypatch):
+    monkeypatch.setattr(_updates, "_MOST_RECORDED", 3)
+    results = []
+    for is_fast in (True, False):
+        optimizer = optimizers.RAdam(RATE)
+        optimizer.has_fast_paths = is_fast
+        weights = keras.Variable(np.ones(20), dtype="float32")
+        for i in range(6):
+            optimizer.beta_1 = i / 40
+            optimizer.apply([ops.ones(20)], [weights])
+        results.append(array(weights))
+    assert len(made) == 3
+    np.testing.assert_allclose(*results, rtol=1e-6)
+
+
+class Listed(Optimizer):
+    """Keeps a tensor of its own, a constant, and what it does not change."""
+
+    slots = ("same", "zero", "gradient")
+
+    def update(self, gradient, variable, coefficients, slots):
+        zeros = ops.zeros_like(gradient)
+        return gradient * torch.tensor(0.5), (slots[0], zeros, gradient)
+
+
+def test_a_gradient_a_constant_and_the_old_value_can_be_new_state(made):
+    optimizer = Listed(0.5)
+    weights = keras.Variable(np.ones(20), dtype="float32")
+    gradients = [ops.arange(20, dtype="float32") + i for i in range(3)]
+    for gradient in gradients:
+        optimizer.apply([gradient], [weights])
+    same, zero, last = optimizer._slots[0]
+    assert None not in made
+    assert not array(same).any()
+    assert not array(zero).any()
+    np.testing.assert_array_equal(array(last), array(gradients[-1]))
+    expected = 1 - 0.25 * sum(map(array, gradients))
+    np.testing.assert_allclose(array(weights), expected, rtol=1e-6)
+
+
+def test_weights_as_their_own_gradient():
+    """What is stored in parts must not change the gradient before it is read."""
+    for sizes in ([20], [3, 4]):
+        weights = [keras.Variable(np.ones(n), dtype="float32") for n in sizes]
+        for _ in range(2):
+            gradients = [w.value.detach() for w in weights]
+            Listed(0.5).apply(gradients, weights)
+        for w in weights:
+            np.testing.assert_allclose(array(w), 0.75**2, rtol=1e-6)
+
+
+def test_nan_spreads_to_its_own_element_alone():
+    optimizer = optimizers.AdaBelief(RATE)
+    weights = keras.Variable(np.ones(20), dtype="float32")
+    optimizer.apply([ops.convert_to_tensor([*range(19), np.nan])], [weights])
+    assert np.isnan(array(weights)).tolist() == [False] * 19 + [True]
