@@ -52,10 +52,12 @@ CLIENTS = "tests/clients/test_losses.py"
 TRANSFORMS = "tests/clients/test_transforms.py"
 GRAPHS = "tfx_extras/_backend/_graphs.py"
 UPDATES = "tfx_extras/_backend/_updates.py"
+RECORDED = "tfx_extras/_backend/_recorded.py"
 SETTINGS = "tfx_extras/_backend/_settings.py"
 TORCH = "tfx_extras/_backend/torch.py"
 FAST = "tests/contracts/test_fast_paths.py"
 JIT = "tests/contracts/test_jit_compile.py"
+RECORDING = "tests/contracts/test_recorded.py"
 SKIPPING = "tests/contracts/test_skipping.py"
 MEETING = "tests/distribution/test_meeting.py"
 DOCSTRINGS = "tests/contracts/test_docstrings.py"
@@ -1402,20 +1404,23 @@ FAULTS = [
     *(
         Fault(UPDATES, right, wrong, JIT, select, "torch")
         for right, wrong, select in [
-            ("*(settings, optimizer", "*(0, optimizer", "changed_counts"),
+            ("moment.settings, optimizer", "0, optimizer", "changed_counts"),
             ("step.__code__.replace()", "step.__code__", "plain_ones"),
-            ("while not self._fails:", "while True:", "without_a_compiler"),
-            ("wants is False or", "", "unless_told"),
-            ("return bool(wants) or self", "return self", "unless_told"),
-            ('key[2] == "rows"', "False", "with_norms"),
-            (">= _WORTH_COMPILING", "> _WORTH_COMPILING", "unless_told"),
-            ("if len(self._programs) == _MOST:", "if False:", "all_the_time"),
-            ("return Updates, ()", "return object, ()", "make_their_own"),
             (
-                "joint._replace(now=now), key",
-                "(joint := joint._replace(now=now)), key",
-                "its_own_numbers",
+                "while not (compiles and self._fails):",
+                "while True:",
+                "without_a_compiler",
             ),
+            ("wants is not False and", "", "unless_told"),
+            ("(wants or self._is_large)", "self._is_large", "unless_told"),
+            (
+                '_norms_of_rows if group.layout == "rows" else norms',
+                "norms",
+                "with_norms",
+            ),
+            (">= _WORTH_COMPILING", "> _WORTH_COMPILING", "unless_told"),
+            ("if made == _MOST:", "if False:", "all_the_time"),
+            ("return Updates, ()", "return object, ()", "make_their_own"),
             (
                 "key in self._worked and not _is_refused(error)",
                 "False",
@@ -1423,6 +1428,59 @@ FAULTS = [
             ),
             ("found = self.known[", "found = self.asked[", "plain_ones"),
         ]
+    ),
+    *(
+        Fault(path, right, wrong, RECORDING, select, "torch")
+        for path, right, wrong, select in [
+            (
+                RECORDED,
+                "last.get(place, -1) < i + (place not in beside)",
+                "True",
+                "random",
+            ),
+            (RECORDED, "+ (place not in beside)", "+ 1", "transposed"),
+            (RECORDED, "dtype == result.dtype and", "", "random"),
+            (
+                RECORDED,
+                "_is_like(target, result) and is_free(id(target))",
+                "_is_like(target, result)",
+                "random",
+            ),
+            (RECORDED, "schema.is_mutable or", "", "repeated"),
+            (RECORDED, "if func in _READING:", "if False:", "repeated"),
+            (RECORDED, '"SymInt" in str(schema) and result.ndim', "False", "repeated"),
+            (
+                RECORDED,
+                "list(map(operator.add, totals, found)) if totals else found",
+                "found",
+                "sums",
+            ),
+            (
+                RECORDED,
+                "[x.clone() for x in next(_parts(inputs))]",
+                "next(_parts(inputs))",
+                "repeated",
+            ),
+            (
+                RECORDED,
+                "if writing and _is_like(target",
+                "if False and _is_like(target",
+                "few_buffers",
+            ),
+            (UPDATES, "n == 1 and not compiles for", "True for", "of_one_and"),
+            (
+                RECORDED,
+                "max(gradient[:1].numel(), 1)",
+                "gradient[:1].numel()",
+                "of_one_and",
+            ),
+            (RECORDED, "scalar.copy_(value)", "pass", "of_one_and"),
+            (UPDATES, "else bool(x)", "else x", "each_optimizer"),
+            (UPDATES, "- made < _MOST_RECORDED", "- made < 2**40", "all_the_time"),
+        ]
+    ),
+    Fault(
+        UPDATES, "self._places != self._found()", "False", FAST, "slots_stay", "torch"
     ),
     Fault(
         TORCH,
@@ -1436,8 +1494,8 @@ FAULTS = [
     Fault(UPDATES, 'group.layout != "large" or', "True or", FAST, "move_in_memory"),
     Fault(
         UPDATES,
-        "kind = compiles, optimizer.is_elementwise, optimizer.has_norms",
-        "kind = compiles",
+        "kind = way, optimizer.is_elementwise, optimizer.has_norms",
+        "kind = way",
         "tests/optimizers/test_conditional_gradient.py",
         "another_norm",
     ),
@@ -1493,20 +1551,6 @@ FAULTS = [
                 "tensorflow",
             ),
             (TORCH, "tensor.clone() for tensor", "tensor for tensor", "state", "torch"),
-            (
-                UPDATES,
-                "part = slice(start, start + _block(gradient))",
-                "part = slice(start, start + _block(gradient) - 1)",
-                "one_by_one",
-                "torch",
-            ),
-            (
-                UPDATES,
-                "k if is_last or k is None or k.ndim else None for k in parts",
-                "k for k in parts",
-                "one_by_one",
-                "torch",
-            ),
             (
                 UPDATES,
                 "key == known and not any(map(operator.is_not, tensors, same))",

@@ -36,7 +36,7 @@ HALF = {"e": "bfloat16", "f": "float16"}
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch):
-    """Makes small tensors take each path: whole, joined and in blocks."""
+    """Makes small tensors take each path: whole, joined and in parts."""
     if BACKEND == "tensorflow":
         monkeypatch.setattr("tfx_extras._backend._graphs._LARGE", 6)
         monkeypatch.setattr("tfx_extras._backend._graphs._TOGETHER", 2)
@@ -46,10 +46,11 @@ def small_is_large(monkeypatch):
 
 def set_block(monkeypatch, size):
     """Sets how many elements PyTorch updates at a time, on each device."""
-    monkeypatch.setattr("tfx_extras._backend._updates._BLOCK", {})
-    monkeypatch.setattr("tfx_extras._backend._updates._ELSEWHERE", size)
+    monkeypatch.setattr("tfx_extras._backend._updates._LARGE", {})
+    monkeypatch.setattr("tfx_extras._backend._updates._LARGE_ELSEWHERE", size)
     monkeypatch.setitem(_updates._TOGETHER, "recorded", 0)
     monkeypatch.setattr("tfx_extras._backend._recorded._PART", max(size // 4, 1))
+    monkeypatch.setattr("tfx_extras._backend._recorded._PART_ELSEWHERE", size)
 
 
 def make_variables():
@@ -351,7 +352,7 @@ def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
     monkeypatch.setattr(_updates.Updates, "_way", lambda *_: "plain")
     variables = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 3, 3, 7, 20)]
     Watched(RATE).apply([ops.ones(v.shape) for v in variables], variables)
-    assert sorted(sizes) == [3, 4, 6, 7, 8, 8]  # 20 in blocks of 8; 3 + 3, 3 and 7
+    assert sorted(sizes) == [3, 6, 7, 20]  # 20 by itself; 3 + 3, 3 and 7
 
 
 @pytest.mark.only("torch")

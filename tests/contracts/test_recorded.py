@@ -28,7 +28,7 @@ if keras.backend.backend() == "torch":
 def small_parts(monkeypatch):
     """Makes each part 4 elements per thread, or one row."""
     monkeypatch.setattr(_recorded, "_PART", 4)
-    monkeypatch.setitem(_updates._BLOCK, "cpu", 16)
+    monkeypatch.setitem(_updates._LARGE, "cpu", 16)
 
 
 @pytest.fixture
@@ -150,6 +150,35 @@ def test_each_optimizer_is_recorded(case, made):
     assert None not in made
 
 
+@each_class(OPTIMIZERS)
+def test_variables_of_one_and_of_no_element_too(case, made):
+    """A program for one of them must not be taken for others, or fail without any."""
+    results = []
+    for is_fast in (True, False):
+        optimizer, shapes = case.make(), [(1,), (), (0, 3), (3,), (0, 3), (1, 18)]
+        optimizer.has_fast_paths = is_fast
+        weights = [keras.Variable(np.ones(s), dtype="float32") for s in shapes]
+        optimizer.build(weights)
+        for i in (0, 1, 2, 3, 4, 5):
+            optimizer.apply([ops.ones(shapes[i])], [weights[i]])
+        results.append([array(v) for v in [*weights, *optimizer.variables]])
+    assert None not in made
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_a_transposed_result_is_not_written_over_while_it_is_read(monkeypatch):
+    def formula(inputs):
+        doubled = inputs.gradient * 2
+        return [], [2 * (doubled + doubled.t()), *inputs.kept[1:]]
+
+    monkeypatch.setattr(_recorded, "_PART", 16)
+    inputs = example(4, rows=(4,))
+    expected = formula(inputs)[1][0]
+    Recorded(formula, copied(inputs))(inputs)
+    torch.testing.assert_close(inputs.kept[0], expected)
+
+
 def test_results_need_few_buffers_and_state_none():
     """Each result takes the place of one that is needed no more."""
 
@@ -180,6 +209,10 @@ class Odd(Optimizer):
             return (gradient * 2 if (gradient > 0).all() else gradient), ()
         if self.how == "number":
             return gradient * float(gradient.amax().sign()), ()
+        if self.how == "array":
+            return gradient * torch.tensor(np.sign(gradient.amax().numpy())), ()
+        if self.how == "list":
+            return gradient * max(gradient.tolist()), ()
         if self.how == "in place":
             return gradient.mul_(2), ()
         if self.how == "shape":
@@ -187,7 +220,9 @@ class Odd(Optimizer):
         return sum(gradient.split(len(gradient))), ()
 
 
-@pytest.mark.parametrize("how", ["branch", "number", "in place", "shape", "split"])
+@pytest.mark.parametrize(
+    "how", ["branch", "number", "array", "list", "in place", "shape", "split"]
+)
 def test_what_cannot_be_repeated_is_done_as_it_is_written(how, made):
     results = []
     for is_fast in (True, False):

@@ -281,9 +281,10 @@ def paths(fast):
     with pytest.MonkeyPatch.context() as patch:
         for cls in (optimizers.Optimizer, optimizers.Lookahead.__mro__[1]):
             patch.setattr(cls, "has_fast_paths", bool(fast))
+        if fast and keras.backend.backend() == "torch":
+            patch.setattr("tfx_extras._backend._updates._LARGE", {"cpu": 8})
+            patch.setattr("tfx_extras._backend._recorded._PART", 3)
         if fast == "compiled":
             patch.setattr("tfx_extras._backend._updates._WORTH_COMPILING", 0)
-            patch.setattr("tfx_extras._backend._updates._ELSEWHERE", 8)
-            patch.setattr("tfx_extras._backend._updates._BLOCK", {})
             patch.setattr("tfx_extras._backend._updates._COMPILER", "eager")
         yield

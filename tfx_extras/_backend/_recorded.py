@@ -15,10 +15,15 @@ from torch.fx import Graph
 from torch.fx import GraphModule
 from torch.fx import Node
 from torch.fx.node import map_aggregate
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Number of elements that one thread updates at a time.
+# Number of elements that are updated at a time: by each thread of a CPU, in whose cache
+# the results stay, or by a GPU, where few operations matter.
 _PART = 2**17
+_PART_ELSEWHERE = 2**24
+_TENSOR = torch.Tensor
+_READING = {_TENSOR.numpy, _TENSOR.__array__, _TENSOR.tolist, _TENSOR.__dlpack__}
 
 
 class UnrecordableError(Exception):
@@ -53,7 +58,7 @@ class Recorded:
         divided, single = iter(parts), iter(scalars[len(inputs.scalars) :])
         kept = [next(divided if x.ndim else single) for x in inputs.kept]
         numbers = scalars[: len(inputs.scalars)]
-        with _Recorder() as recorder:
+        with _NoReading(), _Recorder() as recorder:
             sums, values = formula(Inputs(numbers, gradient, kept))
         pairs = [] if sums else list(zip(kept, values, strict=True))
         plan = _Plan([gradient, *parts], scalars)
@@ -89,7 +94,9 @@ def _scalars(tensors) -> list[torch.Tensor]:
 def _parts(inputs: Inputs) -> Iterator[tuple[torch.Tensor, ...]]:
     """Divides the gradient, and the state of its shape, into parts."""
     gradient = inputs.gradient
-    length = _PART * torch.get_num_threads() // gradient[0].numel()
+    is_on_cpu = gradient.device.type == "cpu"
+    size = _PART * torch.get_num_threads() if is_on_cpu else _PART_ELSEWHERE
+    length = size // max(gradient[:1].numel(), 1)
     some = [x for x in inputs.kept if x.ndim]
     return zip(*(x.split(max(length, 1)) for x in (gradient, *some)), strict=True)
 
@@ -136,6 +143,15 @@ class _Operation(NamedTuple):
 
 def _copy(x, out, **_):
     return out.copy_(x)
+
+
+class _NoReading(TorchFunctionMode):
+    """Raises an error if numbers leave PyTorch, which a recorder does not see."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in _READING:
+            raise UnrecordableError(f"`{func.__name__}` reads numbers")
+        return func(*args, **(kwargs or {}))
 
 
 class _Recorder(TorchDispatchMode):
@@ -311,8 +327,6 @@ class _Plan:
             writing, out = operation.writing if is_new else None, None
             if writing and _is_like(target, result) and is_free(id(target)):
                 out = self._each.of(target)
-                memory[id(result)] = id(target)
-                last[id(target)] = last[id(result)]
                 written.add(id(target))
             elif writing and _layout(result) == _layout(self._parts[0]):
                 out = self._buffer(result, is_free)

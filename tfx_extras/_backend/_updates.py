@@ -2,8 +2,7 @@
 
 A formula is applied to a vector, or to a matrix with a row for each variable, so that
 it needs few operations. Where that pays, `torch.compile` makes one pass over memory of
-it. Otherwise, it runs in parts whose intermediate results stay in the cache. On a CPU,
-`_recorded.py` does that without what Keras adds to each operation.
+it. Otherwise, `_recorded.py` repeats its operations, without what Keras adds to each.
 """
 
 import logging
@@ -27,10 +26,9 @@ from tfx_extras._backend._recorded import Inputs
 from tfx_extras._backend._recorded import Recorded
 from tfx_extras._backend._settings import settings_of
 
-# Number of elements that are updated at a time without a compiler. On a CPU,
-# intermediate results stay in the cache. On a GPU, few operations matter.
-_BLOCK = {"cpu": 2**17}
-_ELSEWHERE = 2**24
+# From this number of elements on, a variable is updated by itself.
+_LARGE = {"cpu": 2**17}
+_LARGE_ELSEWHERE = 2**24
 # Maximum number of elements that small variables have together.
 _TOGETHER = {"compiled": 2**22, "recorded": 2**19, "plain": 0}
 # From this number of weights on, compiling pays off within a few hundred steps.
@@ -109,7 +107,7 @@ class Updates:
 
     def __init__(self):
         self._known: Any = (None, [], [])
-        self._programs: dict[Hashable, Any] = {}
+        self._programs: dict[tuple, Any] = {}
         self._worked: set[Hashable] = set()  # the programs that have run
         self._settings: dict[Hashable, int] = {}  # numbered, because they are long
         self._fails = False
@@ -137,17 +135,17 @@ class Updates:
                 continue
             joint = _joined(group, some)
             if way == "plain" or group.layout == "stack":
-                value = _step(optimizer, group, joint)
+                _step(optimizer, group, joint)
             else:
-                value = self._step_by_programs(way, optimizer, group, joint, moments)
+                self._step_by_programs(way, optimizer, group, joint, moments)
             if group.layout != "large":
-                _divide(value, group)
+                _divide(joint, group)
 
     def _way(self, optimizer, weight) -> str:
         """Returns "compiled", "recorded" or "plain"."""
-        device = weight.device.type
-        is_plain = type(weight) in (torch.Tensor, torch.nn.Parameter)
-        if not is_plain or _is_transformed(weight) or device not in ("cpu", "cuda"):
+        is_usual = type(weight) in (torch.Tensor, torch.nn.Parameter)
+        is_known = is_usual and weight.device.type in ("cpu", "cuda")
+        if not is_known or _is_transformed(weight):
             return "plain"
         if self._is_large is None:
             sizes = [math.prod(v.shape) for v in optimizer._trainable_variables]
@@ -155,7 +153,7 @@ class Updates:
         wants = optimizer.jit_compile
         if not self._fails and wants is not False and (wants or self._is_large):
             return "compiled"
-        return "recorded" if device == "cpu" else "plain"
+        return "recorded"
 
     def _groups(self, optimizer, updates, weights, way) -> list[Group]:
         """Returns the groups of these updates, known ones if nothing has changed."""
@@ -178,7 +176,7 @@ class Updates:
                 self._known = key, tensors, groups
         return groups
 
-    def _step_by_programs(self, way, optimizer, group, joint, moments) -> Any:
+    def _step_by_programs(self, way, optimizer, group, joint, moments) -> None:
         """Does what `_step` does, by programs if there can be any.
 
         Args:
@@ -200,6 +198,9 @@ class Updates:
                 key = (
                     *(way, moment.settings, optimizer._traits(joint.place)),
                     *(group.layout, kept[0].dtype, kept[0].device, len(sums)),
+                    # Along an axis of length 1, nothing seems to be repeated. PyTorch
+                    # compiles again for it.
+                    *(n == 1 and not compiles for n in joint.gradient.shape),
                 )
                 if key not in self._programs:
                     self._programs[key] = self._program(
@@ -211,14 +212,14 @@ class Updates:
                 found = program(moment, joint.gradient, kept, sums)
                 self._worked.add(key)
                 if not found:
-                    return kept[0]
+                    return
                 sums.append(found)
         except Exception as error:  # there may be no compiler
             if not compiles or (key in self._worked and not _is_refused(error)):
                 raise  # for example without memory, and the state may be half new
             self._fails = True
             _log(optimizer, f"is not compiled and therefore slower: {error}")
-        return _step(optimizer, group, joint)
+        _step(optimizer, group, joint)
 
     def _moment(self, optimizer, joint, compiles) -> Moment:
         now = _tensors(joint.now, joint.gradient.dtype, compiles)
@@ -348,12 +349,12 @@ def _on_shapes(guards) -> list[bool]:
 def _tensors(now, dtype, compiles) -> Any:
     """Replaces numbers by tensors, so that programs do not depend on them.
 
-    Conditions are read where programs are not compiled, which saves a pass over memory.
+    Where reading a condition is free, this saves a pass over memory.
     """
 
     def tensor(x):
-        if torch.is_tensor(x) and x.dtype == torch.bool and not compiles:
-            return bool(x) if x.ndim == 0 else x
+        if torch.is_tensor(x) and x.dtype == torch.bool and x.ndim == 0:
+            return x if compiles or x.device.type != "cpu" else bool(x)
         is_number = isinstance(x, int | float) and not isinstance(x, bool)
         return torch.tensor(x, dtype=dtype, device="cpu") if is_number else x
 
@@ -369,7 +370,7 @@ def _grouped(optimizer, updates, traits, way) -> list[Group]:
     kept: list[Any] = [[k if k is None else raw(k) for k in u.kept] for u in updates]
     groups = []
     for i, (weights, *_) in enumerate(kept):
-        if weights.numel() >= _block(weights):
+        if weights.numel() >= _large(weights):
             is_large = optimizer.is_elementwise and all(map(_is_whole, kept[i]))
             groups.append(Group([i], "large" if is_large else "alone", kept[i], [], []))
             continue
@@ -378,7 +379,7 @@ def _grouped(optimizer, updates, traits, way) -> list[Group]:
         alike.setdefault(key, []).append(i)
     memory: dict[Any, torch.Tensor] = {}
     for same in alike.values():
-        most = _block(kept[same[0]][0])
+        most = _large(kept[same[0]][0])
         most = max(most, _TOGETHER[way]) if small != "stack" else most
         for some in _few_enough(same, [kept[i][0].numel() for i in same], most):
             columns = list(zip(*(kept[i] for i in some), strict=True))
@@ -448,68 +449,24 @@ def _joined(group, updates) -> Any:
     )
 
 
-def _divide(value, group) -> None:
+def _divide(joint, group) -> None:
     """Stores the new weights of a group."""
-    if group.vectors:
-        whole, parts = group.vectors[0]
-        if value.data_ptr() != whole.data_ptr():
-            whole.copy_(value.reshape(-1))
-    else:
-        parts = _unflatten_dense_tensors(value.reshape(-1), group.columns[0])
+    parts = (
+        group.vectors[0].parts
+        if group.vectors
+        else _unflatten_dense_tensors(joint.kept[0].reshape(-1), group.columns[0])
+    )
     torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def _step(optimizer, group, joint) -> Any:
-    """Stores the new state, and returns the new weights unless it stored them."""
-    if group.layout == "large":
-        sums: list[Any] = []
-        while not _is_stored(optimizer, joint, sums):
-            pass
-        return joint.kept[0]
+def _step(optimizer, group, joint) -> None:
+    """Computes and stores the new values."""
     if group.layout == "stack":
         values = _updated_each(optimizer, joint)
     else:
         with _norms(optimizer, _norms_of_rows):
             values = optimizer._updated(*joint)
-    _store(joint.kept[1:], values[1:])
-    return values[0]
-
-
-def _is_stored(optimizer, joint, sums) -> bool:
-    """Updates a large variable in blocks, or adds to `sums` what the formula asks for.
-
-    Each pass over the blocks gets as far as the next sum over the whole variable.
-    """
-    now, place, gradient, kept = joint
-    totals = None
-    for start in range(0, len(gradient), _block(gradient)):
-        part = slice(start, start + _block(gradient))
-        parts = [k if k is None or k.ndim == 0 else k[part] for k in kept]
-        known = iter(sums)
-
-        def norms(*tensors, known=known):
-            found = next(known, None)
-            if found is None:
-                raise _UnknownError([x.square().sum() for x in tensors])
-            return found
-
-        try:
-            with _norms(optimizer, norms):
-                values = optimizer._updated(now, place, gradient[part], parts)
-        except _UnknownError as error:
-            (found,) = error.args
-            totals = found if totals is None else list(map(torch.add, totals, found))
-            continue
-        is_last = start + _block(gradient) >= len(gradient)
-        # The next block needs the old value of a scalar.
-        _store([k if is_last or k is None or k.ndim else None for k in parts], values)
-    if totals is not None:
-        sums.append(totals)
-    return totals is None
-
-
-class _UnknownError(Exception):
-    """Norms over a variable are not known yet. Has the sums over one block."""
+    _store(joint.kept, values)
 
 
 @contextmanager
@@ -543,8 +500,8 @@ def _store(tensors, values) -> None:
             tensor.copy_(value)
 
 
-def _block(tensor) -> int:
-    return _BLOCK.get(tensor.device.type, _ELSEWHERE)
+def _large(tensor) -> int:
+    return _LARGE.get(tensor.device.type, _LARGE_ELSEWHERE)
 
 
 def _flat(tensor) -> torch.Tensor:

@@ -53,9 +53,10 @@ class Optimizer(WithGradients):
     its `get_config`.
 
     Where it is faster, all variables are updated at once. A formula may then be
-    compiled, called several times in a step, and receive a part of a variable, or
-    several variables as one vector or as the rows of a matrix. So it must not use `if`
-    on a tensor, random numbers, or attributes that it changes. Hyperparameters are
+    compiled, recorded, called several times in a step, and receive a part of a
+    variable, or several variables as one vector or as the rows of a matrix. So it must
+    not use `if` on a tensor, random numbers, or attributes that it changes.
+    Hyperparameters are
     attributes that are numbers, strings, or flat lists of them. Changes within other
     attributes, such as dictionaries, are not noticed. To update variables one by one,
     set `has_fast_paths` to `False`, on an optimizer or on the class.
