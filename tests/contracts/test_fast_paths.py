@@ -49,7 +49,8 @@ def set_block(monkeypatch, size):
     monkeypatch.setattr("tfx_extras._backend._updates._LARGE", {})
     monkeypatch.setattr("tfx_extras._backend._updates._LARGE_ELSEWHERE", size)
     monkeypatch.setitem(_updates._TOGETHER, "recorded", 0)
-    monkeypatch.setattr("tfx_extras._backend._recorded._PART", max(size // 4, 1))
+    part = max(size // torch.get_num_threads(), 1)
+    monkeypatch.setattr("tfx_extras._backend._recorded._PART", part)
     monkeypatch.setattr("tfx_extras._backend._recorded._PART_ELSEWHERE", size)
 
 
@@ -352,7 +353,7 @@ def test_so_many_to_a_vector_as_a_cache_holds(monkeypatch):
     monkeypatch.setattr(_updates.Updates, "_way", lambda *_: "plain")
     variables = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 3, 3, 7, 20)]
     Watched(RATE).apply([ops.ones(v.shape) for v in variables], variables)
-    assert sorted(sizes) == [3, 6, 7, 20]  # 20 by itself; 3 + 3, 3 and 7
+    assert sorted(sizes) == [3, 4, 6, 7, 8, 8]  # 20 in parts of 8; 3 + 3, 3 and 7
 
 
 @pytest.mark.only("torch")

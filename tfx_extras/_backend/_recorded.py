@@ -87,18 +87,20 @@ class Recorded:
         return totals
 
 
+def _parts(inputs: Inputs) -> Iterator[tuple[torch.Tensor, ...]]:
+    return divided(inputs.gradient, *(x for x in inputs.kept if x.ndim))
+
+
 def _scalars(tensors) -> list[torch.Tensor]:
     return [x for x in tensors if not x.ndim]
 
 
-def _parts(inputs: Inputs) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Divides the gradient, and the state of its shape, into parts."""
-    gradient = inputs.gradient
+def divided(gradient, *others) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Divides tensors of the same shape into parts that are updated at a time."""
     is_on_cpu = gradient.device.type == "cpu"
     size = _PART * torch.get_num_threads() if is_on_cpu else _PART_ELSEWHERE
-    length = size // max(gradient[:1].numel(), 1)
-    some = [x for x in inputs.kept if x.ndim]
-    return zip(*(x.split(max(length, 1)) for x in (gradient, *some)), strict=True)
+    length = max(size // max(gradient[:1].numel(), 1), 1)
+    return zip(*(x.split(length) for x in (gradient, *others)), strict=True)
 
 
 class _Operation(NamedTuple):

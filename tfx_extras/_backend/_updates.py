@@ -9,6 +9,7 @@ import logging
 import math
 import operator
 from collections.abc import Hashable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from itertools import chain
@@ -24,6 +25,7 @@ from torch._utils import _unflatten_dense_tensors
 
 from tfx_extras._backend._recorded import Inputs
 from tfx_extras._backend._recorded import Recorded
+from tfx_extras._backend._recorded import divided
 from tfx_extras._backend._settings import settings_of
 
 # From this number of elements on, a variable is updated by itself.
@@ -186,7 +188,7 @@ class Updates:
             joint: One update of all of them.
             moments: What was found in this step for other groups.
         """
-        kept, sums, key = [k for k in joint.kept if k is not None], [], None
+        kept, sums, key = _present(joint), [], None
         if joint.gradient.data_ptr() == kept[0].data_ptr():
             joint = joint._replace(gradient=joint.gradient.clone())  # weights change
         compiles = way == "compiled"
@@ -311,7 +313,7 @@ def _recorded(optimizer, group, joint, moment, sums) -> Any:
     def inputs(moment, gradient, kept, sums):
         return Inputs([*moment.numbers, *chain(*sums)], gradient, kept)
 
-    kept = [k for k in joint.kept if k is not None]
+    kept = _present(joint)
     try:
         recorded = Recorded(formula, inputs(moment, joint.gradient, kept, sums))
     except Exception:  # if it is not `UnrecordableError`, plain steps raise it too
@@ -462,11 +464,22 @@ def _divide(joint, group) -> None:
 def _step(optimizer, group, joint) -> None:
     """Computes and stores the new values."""
     if group.layout == "stack":
-        values = _updated_each(optimizer, joint)
-    else:
+        _store(joint.kept, _updated_each(optimizer, joint))
+        return
+    is_whole = optimizer.has_norms or optimizer.scalar_slots
+    is_divided = group.layout == "large" and not is_whole
+    for one in _divided(joint) if is_divided else [joint]:
         with _norms(optimizer, _norms_of_rows):
-            values = optimizer._updated(*joint)
-    _store(joint.kept, values)
+            values = optimizer._updated(*one)
+        _store(one.kept, values)
+
+
+def _divided(joint) -> Iterator[Any]:
+    """Divides an update, so that intermediate results stay in the cache."""
+    for gradient, *parts in divided(joint.gradient, *_present(joint)):
+        kept = iter(parts)
+        kept = [k if k is None else next(kept) for k in joint.kept]
+        yield joint._replace(gradient=gradient, kept=kept)
 
 
 @contextmanager
@@ -492,6 +505,10 @@ def _updated_each(optimizer, joint) -> list[Any]:
         out_dims=tuple(axes),  # pyright: ignore[reportArgumentType]  # may be `None`
     )
     return update_each(*joint)
+
+
+def _present(joint) -> list[torch.Tensor]:
+    return [k for k in joint.kept if k is not None]
 
 
 def _store(tensors, values) -> None:
