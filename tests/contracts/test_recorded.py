@@ -209,6 +209,11 @@ class Odd(Optimizer):
             return (gradient * 2 if (gradient > 0).all() else gradient), ()
         if self.how == "number":
             return gradient * float(gradient.amax().sign()), ()
+        if self.how == "number of its own":
+            return gradient * float(self.factor), ()
+        if self.how == "counts":
+            self.factor.assign(self.factor * 2)
+            return gradient, ()
         if self.how == "array":
             return gradient * torch.tensor(np.sign(gradient.amax().numpy())), ()
         if self.how == "list":
@@ -221,19 +226,34 @@ class Odd(Optimizer):
 
 
 @pytest.mark.parametrize(
-    "how", ["branch", "number", "array", "list", "in place", "shape", "split"]
+    "how",
+    [
+        "branch",
+        "number",
+        "number of its own",
+        "counts",
+        "array",
+        "list",
+        "in place",
+        "shape",
+        "split",
+    ],
 )
 def test_what_cannot_be_repeated_is_done_as_it_is_written(how, made):
     results = []
     for is_fast in (True, False):
         optimizer = Odd(0.1)
         optimizer.how, optimizer.has_fast_paths = how, is_fast
+        optimizer.factor = keras.Variable(1.0)
         weights = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 20, 4)]
         for sign in (1, -1, 1):
             optimizer.apply([sign * ops.ones(w.shape) for w in weights], weights)
+            if how != "counts":
+                optimizer.factor.assign(optimizer.factor * 2)
         results.append([array(w) for w in weights])
     assert made
     assert not any(made)
+    assert how != "counts" or array(optimizer.factor) == 2**9
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

@@ -63,7 +63,7 @@ class Recorded:
         pairs = [] if sums else list(zip(kept, values, strict=True))
         plan = _Plan([gradient, *parts], scalars)
         plan.make(
-            _needed(recorder.operations, [*scalars, gradient, *parts], sums or values),
+            _needed(recorder.operations, sums or values),
             [(k, v) for k, v in pairs if k.ndim],
             [v for k, v in pairs if not k.ndim],
             sums,
@@ -170,19 +170,16 @@ class _Recorder(TorchDispatchMode):
         return result
 
 
-def _needed(operations, inputs, results) -> list[_Operation]:
+def _needed(operations, results) -> list[_Operation]:
     """Returns the operations on which results depend.
 
     Raises:
         UnrecordableError: If any operation cannot be repeated.
     """
-    known = {id(x) for x in inputs}
     for operation in operations:
         schema, result = operation.function._schema, operation.result
-        if any(id(x) in known for x in operation.tensors):
-            if schema.is_mutable or not torch.is_tensor(result):
-                raise UnrecordableError(f"`{schema.name}` of a value that changes")
-            known.add(id(result))
+        if schema.is_mutable or not torch.is_tensor(result):  # or reads a number
+            raise UnrecordableError(f"`{schema.name}` changes a tensor")
         if "SymInt" in str(schema) and result.ndim:  # arguments are lengths
             raise UnrecordableError(f"`{schema.name}` depends on a shape")
     needed, found = {id(x) for x in results}, []
