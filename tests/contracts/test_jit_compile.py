@@ -271,6 +271,16 @@ def test_a_formula_that_cannot_be_compiled_gets_its_own_numbers(programs, caplog
 
 
 @on_torch
+def test_a_formula_that_mixes_elements_is_not_compiled_and_it_says_so(caplog):
+    optimizer = Halved(1.0, jit_compile=True)
+    optimizer.is_elementwise = False
+    weights = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 20)]
+    for _ in range(2):
+        optimizer.apply([ops.ones(3), ops.ones(20)], weights)
+    assert said(caplog) == ["`halved` is not compiled, because `is_elementwise=False`"]
+
+
+@on_torch
 def test_a_program_that_fails_after_it_worked_is_an_error(monkeypatch, caplog):
     """A step of which a part may be done must not be done again."""
 

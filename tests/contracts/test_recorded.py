@@ -1,6 +1,8 @@
 """PyTorch without a compiler: a recorded formula, repeated in parts, is the formula."""
 
 import random
+from typing import Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -324,3 +326,161 @@ def test_nan_spreads_to_its_own_element_alone():
     weights = keras.Variable(np.ones(20), dtype="float32")
     optimizer.apply([ops.convert_to_tensor([*range(19), np.nan])], [weights])
     assert np.isnan(array(weights)).tolist() == [False] * 19 + [True]
+
+
+class Hidden:
+    """Holds a number where programs do not find it."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __repr__(self):
+        return "the same for all numbers"
+
+
+class Given(NamedTuple):
+    """What a formula is made of."""
+
+    coefficients: Any
+    update: Any
+
+
+FORMULAS = {
+    "hidden number": Given(Hidden, lambda g, c: g * c.number),
+    "array": Given(
+        lambda step: np.r_[np.zeros(1000), float(step), np.zeros(1000)],
+        lambda g, c: g * float(c[1000]),
+    ),
+    "NumPy number": Given(lambda step: np.float32(float(step)), lambda g, c: g * c),
+    "not a condition": Given(
+        lambda step: step > 2, lambda g, c: ops.where(~c, g, 2 * g)
+    ),
+    "sum of conditions": Given(lambda step: step > 2, lambda g, c: (c + c) * g),
+    "branch on a condition": Given(
+        lambda step: step > 2, lambda g, c: g if c else 2 * g
+    ),
+    "branch on two": Given(
+        lambda step: (step > 1, step < 3),
+        lambda g, c: g if c[0] & c[1] else 2 * g,
+    ),
+    "variable of a gradient": Given(lambda _: None, lambda g, _: keras.Variable(g) * 2),
+    "parameter": Given(
+        lambda _: None, lambda g, _: torch.nn.Parameter(g, requires_grad=False) * 2
+    ),
+    "text": Given(lambda _: None, lambda g, _: g * (1 + ("2." in str(g)))),
+}
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_no_step_uses_numbers_of_another(name, jit_compile, monkeypatch):
+    monkeypatch.setattr(_updates, "_COMPILER", "eager")
+    given = FORMULAS[name]
+
+    class Formula(Optimizer):
+        def coefficients(self, step):
+            return given.coefficients(step)
+
+        def update(self, gradient, variable, coefficients, slots):
+            return given.update(gradient, coefficients), slots
+
+    results = []
+    for is_fast in (True, False):
+        optimizer = Formula(0.1, jit_compile=jit_compile)
+        optimizer.has_fast_paths = is_fast
+        weights = [keras.Variable(np.ones(n), dtype="float32") for n in (1, 4, 20)]
+        for factor in (1, 2, 5, 7):
+            optimizer.apply([factor * ops.ones(w.shape) for w in weights], weights)
+        results.append([array(w) for w in weights])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_the_first_step_may_be_in_inference_mode():
+    weights = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 4, 20)]
+    optimizer = optimizers.RAdam(RATE)
+    optimizer.build(weights)
+    gradients = [ops.ones(w.shape) for w in weights]
+    with torch.inference_mode():
+        optimizer.apply(gradients, weights)
+    optimizer.apply(gradients, weights)
+    assert all(np.isfinite(array(w)).all() for w in weights)
+
+
+@pytest.mark.parametrize("of", ["weights", "one weight", "state"])
+def test_gradients_in_the_memory_of_what_changes(of):
+    results = []
+    for is_fast in (True, False):
+        weights = keras.Variable(np.arange(20.0), dtype="float32")
+        optimizer = optimizers.Yogi(RATE)
+        optimizer.has_fast_paths = is_fast
+        optimizer.apply([ops.ones(20)], [weights])
+        if of == "weights":
+            base = torch.arange(30.0) / 30
+            weights.value.data, gradient = base[10:], base[:20]
+        elif of == "one weight":
+            gradient = weights.value.detach()[5:6].expand(20)
+        else:
+            gradient = optimizer._slots[0][0].value.detach()
+        optimizer.apply([gradient], [weights])
+        results.append(array(weights))
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_what_is_kept_for_changing_settings_is_bounded(monkeypatch):
+    monkeypatch.setattr(_updates, "_MOST_RECORDED", 3)
+    monkeypatch.setattr(_updates, "_MOST_SETTINGS", 8)
+    optimizer = optimizers.RAdam(RATE)
+    weights = keras.Variable(np.ones(3), dtype="float32")
+    for i in range(30):
+        optimizer.another = i
+        optimizer.apply([ops.ones(3)], [weights])
+    updates = optimizer._joint_updates
+    assert len(updates._settings) <= 8
+    assert len(updates._programs) <= 3
+    assert len(updates._worked) <= 3
+
+
+class Mixed(Optimizer):
+    """Gradient descent with an `if` on all elements of a variable."""
+
+    has_norms = True
+
+    def update(self, gradient, variable, coefficients, slots):
+        if self.is_elementwise:
+            (squared,) = self.squared_norms(gradient)
+        else:
+            squared = ops.sum(gradient**2)
+        return (gradient if squared > 20 else 3 * gradient), slots
+
+
+@pytest.mark.parametrize("is_elementwise", [True, False])
+def test_an_if_on_a_whole_variable_is_made_for_each(is_elementwise):
+    results = []
+    for is_fast in (True, False):
+        optimizer = Mixed(0.1)
+        optimizer.is_elementwise, optimizer.has_fast_paths = is_elementwise, is_fast
+        weights = [keras.Variable(np.ones(n), dtype="float32") for n in (3, 3, 24)]
+        optimizer.apply([i + ops.ones(w.shape) for i, w in enumerate(weights)], weights)
+        results.append([array(w) for w in weights])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+class Normed(Optimizer):
+    """Gradient descent that divides by the norm of a gradient, if told."""
+
+    def update(self, gradient, variable, coefficients, slots):
+        if self.has_norms:
+            (squared,) = self.squared_norms(gradient)
+            gradient = gradient / ops.sqrt(squared)
+        return gradient, slots
+
+
+def test_norms_may_be_asked_for_later():
+    """Joined as one vector before, variables become rows."""
+    optimizer = Normed(0.1)
+    weights = [keras.Variable(np.ones(4), dtype="float32") for _ in range(2)]
+    for optimizer.has_norms in (False, True):
+        optimizer.apply([ops.ones(4), 2 * ops.ones(4)], weights)
+    assert [array(w)[0].round(4) for w in weights] == [0.85, 0.75]

@@ -23,7 +23,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _PART = 2**17
 _PART_ELSEWHERE = 2**24
 _TENSOR = torch.Tensor
-_READING = {_TENSOR.numpy, _TENSOR.__array__, _TENSOR.tolist, _TENSOR.__dlpack__}
+_READING = {
+    *(_TENSOR.numpy, _TENSOR.__array__, _TENSOR.tolist, _TENSOR.__dlpack__),
+    *(_TENSOR.__repr__, _TENSOR.__format__),
+}
 
 
 class UnrecordableError(Exception):
@@ -45,13 +48,15 @@ class Recorded:
         formula: Function of `Inputs` that returns sums, and new values of `kept`. If it
             returns sums, the values are not needed.
         inputs: An example.
+        conditions: Tensors that the formula may read, because they are the same in each
+            call.
 
     Raises:
-        UnrecordableError: If the formula reads a number, changes a tensor, or depends
-            on the shape.
+        UnrecordableError: If the formula reads another number, changes a tensor, or
+            depends on the shape.
     """
 
-    def __init__(self, formula: Callable[[Inputs], Any], inputs: Inputs):
+    def __init__(self, formula: Callable[[Inputs], Any], inputs: Inputs, conditions=()):
         # Copies, in case the formula changes one.
         gradient, *parts = [x.clone() for x in next(_parts(inputs))]
         scalars = [x.clone() for x in (*inputs.scalars, *_scalars(inputs.kept))]
@@ -63,7 +68,7 @@ class Recorded:
         pairs = [] if sums else list(zip(kept, values, strict=True))
         plan = _Plan([gradient, *parts], scalars)
         plan.make(
-            _needed(recorder.operations, sums or values),
+            _needed(recorder.operations, conditions, sums or values),
             [(k, v) for k, v in pairs if k.ndim],
             [v for k, v in pairs if not k.ndim],
             sums,
@@ -121,11 +126,10 @@ class _Operation(NamedTuple):
         return [x for x in found if torch.is_tensor(x)]
 
     @property
-    def base(self) -> torch.Tensor:
-        """The argument of which the result is a view, or the result."""
-        place = self.result.untyped_storage().data_ptr()
-        same = (x for x in self.tensors if x.untyped_storage().data_ptr() == place)
-        return next(same, self.result)
+    def base(self) -> torch.Tensor | None:
+        """The argument of which the result is a view."""
+        place = _place(self.result)
+        return next((x for x in self.tensors if _place(x) == place), None)
 
     @property
     def writing(self) -> Any:
@@ -170,16 +174,20 @@ class _Recorder(TorchDispatchMode):
         return result
 
 
-def _needed(operations, results) -> list[_Operation]:
+def _needed(operations, conditions, results) -> list[_Operation]:
     """Returns the operations on which results depend.
 
     Raises:
         UnrecordableError: If any operation cannot be repeated.
     """
+    free = {id(x) for x in conditions}
     for operation in operations:
         schema, result = operation.function._schema, operation.result
-        if schema.is_mutable or not torch.is_tensor(result):  # or reads a number
-            raise UnrecordableError(f"`{schema.name}` changes a tensor")
+        reads = not torch.is_tensor(result)
+        if reads and all(id(x) in free for x in operation.tensors):
+            continue
+        if reads or schema.is_mutable:
+            raise UnrecordableError(f"`{schema.name}` reads or changes a tensor")
         if "SymInt" in str(schema) and result.ndim:  # arguments are lengths
             raise UnrecordableError(f"`{schema.name}` depends on a shape")
     needed, found = {id(x) for x in results}, []
@@ -247,6 +255,7 @@ class _Plan:
 
     def __init__(self, parts, scalars):
         self._parts, self._passed = parts, []
+        self._places = {_place(x) for x in (*parts, *scalars)}
         self._before = _Function("scalars")
         self._each = _Function("prepared", "part", "buffers")
         self._buffers: list[tuple[torch.dtype, int]] = []  # and the result in it
@@ -264,6 +273,7 @@ class _Plan:
             scalars: New values of scalars.
             sums: What else to return.
         """
+        self._places |= {_place(o.result) for o in operations if o.base is None}
         changing, repeated = {id(x) for x in self._parts}, []
         for operation in operations:
             if any(id(x) in changing for x in operation.tensors):
@@ -291,6 +301,8 @@ class _Plan:
         if x in function:
             return
         if function is self._before:  # made by no operation
+            if _place(x) in self._places:
+                raise UnrecordableError("a tensor is made of another unseen")
             function.know(x, function.constant(x))
             return
         self._take(self._before, x)
@@ -303,8 +315,8 @@ class _Plan:
         for i, operation in enumerate(operations):
             for x in operation.tensors:
                 last[memory.get(id(x), id(x))] = i
-            base = id(operation.base)
-            memory[id(operation.result)] = memory.get(base, base)
+            base = operation.result if operation.base is None else operation.base
+            memory[id(operation.result)] = memory.get(id(base), id(base))
         stored = [(k, v) for k, v in stored if k is not v]
         for x in (*sums, *(v for _, v in stored)):
             last[memory.get(id(x), id(x))] = len(operations)
@@ -348,6 +360,10 @@ class _Plan:
             i += 1
         self._buffers[i : i + 1] = [(result.dtype, id(result))]
         return self._each.item("buffers", i)
+
+
+def _place(tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _layout(tensor):

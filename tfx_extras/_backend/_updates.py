@@ -18,6 +18,7 @@ from typing import Any
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import torch
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 from torch._utils import _flatten_dense_tensors
@@ -40,6 +41,7 @@ _COMPILER = "inductor"
 # worth compiling, or recording.
 _MOST = 16
 _MOST_RECORDED = 256
+_MOST_SETTINGS = 1024
 
 
 class Group(NamedTuple):
@@ -75,8 +77,9 @@ class State:
         if self._joint is None or not are_whole or self._places != self._found():
             self._joint = self._as_they_lie() if are_whole else None
             if self._joint is None:
-                self._joint = _flatten_dense_tensors(self._tensors)
-                parts = _unflatten_dense_tensors(self._joint, self._tensors)
+                with torch.inference_mode(mode=False):  # to be written outside of it
+                    self._joint = _flatten_dense_tensors(self._tensors)
+                    parts = _unflatten_dense_tensors(self._joint, self._tensors)
                 for tensor, part in zip(self._tensors, parts, strict=True):
                     tensor.data = part
             self._places = self._found()
@@ -100,7 +103,8 @@ class Moment(NamedTuple):
     """The values that one step depends on, beside the variables."""
 
     now: Any
-    numbers: list[torch.Tensor]  # those in `now`
+    numbers: list[torch.Tensor]  # those in `now` that change
+    conditions: list[torch.Tensor]  # those in `now` that may be read
     settings: int  # the number of all else, for programs
 
 
@@ -136,11 +140,14 @@ class Updates:
                 optimizer._update_kept(some[0])
                 continue
             joint = _joined(group, some)
-            if way == "plain" or group.layout == "stack":
-                _step(optimizer, group, joint)
-            else:
-                self._step_by_programs(way, optimizer, group, joint, moments)
-            if group.layout != "large":
+            is_done = way != "plain" and self._is_done_by_programs(
+                way, optimizer, group, joint, moments
+            )
+            is_joint = is_done or _is_done_jointly(optimizer, group, joint)
+            if not is_joint:
+                for update in some:
+                    optimizer._update_kept(update)
+            elif group.layout != "large":
                 _divide(joint, group)
 
     def _way(self, optimizer, weight) -> str:
@@ -148,6 +155,11 @@ class Updates:
         is_usual = type(weight) in (torch.Tensor, torch.nn.Parameter)
         is_known = is_usual and weight.device.type in ("cpu", "cuda")
         if not is_known or _is_transformed(weight):
+            return "plain"
+        if not optimizer.is_elementwise:
+            if optimizer.jit_compile and not self._fails:
+                self._fails = True
+                _log(optimizer, "is not compiled, because `is_elementwise=False`")
             return "plain"
         if self._is_large is None:
             sizes = [math.prod(v.shape) for v in optimizer._trainable_variables]
@@ -178,8 +190,8 @@ class Updates:
                 self._known = key, tensors, groups
         return groups
 
-    def _step_by_programs(self, way, optimizer, group, joint, moments) -> None:
-        """Does what `_step` does, by programs if there can be any.
+    def _is_done_by_programs(self, way, optimizer, group, joint, moments) -> bool:
+        """Makes an update by programs, and returns whether there can be any.
 
         Args:
             way: "compiled" or "recorded".
@@ -189,14 +201,15 @@ class Updates:
             moments: What was found in this step for other groups.
         """
         kept, sums, key = _present(joint), [], None
-        if joint.gradient.data_ptr() == kept[0].data_ptr():
-            joint = joint._replace(gradient=joint.gradient.clone())  # weights change
         compiles = way == "compiled"
         try:
             if id(joint.now) not in moments:
                 moments[id(joint.now)] = self._moment(optimizer, joint, compiles)
             moment = moments[id(joint.now)]
-            while not (compiles and self._fails):
+            if moment is None and compiles:
+                self._fails = True
+                _log(optimizer, "is not compiled, because of its `coefficients`")
+            while moment and not (compiles and self._fails):
                 key = (
                     *(way, moment.settings, optimizer._traits(joint.place)),
                     *(group.layout, kept[0].dtype, kept[0].device, len(sums)),
@@ -204,51 +217,59 @@ class Updates:
                     # compiles again for it.
                     *(n == 1 and not compiles for n in joint.gradient.shape),
                 )
-                if key not in self._programs:
-                    self._programs[key] = self._program(
-                        optimizer, group, joint, moment, sums, compiles
-                    )
-                program = self._programs[key]
+                if key not in self._programs and self._has_room(optimizer, compiles):
+                    make = _compiled if compiles else _recorded
+                    self._programs[key] = make(optimizer, group, joint, moment, sums)
+                program = self._programs.get(key)
                 if program is None:
                     break
                 found = program(moment, joint.gradient, kept, sums)
                 self._worked.add(key)
                 if not found:
-                    return
+                    return True
                 sums.append(found)
         except Exception as error:  # there may be no compiler
             if not compiles or (key in self._worked and not _is_refused(error)):
                 raise  # for example without memory, and the state may be half new
             self._fails = True
-            _log(optimizer, f"is not compiled and therefore slower: {error}")
-        _step(optimizer, group, joint)
+            lines = str(error).splitlines()  # the first may only introduce the second
+            says = [line for line in lines if line and not line.endswith(":")]
+            reason = says[0] if says else repr(error)
+            _log(optimizer, f"is not compiled and therefore slower: {reason}")
+        return False
 
-    def _moment(self, optimizer, joint, compiles) -> Moment:
-        now = _tensors(joint.now, joint.gradient.dtype, compiles)
-        leaves = keras.tree.flatten(now)
-        numbers = [x for x in leaves if torch.is_tensor(x)]
-        constants = str([x for x in leaves if not torch.is_tensor(x)])
-        settings = settings_of(optimizer), constants
+    def _moment(self, optimizer, joint, compiles) -> Moment | None:
+        """Returns what programs depend on, or `None` if there can be none."""
+        now = _tensors(joint.now, joint.gradient.dtype)
+        numbers, conditions, constants = [], [], []
+        for x in keras.tree.flatten(now):
+            if not torch.is_tensor(x):
+                constants.append(x)
+            elif compiles or x.dtype != torch.bool or x.ndim or x.device.type != "cpu":
+                numbers.append(x)
+            else:  # reading it is free, and may save a pass over memory
+                conditions.append(x)
+        if not all(isinstance(x, bool | str | None) for x in constants):
+            return None
+        settings = settings_of(optimizer), str(constants), str(conditions)
+        if len(self._settings) == _MOST_SETTINGS:
+            self._settings.clear()
+            self._programs.clear()
+            self._worked.clear()
         number = self._settings.setdefault(settings, len(self._settings))
-        return Moment(now, numbers, number)
+        return Moment(now, numbers, conditions, number)
 
-    def _program(self, optimizer, group, joint, moment, sums, compiles) -> Any:
-        """Returns a new program, or `None` if there can be none."""
+    def _has_room(self, optimizer, compiles) -> bool:
+        """Whether there can be another program."""
         made = sum(way == "compiled" for way, *_ in self._programs)
         if not compiles:
-            is_one_more = len(self._programs) - made < _MOST_RECORDED
-            return (
-                _recorded(optimizer, group, joint, moment, sums)
-                if is_one_more
-                else None
-            )
+            return len(self._programs) - made < _MOST_RECORDED
         if made == _MOST:
             self._fails = True
             _log(optimizer, f"is compiled no more: it has {_MOST} programs already")
-            return None
-        if made == 0:
+        elif made == 0:
             _log(optimizer, "is being compiled, which takes seconds: see `jit_compile`")
-        return _compiled(optimizer, group, joint)
+        return made < _MOST
 
 
 def _formula(optimizer, group, joint) -> Any:
@@ -273,7 +294,7 @@ def _formula(optimizer, group, joint) -> Any:
     return compute
 
 
-def _compiled(optimizer, group, joint) -> Any:
+def _compiled(optimizer, group, joint, *_) -> Any:
     """Returns a program that returns sums, or stores new values and returns nothing."""
     compute = _formula(optimizer, group, joint)
 
@@ -304,9 +325,12 @@ def _recorded(optimizer, group, joint, moment, sums) -> Any:
     compute = _formula(optimizer, group, joint)
 
     def formula(inputs):
-        scalars = iter(inputs.scalars)
+        scalars, conditions = iter(inputs.scalars), {id(x) for x in moment.conditions}
         now, known = keras.tree.map_structure(
-            lambda x: next(scalars) if torch.is_tensor(x) else x, (moment.now, sums)
+            lambda x: (
+                next(scalars) if torch.is_tensor(x) and id(x) not in conditions else x
+            ),
+            (moment.now, sums),
         )
         return compute(now, inputs.gradient, inputs.kept, known)
 
@@ -315,7 +339,8 @@ def _recorded(optimizer, group, joint, moment, sums) -> Any:
 
     kept = _present(joint)
     try:
-        recorded = Recorded(formula, inputs(moment, joint.gradient, kept, sums))
+        example = inputs(moment, joint.gradient, kept, sums)
+        recorded = Recorded(formula, example, moment.conditions)
     except Exception:  # if it is not `UnrecordableError`, plain steps raise it too
         return None
     return lambda *update: recorded(inputs(*update))
@@ -348,16 +373,11 @@ def _on_shapes(guards) -> list[bool]:
     return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
 
 
-def _tensors(now, dtype, compiles) -> Any:
-    """Replaces numbers by tensors, so that programs do not depend on them.
-
-    Where reading a condition is free, this saves a pass over memory.
-    """
+def _tensors(now, dtype) -> Any:
+    """Replaces numbers by tensors, so that programs do not depend on them."""
 
     def tensor(x):
-        if torch.is_tensor(x) and x.dtype == torch.bool and x.ndim == 0:
-            return x if compiles or x.device.type != "cpu" else bool(x)
-        is_number = isinstance(x, int | float) and not isinstance(x, bool)
+        is_number = isinstance(x, int | float | np.number) and not isinstance(x, bool)
         return torch.tensor(x, dtype=dtype, device="cpu") if is_number else x
 
     return keras.tree.map_structure(tensor, now)
@@ -400,7 +420,8 @@ def _in(memory, kind, tensors) -> Vector:
     size = sum(tensor.numel() for tensor in tensors)
     key = kind, tensors[0].dtype, tensors[0].device
     if key not in memory or len(memory[key]) < size:
-        memory[key] = tensors[0].detach().new_empty(size)
+        with torch.inference_mode(mode=False):  # to be written outside of it too
+            memory[key] = tensors[0].detach().new_empty(size)
     whole = memory[key][:size]
     return Vector(whole, list(_unflatten_dense_tensors(whole, tensors)))
 
@@ -421,10 +442,11 @@ def _joined(group, updates) -> Any:
     """Returns one update of all variables of a group."""
     first = updates[0]
     if group.layout == "large":
-        return first._replace(
-            gradient=first.gradient.reshape(-1),
-            kept=[k if k is None else _flat(k.detach()) for k in group.columns],
-        )
+        kept = [k if k is None else _flat(k.detach()) for k in group.columns]
+        gradient = first.gradient.reshape(-1)
+        if _is_in(kept, gradient):
+            gradient = gradient.clone()  # it is read after a part of them has changed
+        return first._replace(gradient=gradient, kept=kept)
     columns, gradients = group.columns, [update.gradient for update in updates]
     if group.vectors:
         for vector, tensors in zip(group.vectors, (columns[0], gradients), strict=True):
@@ -451,6 +473,14 @@ def _joined(group, updates) -> Any:
     )
 
 
+def _is_in(tensors, tensor) -> bool:
+    """Whether a tensor may share elements with others."""
+    if _is_transformed(tensor):
+        return False
+    place = tensor.untyped_storage().data_ptr()
+    return place in [t.untyped_storage().data_ptr() for t in tensors if t is not None]
+
+
 def _divide(joint, group) -> None:
     """Stores the new weights of a group."""
     parts = (
@@ -461,17 +491,26 @@ def _divide(joint, group) -> None:
     torch._foreach_copy_(group.columns[0], parts)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def _step(optimizer, group, joint) -> None:
-    """Computes and stores the new values."""
-    if group.layout == "stack":
-        _store(joint.kept, _updated_each(optimizer, joint))
-        return
+def _is_done_jointly(optimizer, group, joint) -> bool:
+    """Makes an update without programs, and returns whether that is possible."""
     is_whole = optimizer.has_norms or optimizer.scalar_slots
-    is_divided = group.layout == "large" and not is_whole
-    for one in _divided(joint) if is_divided else [joint]:
-        with _norms(optimizer, _norms_of_rows):
-            values = optimizer._updated(*one)
-        _store(one.kept, values)
+    if group.layout == "large":
+        for one in [joint] if is_whole else _divided(joint):
+            _store(one.kept, _updated(optimizer, group, one))
+        return True
+    try:
+        values = _updated(optimizer, group, joint)
+    except Exception:  # an `if`, for example; each variable alone says what is wrong
+        return False
+    _store(joint.kept, values)
+    return True
+
+
+def _updated(optimizer, group, joint) -> Any:
+    if group.layout == "stack":
+        return _updated_each(optimizer, joint)
+    with _norms(optimizer, _norms_of_rows):
+        return optimizer._updated(*joint)
 
 
 def _divided(joint) -> Iterator[Any]:
@@ -535,8 +574,7 @@ def _is_whole(tensor) -> bool:
 
 
 def _log(optimizer, reason) -> None:
-    line = str(reason).splitlines()[0]
-    logging.getLogger(__package__).warning("`%s` %s", optimizer.name, line)
+    logging.getLogger(__package__).warning("`%s` %s", optimizer.name, reason)
 
 
 def raw(variable) -> Any:

@@ -56,10 +56,9 @@ class Optimizer(WithGradients):
     compiled, recorded, called several times in a step, and receive a part of a
     variable, or several variables as one vector or as the rows of a matrix. So it must
     not use `if` on a tensor, random numbers, or attributes that it changes.
-    Hyperparameters are
-    attributes that are numbers, strings, or flat lists of them. Changes within other
-    attributes, such as dictionaries, are not noticed. To update variables one by one,
-    set `has_fast_paths` to `False`, on an optimizer or on the class.
+    Hyperparameters are attributes that are numbers, strings, or flat lists of them.
+    Other attributes, such as dictionaries, are taken for constants. To update variables
+    one by one, set `has_fast_paths` to `False`, on an optimizer or on the class.
 
     Computations and state are in `float32`, or in `float64` for `float64` variables.
     The result is rounded once, when it is stored. For 16-bit weights
@@ -112,6 +111,9 @@ class Optimizer(WithGradients):
 
     def coefficients(self, step) -> Any:
         """Returns the parts of the formula that depend only on the number of the step.
+
+        They are numbers, tensors, strings or `None`, also in tuples, lists and
+        dictionaries. In the formula, numbers may be tensors.
 
         Args:
             step: Number of this step, 1 for the first: a scalar.
