@@ -1488,8 +1488,8 @@ FAULTS = [
             (UPDATES, "== _MOST_SETTINGS", "== 2**40", "is_bounded"),
             (
                 UPDATES,
-                "    except Exception:  # an `if`, for example",
-                "    except OSError:  # an `if`, for example",
+                "    except Exception as error:  # an `if`, for example",
+                "    except OSError as error:  # an `if`, for example",
                 "whole_variable",
             ),
             (

@@ -39,17 +39,23 @@ def with_a_compiler(test):
     return needed(ignored(test))
 
 
-@pytest.fixture
-def programs(monkeypatch):
-    """The programs that are made, by a compiler that takes no time."""
+def made_by(monkeypatch, name):
+    """The programs that a function makes from now on."""
     made = []
 
     def program(*arguments):
         made.append(make(*arguments))
         return made[-1]
 
-    make = _updates._compiled
-    monkeypatch.setattr(_updates, "_compiled", program)
+    make = getattr(_updates, name)
+    monkeypatch.setattr(_updates, name, program)
+    return made
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """The programs that are made, by a compiler that takes no time."""
+    made = made_by(monkeypatch, "_compiled")
     monkeypatch.setattr(_updates, "_COMPILER", "eager")
     set_block(monkeypatch, 8)
     return made

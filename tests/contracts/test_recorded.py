@@ -11,6 +11,7 @@ from keras import ops
 
 from tests.cases import OPTIMIZERS
 from tests.cases import each_class
+from tests.contracts.test_jit_compile import made_by
 from tests.contracts.test_optimizers import RATE
 from tests.tools import array
 from tfx_extras import optimizers
@@ -36,15 +37,7 @@ def small_parts(monkeypatch):
 @pytest.fixture
 def made(monkeypatch):
     """The programs that are made, `None` for a formula that cannot be repeated."""
-    programs = []
-
-    def make(*arguments):
-        programs.append(original(*arguments))
-        return programs[-1]
-
-    original = _updates._recorded
-    monkeypatch.setattr(_updates, "_recorded", make)
-    return programs
+    return made_by(monkeypatch, "_recorded")
 
 
 def example(length, seed=0, rows=()):
@@ -241,7 +234,8 @@ class Odd(Optimizer):
         "split",
     ],
 )
-def test_what_cannot_be_repeated_is_done_as_it_is_written(how, made):
+def test_what_cannot_be_repeated_is_done_as_it_is_written(how, made, caplog):
+    caplog.set_level("DEBUG", "tfx_extras")
     results = []
     for is_fast in (True, False):
         optimizer = Odd(0.1)
@@ -255,6 +249,7 @@ def test_what_cannot_be_repeated_is_done_as_it_is_written(how, made):
         results.append([array(w) for w in weights])
     assert made
     assert not any(made)
+    assert "`odd` is not recorded: " in caplog.text
     assert how != "counts" or array(optimizer.factor) == 2**9
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_array_equal(ours, theirs)

@@ -29,6 +29,7 @@ from tfx_extras._backend._recorded import Recorded
 from tfx_extras._backend._recorded import divided
 from tfx_extras._backend._settings import settings_of
 
+_logger = logging.getLogger(__package__)
 # From this number of elements on, a variable is updated by itself.
 _LARGE = {"cpu": 2**17}
 _LARGE_ELSEWHERE = 2**24
@@ -341,7 +342,8 @@ def _recorded(optimizer, group, joint, moment, sums) -> Any:
     try:
         example = inputs(moment, joint.gradient, kept, sums)
         recorded = Recorded(formula, example, moment.conditions)
-    except Exception:  # if it is not `UnrecordableError`, plain steps raise it too
+    except Exception as error:  # one of the formula is raised by plain steps too
+        _logger.debug("`%s` is not recorded: %s", optimizer.name, error)
         return None
     return lambda *update: recorded(inputs(*update))
 
@@ -500,7 +502,8 @@ def _is_done_jointly(optimizer, group, joint) -> bool:
         return True
     try:
         values = _updated(optimizer, group, joint)
-    except Exception:  # an `if`, for example; each variable alone says what is wrong
+    except Exception as error:  # an `if`, for example; each variable alone raises it
+        _logger.debug("`%s` joins no variables: %s", optimizer.name, error)
         return False
     _store(joint.kept, values)
     return True
@@ -574,7 +577,7 @@ def _is_whole(tensor) -> bool:
 
 
 def _log(optimizer, reason) -> None:
-    logging.getLogger(__package__).warning("`%s` %s", optimizer.name, reason)
+    _logger.warning("`%s` %s", optimizer.name, reason)
 
 
 def raw(variable) -> Any:
