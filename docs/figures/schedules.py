@@ -26,6 +26,11 @@ CURVES = {
             [0, 200, 600, 1000], [0, 1e-3, 4e-4, 0]
         ),
     },
+    "Polynomial": {
+        "power=2": schedules.Polynomial(1e-3, STEPS, power=2.0),
+        "k_decay=2": schedules.Polynomial(1e-3, STEPS, k_decay=2.0),
+    },
+    "REX": {"decay_steps=1000": schedules.REX(1e-3, STEPS)},
     "Sequential": {
         "PiecewiseLinear, then ExponentialDecay": schedules.Sequential(
             [

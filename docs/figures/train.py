@@ -36,11 +36,17 @@ BASELINES = {
     "SGD": lambda: keras.optimizers.SGD(momentum=0.9),
 }
 OPTIMIZERS = {
+    "ADOPT": optimizers.ADOPT,
+    "AdEMAMix": lambda: optimizers.AdEMAMix(warmup_steps=STEPS),
     "AdaBelief": optimizers.AdaBelief,
+    "AdamW": optimizers.AdamW,
+    "Adan": optimizers.Adan,
     "COCOB": optimizers.COCOB,
     # The weights of this network do not fit into the default radius of 1.
     "ConditionalGradient": lambda: optimizers.ConditionalGradient(radius=10.0),
     "LAMB": optimizers.LAMB,
+    # The learning rates that all optimizers try are too small for 0.001.
+    "LARS": lambda: optimizers.LARS(trust_coefficient=0.1),
     "LazyAdam": optimizers.LazyAdam,
     "Lookahead": lambda: optimizers.Lookahead("adam"),
     "MovingAverage": lambda: optimizers.MovingAverage("adam"),

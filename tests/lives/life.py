@@ -37,6 +37,14 @@ KINDS = {
     "NovoGrad": MOMENTS | {"epsilon": LARGE, "grad_averaging": (False, True)},
     "ProximalAdagrad": {"initial_accumulator_value": (0.125, 1.0)} | SHRINKING,
     "COCOB": {"alpha": (2.0, 100.0)},
+    "LARS": {"momentum": (0.0, 0.5), "epsilon": LARGE, "nesterov": (False, True)},
+    "AdamW": MOMENTS
+    | {"epsilon": LARGE, "amsgrad": (False, True), "nesterov": (False, True)},
+    "ADOPT": MOMENTS | {"epsilon": LARGE, "clip_power": (None, 0.25)},
+    "AdEMAMix": MOMENTS
+    | {"epsilon": LARGE, "beta_3": (0.9375, 0.984375), "warmup_steps": (None, 4)},
+    "Adan": MOMENTS
+    | {"epsilon": LARGE, "beta_3": (0.5, 0.9375), "proximal": (False, True)},
     "ConditionalGradient": {"radius": (0.5, 4.0)},
     "LazyAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
     "SGD": {"momentum": (0.0, 0.5), "nesterov": (False, True)},
@@ -177,10 +185,10 @@ class _Draw:
             for key, values in KINDS[kind].items()
             if self.chance(0.6)
         }
-        if kind in ("RAdam", "AdaBelief", "LAMB", "LazyAdam", "Adam", "Yogi"):
+        if "beta_2" in KINDS[kind] and kind != "NovoGrad":
             hyper.setdefault("epsilon", self.one(LARGE))
             hyper.setdefault("beta_2", self.one(MOMENTS["beta_2"]))
-        if hyper.get("nesterov") and not hyper.get("momentum"):
+        if kind == "SGD" and hyper.get("nesterov") and not hyper.get("momentum"):
             hyper["momentum"] = 0.5
         node = {
             "kind": kind,
@@ -188,6 +196,8 @@ class _Draw:
             "rate": rate or self.rate(kind),
             "options": self.options(kind),
         }
+        if kind == "AdamW":  # decays by default
+            node["options"].setdefault("weight_decay", None)
         if not rate and self.chance(0.1):
             values = [node["rate"], node["rate"] / 2, node["rate"] / 8]
             node["rate"] = {"boundaries": [2, 4], "values": values}

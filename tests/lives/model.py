@@ -230,6 +230,108 @@ def sgd(w, g, lr, decay, t, s, momentum=0.0, nesterov=False):
     return w + (momentum * m - lr * g if nesterov else m)
 
 
+def adamw(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    nesterov=False,
+    amsgrad=False,
+):
+    m, v = _moments(s, g, beta_1, beta_2)
+    n = m / (1 - beta_1**t)
+    if nesterov:
+        ahead = beta_1 * m / (1 - beta_1 ** (t + 1))
+        n = ahead + (1 - beta_1) * g / (1 - beta_1**t)
+    v_hat = _largest(s, v, amsgrad) / (1 - beta_2**t)
+    return w - lr * n / (np.sqrt(v_hat) + epsilon)
+
+
+def adopt(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.9999,
+    epsilon=1e-6,
+    clip_power=0.25,
+):
+    past = s.get("v", np.zeros_like(w))
+    n = g / np.maximum(np.sqrt(past), epsilon)
+    if clip_power is not None:
+        n = np.clip(n, -((t - 1) ** clip_power), (t - 1) ** clip_power)
+    n = np.where(past == 0, 0.0, n)
+    m = s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * n
+    s["v"] = np.where(past == 0, g**2, beta_2 * past + (1 - beta_2) * g**2)
+    return w if t == 1 else w - lr * (m + decay * w)
+
+
+def ademamix(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.9,
+    beta_2=0.999,
+    beta_3=0.9999,
+    alpha=5.0,
+    warmup_steps=None,
+    epsilon=1e-8,
+):
+    m, v = _moments(s, g, beta_1, beta_2)
+    part = min(t / warmup_steps, 1.0) if warmup_steps else 1.0
+    shortest = 1 / np.log(beta_1) if beta_1 else 0.0
+    b = np.exp(1 / ((1 - part) * shortest + part / np.log(beta_3)))
+    slow = s["slow"] = b * s.get("slow", 0.0) + (1 - b) * g
+    step = m / (1 - beta_1**t) + part * alpha * slow
+    return w - lr * step / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+
+
+def adan(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.98,
+    beta_2=0.92,
+    beta_3=0.99,
+    epsilon=1e-8,
+    proximal=True,
+):
+    d = 0.0 if t == 1 else g - s.get("past", 0.0)
+    s["past"] = g
+    m = s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * g
+    k = s["k"] = beta_2 * s.get("k", 0.0) + (1 - beta_2) * d
+    n = s["n"] = beta_3 * s.get("n", 0.0) + (1 - beta_3) * (g + beta_2 * d) ** 2
+    u = m / (1 - beta_1**t) + beta_2 * k / (1 - beta_2**t)
+    u = u / (np.sqrt(n / (1 - beta_3**t)) + epsilon)
+    if proximal:
+        return (w - lr * u) / (1 + lr * decay)
+    return w - lr * u - lr * decay * w
+
+
+def lars(w, g, lr, decay, t, s, momentum=0.9, epsilon=0.0, nesterov=False):
+    w_norm, g_norm = np.linalg.norm(w), np.linalg.norm(g)
+    ratio = 1.0
+    if w_norm > 0 and g_norm > 0:
+        ratio = 0.001 * w_norm / (g_norm + decay * w_norm + epsilon)
+    d = ratio * (g + decay * w)
+    b = s["b"] = momentum * s.get("b", 0.0) + d
+    return w - lr * (d + momentum * b if nesterov else b)
+
+
 FORMULAS = {
     "RAdam": radam,
     "AdaBelief": adabelief,
@@ -242,9 +344,14 @@ FORMULAS = {
     "LazyAdam": lazy_adam,
     "SGD": sgd,
     "Adam": adam,
+    "AdamW": adamw,
+    "ADOPT": adopt,
+    "LARS": lars,
+    "AdEMAMix": ademamix,
+    "Adan": adan,
 }
 OF_KERAS = ("SGD", "Adam")
-DECAYS_INSIDE = ("LAMB", "NovoGrad")
+DECAYS_INSIDE = ("LAMB", "NovoGrad", "ADOPT", "Adan", "LARS")
 
 
 def at(number, step):

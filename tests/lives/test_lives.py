@@ -59,6 +59,11 @@ NAMES = {
     "ConditionalGradient": "conditional_gradient",
     "LazyAdam": "adam",
     "Adam": "adam",
+    "AdamW": "adamw",
+    "ADOPT": "adopt",
+    "LARS": "lars",
+    "AdEMAMix": "ademamix",
+    "Adan": "adan",
 }
 
 

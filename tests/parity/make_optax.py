@@ -38,6 +38,29 @@ NOVOGRAD = {
     "long": {"b1": 0.95, "b2": 0.98, "eps": 1e-3},
 }
 COCOB = {"default": {}, "alpha": {"alpha": 10.0}}
+ADAMW = {
+    "default": {"weight_decay": 0.0},
+    "decay": {"weight_decay": 0.1},
+    "short": {"b1": 0.5, "b2": 0.9, "eps": 1e-3, "weight_decay": 0.0},
+    "nesterov": {"nesterov": True, "weight_decay": 0.0},
+    "nesterov, short": {"nesterov": True, "b1": 0.5, "b2": 0.9, "weight_decay": 0.1},
+}
+ADEMAMIX = {
+    "default": {},
+    "decay": {"weight_decay": 0.1},
+    "short": {"b1": 0.5, "b2": 0.9, "b3": 0.95, "alpha": 2.0, "eps": 1e-3},
+}
+ADOPT = {
+    "default": {},
+    "short": {"b1": 0.5, "b2": 0.9, "eps": 1e-2},
+    "no clipping": {"use_clipping": False, "b2": 0.9},
+}
+# With weight decay, Optax takes the norm of the gradient after the decay.
+LARS = {
+    "default": {},
+    "nesterov": {"nesterov": True, "momentum": 0.5, "trust_coefficient": 0.1},
+    "epsilon": {"eps": 1.0, "momentum": 0.0},
+}
 OPTIMIZERS = (
     (optax.adabelief, ADABELIEF),
     (optax.radam, RADAM),
@@ -45,6 +68,10 @@ OPTIMIZERS = (
     (optax.yogi, YOGI),
     (optax.novograd, NOVOGRAD),
     (optax.contrib.cocob, COCOB),
+    (optax.adamw, ADAMW),
+    (optax.contrib.ademamix, ADEMAMIX),
+    (optax.contrib.adopt, ADOPT),
+    (optax.lars, LARS),
 )
 FOCAL = (
     {"alpha": None, "gamma": 2.0},

@@ -9,9 +9,14 @@ from keras import ops
 
 from tests import tools
 from tests.parity import inputs
+from tfx_extras.optimizers import ADOPT
 from tfx_extras.optimizers import COCOB
 from tfx_extras.optimizers import LAMB
+from tfx_extras.optimizers import LARS
 from tfx_extras.optimizers import AdaBelief
+from tfx_extras.optimizers import AdamW
+from tfx_extras.optimizers import Adan
+from tfx_extras.optimizers import AdEMAMix
 from tfx_extras.optimizers import NovoGrad
 from tfx_extras.optimizers import RAdam
 from tfx_extras.optimizers import Yogi
@@ -19,6 +24,7 @@ from tfx_extras.optimizers import Yogi
 TFA = inputs.Golden("tfa")
 TORCH = inputs.Golden("torch")
 OPTAX = inputs.Golden("optax")
+PYTORCH_OPTIMIZER = inputs.Golden("pytorch_optimizer")
 # The largest error is 3e-10, at a beta_2 of 0.9, where our series for rho_t is cut off.
 TOLERANCE = 1e-9
 # The formulas are the same on all backends, and references test each backend.
@@ -150,7 +156,7 @@ def test_radam_moves_as_that_of_optax(name, device):
 def _arguments_of_optax(name, beta_2=0.999, epsilon=1e-6):
     """Arguments of ours, where Optax's differ from them only in their names."""
     given = OPTAX.cases[name]["arguments"]
-    names = {"b1": "beta_1", "b2": "beta_2", "eps": "epsilon"}
+    names = {"b1": "beta_1", "b2": "beta_2", "b3": "beta_3", "eps": "epsilon"}
     renamed = {names.get(key, key): value for key, value in given.items()}
     return {"beta_2": beta_2, "epsilon": epsilon} | renamed
 
@@ -191,5 +197,58 @@ def test_yogi_moves_as_that_of_optax(name, device):
 def test_cocob_moves_as_that_of_optax(name, device):
     with tools.wide(), keras.device(device):
         optimizer = COCOB(**OPTAX.cases[name]["arguments"])
+        moves = trajectory(optimizer, "float64")
+    assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("adamw") + OPTAX.named("ademamix"))
+def test_adamw_and_ademamix_move_as_those_of_optax(name, device):
+    cls = AdamW if name.startswith("adamw") else AdEMAMix
+    with tools.wide(), keras.device(device):
+        optimizer = cls(**_arguments_of_optax(name, epsilon=1e-8))
+        moves = trajectory(optimizer, "float64")
+    assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("adopt"))
+def test_adopt_moves_as_that_of_optax(name, device):
+    arguments = _arguments_of_optax(name, beta_2=0.9999)
+    is_clipped = arguments.pop("use_clipping", True)
+    with tools.wide(), keras.device(device):
+        optimizer = ADOPT(clip_power=0.25 if is_clipped else None, **arguments)
+        moves = trajectory(optimizer, "float64")
+    theirs = OPTAX.arrays[f"{name}/weights"]
+    # Where the first gradient is 0, Optax divides the next one by epsilon.
+    begins = inputs.optimizers()["gradients"][0] != 0
+    assert begins.sum() == 10
+    moves = np.where(begins, moves, theirs)
+    assert_moves_alike(moves, theirs, TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", PYTORCH_OPTIMIZER.named("Adan"))
+def test_adan_moves_as_that_of_pytorch_optimizer(name, device):
+    arguments = PYTORCH_OPTIMIZER.cases[name]["arguments"]
+    with tools.wide(), keras.device(device):
+        optimizer = Adan(
+            arguments["lr"],
+            *arguments["betas"],
+            arguments["eps"],
+            proximal=not arguments["weight_decouple"],
+            weight_decay=arguments["weight_decay"],
+        )
+        moves = trajectory(optimizer, "float64")
+    theirs = PYTORCH_OPTIMIZER.arrays[f"{name}/weights"]
+    assert_moves_alike(moves, theirs, TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("lars"))
+def test_lars_moves_as_that_of_optax(name, device):
+    arguments = dict(OPTAX.cases[name]["arguments"])
+    with tools.wide(), keras.device(device):
+        optimizer = LARS(epsilon=arguments.pop("eps", 0.0), **arguments)
         moves = trajectory(optimizer, "float64")
     assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)

@@ -223,3 +223,139 @@ def adam(
         alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
         w[i] -= alpha * m[i] / (np.sqrt(largest) + epsilon)
     return w
+
+
+def adamw(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    nesterov=False,
+    amsgrad=False,
+    weight_decay=0.01,
+):
+    """Loshchilov and Hutter, 2017, algorithm 2; Nesterov as in Dozat, 2016."""
+    m, v, v_max = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        v_max = np.maximum(v_max, v)
+        m_hat = m / (1 - beta_1**t)
+        if nesterov:
+            ahead = beta_1 * m / (1 - beta_1 ** (t + 1))
+            m_hat = ahead + (1 - beta_1) * g / (1 - beta_1**t)
+        v_hat = (v_max if amsgrad else v) / (1 - beta_2**t)
+        w = w - lr * (m_hat / (np.sqrt(v_hat) + epsilon) + weight_decay * w)
+    return w
+
+
+def adopt(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.9999,
+    epsilon=1e-6,
+    clip_power=0.25,
+    weight_decay=0.0,
+):
+    """Taniguchi et al., 2024, algorithm 2; weight by weight where gradients are 0."""
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        n = g / np.maximum(np.sqrt(v), epsilon)
+        if clip_power is not None:
+            limit = (t - 1) ** clip_power
+            n = np.clip(n, -limit, limit)
+        is_first = v == 0
+        m = beta_1 * m + (1 - beta_1) * np.where(is_first, 0, n)
+        if t > 1:
+            w = w - lr * (m + weight_decay * w)
+        v = np.where(is_first, g**2, beta_2 * v + (1 - beta_2) * g**2)
+    return w
+
+
+def ademamix(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    beta_3=0.9999,
+    alpha=5.0,
+    warmup_steps=None,
+    epsilon=1e-8,
+    weight_decay=0.0,
+):
+    """Pagliardini et al., 2024, algorithm 1, with its two schedules."""
+    m_1, m_2, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        a, b = alpha, beta_3
+        if warmup_steps:
+            a = min(t / warmup_steps * alpha, alpha)
+            # A beta_1 of 0 is its limit.
+            log_1, log_3 = np.log(max(beta_1, 1e-300)), np.log(beta_3)
+            part = t / warmup_steps
+            b = np.exp(log_1 * log_3 / ((1 - part) * log_3 + part * log_1))
+            b = min(b, beta_3)
+        m_1 = beta_1 * m_1 + (1 - beta_1) * g
+        m_2 = b * m_2 + (1 - b) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        step = m_1 / (1 - beta_1**t) + a * m_2
+        step = step / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+        w = w - lr * (step + weight_decay * w)
+    return w
+
+
+def adan(
+    w,
+    gradients,
+    lr,
+    beta_1=0.98,
+    beta_2=0.92,
+    beta_3=0.99,
+    epsilon=1e-8,
+    proximal=True,
+    weight_decay=0.0,
+):
+    """Xie et al., 2022, algorithm 1, with betas that are 1 minus those of the paper."""
+    m, k, n = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    previous = np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        d = np.zeros_like(w) if t == 1 else g - previous
+        previous = g
+        m = beta_1 * m + (1 - beta_1) * g
+        k = beta_2 * k + (1 - beta_2) * d
+        n = beta_3 * n + (1 - beta_3) * (g + beta_2 * d) ** 2
+        u = m / (1 - beta_1**t) + beta_2 * k / (1 - beta_2**t)
+        u = u / (np.sqrt(n / (1 - beta_3**t)) + epsilon)
+        if proximal:
+            w = (w - lr * u) / (1 + lr * weight_decay)
+        else:
+            w = (1 - lr * weight_decay) * w - lr * u
+    return w
+
+
+def lars(
+    w,
+    gradients,
+    lr,
+    momentum=0.9,
+    trust_coefficient=0.001,
+    epsilon=0.0,
+    nesterov=False,
+    weight_decay=0.0,
+):
+    """You et al., 2017, algorithm 1, with the learning rate outside of the momentum."""
+    b = np.zeros_like(w)
+    for g in gradients:
+        w_norm, g_norm = np.linalg.norm(w), np.linalg.norm(g)
+        ratio = 1.0
+        if w_norm > 0 and g_norm > 0:
+            ratio = trust_coefficient * w_norm
+            ratio = ratio / (g_norm + weight_decay * w_norm + epsilon)
+        d = ratio * (g + weight_decay * w)
+        b = momentum * b + d
+        w = w - lr * (d + momentum * b if nesterov else b)
+    return w

@@ -181,6 +181,25 @@ def inverse_square_root(
     return np.array([rate(t) for t in np.asarray(steps).tolist()])
 
 
+def polynomial(
+    steps,
+    initial_learning_rate,
+    decay_steps,
+    end_learning_rate=0.0,
+    power=1.0,
+    k_decay=1.0,
+):
+    z = np.minimum(np.asarray(steps) / decay_steps, 1.0)
+    above = initial_learning_rate - end_learning_rate
+    return end_learning_rate + above * (1 - z**k_decay) ** power
+
+
+def rex(steps, initial_learning_rate, decay_steps, end_learning_rate=0.0):
+    z = np.minimum(np.asarray(steps) / decay_steps, 1.0)
+    above = initial_learning_rate - end_learning_rate
+    return end_learning_rate + above * (1 - z) / (1 - z / 2)
+
+
 def piecewise_linear(steps, boundaries, learning_rates):
     return np.interp(steps, boundaries, learning_rates)
 

@@ -507,6 +507,60 @@ SCHEDULES = [
         {"boundaries": (5,), "learning_rates": (0.5,)},
         joints={0: 0.5, 5: 0.5, 59: 0.5},
     ),
+    ScheduleCase(
+        schedules.polynomial,
+        schedules.Polynomial,
+        references.polynomial,
+        {"initial_learning_rate": 0.4, "decay_steps": 40},
+        changes={
+            "initial_learning_rate": 0.5,
+            "decay_steps": 41,
+            "end_learning_rate": 0.1,
+            "power": 2,
+            "k_decay": 1.5,
+        },
+        invalid={
+            "initial_learning_rate=-0.5": {"initial_learning_rate": -0.5},
+            "decay_steps=0": {"decay_steps": 0},
+            "decay_steps=2.5": {"decay_steps": 2.5},
+            "end_learning_rate=inf": {"end_learning_rate": float("inf")},
+            "power=0.0": {"power": 0.0},
+            "k_decay=-1.0": {"k_decay": -1.0},
+        },
+        joints={0: 0.4, 10: 0.3, 40: 0.0, 59: 0.0},
+    ),
+    ScheduleCase(
+        schedules.polynomial,
+        schedules.Polynomial,
+        references.polynomial,
+        {
+            "initial_learning_rate": 2,
+            "decay_steps": 50,
+            "end_learning_rate": 0.5,
+            "power": 0.9,
+            "k_decay": 3,
+        },
+        changes={"power": 1, "k_decay": 1},
+        joints={0: 2.0, 50: 0.5, 59: 0.5},
+    ),
+    ScheduleCase(
+        schedules.rex,
+        schedules.REX,
+        references.rex,
+        {"initial_learning_rate": 0.4, "decay_steps": 40, "end_learning_rate": 0.1},
+        changes={
+            "initial_learning_rate": 0.5,
+            "decay_steps": 41,
+            "end_learning_rate": 0.2,
+        },
+        invalid={
+            "initial_learning_rate=-0.5": {"initial_learning_rate": -0.5},
+            "decay_steps=0": {"decay_steps": 0},
+            "decay_steps=2.5": {"decay_steps": 2.5},
+            "end_learning_rate=nan": {"end_learning_rate": float("nan")},
+        },
+        joints={0: 0.4, 20: 0.3, 40: 0.1, 59: 0.1},
+    ),
 ]
 
 # The cases that use no schedule of Keras.

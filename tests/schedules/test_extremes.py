@@ -53,6 +53,18 @@ EXTREMES = {
         "boundaries": [[0, 1], [0, 10**30], [3, int(LARGEST)], [2**31, 2**31 + 1]],
         "learning_rates": [[0, LARGEST], [LARGEST, LARGEST], [TINY, 0]],
     },
+    schedules.Polynomial: {
+        "initial_learning_rate": RATES,
+        "decay_steps": COUNTS,
+        "end_learning_rate": RATES,
+        "power": [TINY, 0.5, 1.0, LARGEST],
+        "k_decay": [TINY, 0.5, 1.0, LARGEST],
+    },
+    schedules.REX: {
+        "initial_learning_rate": RATES,
+        "decay_steps": COUNTS,
+        "end_learning_rate": RATES,
+    },
     schedules.Sequential: {
         "schedules": [[0.1, LARGEST], [0, schedules.Warmup(0.1, 3)]],
         "boundaries": [[1], [2**31], [10**30], [int(LARGEST)]],

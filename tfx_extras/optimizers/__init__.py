@@ -6,9 +6,14 @@ from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.optimizers._base import *
 from tfx_extras.optimizers._options import *
 from tfx_extras.optimizers.adabelief import *
+from tfx_extras.optimizers.adamw import *
+from tfx_extras.optimizers.adan import *
+from tfx_extras.optimizers.ademamix import *
+from tfx_extras.optimizers.adopt import *
 from tfx_extras.optimizers.cocob import *
 from tfx_extras.optimizers.conditional_gradient import *
 from tfx_extras.optimizers.lamb import *
+from tfx_extras.optimizers.lars import *
 from tfx_extras.optimizers.lazy_adam import *
 from tfx_extras.optimizers.novograd import *
 from tfx_extras.optimizers.proximal_adagrad import *

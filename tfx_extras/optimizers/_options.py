@@ -29,7 +29,26 @@ LearningRate = (
 )
 
 
-class OptimizerOptions(TypedDict, total=False):
+class OptionsBesideDecay(TypedDict, total=False):
+    """Options of an optimizer that names `weight_decay` among its own arguments."""
+
+    name: str | None
+    independent_decay: bool
+    weight_decay_exclude: Sequence[str]
+    clipnorm: Number | None
+    clipvalue: Number | None
+    global_clipnorm: Number | None
+    use_ema: bool
+    ema_momentum: Number
+    ema_overwrite_frequency: Number | None
+    loss_scale_factor: Number | None
+    gradient_accumulation_steps: Number | None
+    skip_nonfinite: bool
+    max_consecutive_skips: Number
+    jit_compile: bool | None
+
+
+class OptimizerOptions(OptionsBesideDecay, total=False):
     r"""Options of every optimizer: weight decay, gradient clipping, EMA and others.
 
     Use it to look up the keyword arguments that every optimizer of this package takes.
@@ -94,21 +113,7 @@ class OptimizerOptions(TypedDict, total=False):
             `jit_compile=True` in `model.compile`.
     """
 
-    name: str | None
     weight_decay: Number | keras.optimizers.schedules.LearningRateSchedule | None
-    independent_decay: bool
-    weight_decay_exclude: Sequence[str]
-    clipnorm: Number | None
-    clipvalue: Number | None
-    global_clipnorm: Number | None
-    use_ema: bool
-    ema_momentum: Number
-    ema_overwrite_frequency: Number | None
-    loss_scale_factor: Number | None
-    gradient_accumulation_steps: Number | None
-    skip_nonfinite: bool
-    max_consecutive_skips: Number
-    jit_compile: bool | None
 
 
 # Intervals of the options that are passed on to Keras.

@@ -9,6 +9,8 @@ from tfx_extras.schedules.cyclical import *
 from tfx_extras.schedules.inverse_square_root import *
 from tfx_extras.schedules.one_cycle import *
 from tfx_extras.schedules.piecewise_linear import *
+from tfx_extras.schedules.polynomial import *
+from tfx_extras.schedules.rex import *
 from tfx_extras.schedules.sequential import *
 from tfx_extras.schedules.warmup import *
 from tfx_extras.schedules.warmup_cosine import *

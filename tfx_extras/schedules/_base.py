@@ -147,6 +147,11 @@ def risen(step: Any, a: float, b: float, steps: int, first_step_nonzero: bool) -
     return between(a, b, (elapsed(step) + float(first_step_nonzero)) / float(steps))
 
 
+def remaining(step: Any, steps: int) -> Any:
+    """Returns the part of `steps` that is left: from 1 at step 0 to exactly 0."""
+    return ops.clip(-elapsed(step, steps) / float(min(steps, LAST)), 0, 1)
+
+
 def through(
     step: Any,
     steps: Sequence[float],
