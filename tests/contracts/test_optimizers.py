@@ -298,8 +298,8 @@ def test_wrong_types_and_unknown_options_are_refused(case):
             case.cls(**{own: b"0.9"})
     with pytest.raises(TypeError, match="learning_rate"):
         case.cls("fast")
-    with pytest.raises(TypeError, match="nesterov"):
-        case.cls(nesterov=True)
+    with pytest.raises(TypeError, match="momentum_decay"):
+        case.cls(momentum_decay=True)
     with pytest.raises(TypeError, match="list of strings"):
         case.cls(weight_decay_exclude="bias")
     with pytest.raises(TypeError, match="weight_decay='fast'"):
@@ -353,12 +353,13 @@ def two_layers():
 
 
 def decayed(case, model, optimizer):
-    """The paths of the variables that shrink in an update without a gradient."""
+    """The paths of the variables that shrink in updates without a gradient."""
     variables, after = model.trainable_variables, []
     for stepper in (case.make(), optimizer):
         for variable in variables:
             variable.assign(ops.ones(variable.shape))
-        stepper.apply([ops.zeros(v.shape) for v in variables], variables)
+        for _ in range(2):  # the first step of ADOPT moves nothing
+            stepper.apply([ops.zeros(v.shape) for v in variables], variables)
         after.append([array(v).max() for v in variables])
     return {
         "/".join(variable.path.split("/")[-2:])
@@ -502,11 +503,13 @@ def test_variables_without_gradient_stay_as_they_are(case):
     a, b = (keras.Variable(np.ones(2), dtype="float32", name=n) for n in "ab")
     optimizer = case.make()
     optimizer.build([a, b])
-    with pytest.warns(UserWarning, match="Gradients do not exist"):
-        optimizer.apply([None, ops.ones(2)], [a, b])
+    for _ in range(2):  # the first step of ADOPT moves nothing
+        with pytest.warns(UserWarning, match="Gradients do not exist"):
+            optimizer.apply([None, ops.ones(2)], [a, b])
     np.testing.assert_array_equal(array(a), 1)
     assert (array(b) < 1).all()
-    optimizer.apply([ops.ones(2)], [a])
+    for _ in range(2):
+        optimizer.apply([ops.ones(2)], [a])
     assert (array(a) < 1).all()
 
 
@@ -542,7 +545,9 @@ def test_a_gradient_of_another_shape_is_refused(case):
 def test_scalars_and_empty_variables_are_updated(case):
     for shape in [(), (0,), (0, 3)]:
         variable = keras.Variable(np.ones(shape), dtype="float32", name="w")
-        case.make().apply([ops.ones(shape)], [variable])
+        optimizer = case.make()
+        for _ in range(2):  # the first step of ADOPT moves nothing
+            optimizer.apply([ops.ones(shape)], [variable])
         assert (array(variable) < 1).all()
 
 

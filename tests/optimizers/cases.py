@@ -254,10 +254,13 @@ OPTIMIZERS = [
     OptimizerCase(
         optimizers.AdamW,
         references.adamw,
-        {"amsgrad": True, "nesterov": True, "beta_2": 0.5, "weight_decay": None},
+        {"amsgrad": True, "nesterov": True, "beta_2": 0.5},
         changes={"amsgrad": False},
+        moves_alone=True,
     ),
-    OptimizerCase(optimizers.AdamW, references.adamw, {"beta_1": 0.0}),
+    OptimizerCase(
+        optimizers.AdamW, references.adamw, {"beta_1": 0.0}, moves_alone=True
+    ),
     OptimizerCase(
         optimizers.ADOPT,
         references.adopt,

@@ -294,10 +294,11 @@ def ademamix(
         a, b = alpha, beta_3
         if warmup_steps:
             a = min(t / warmup_steps * alpha, alpha)
-            # A beta_1 of 0 is its limit.
-            log_1, log_3 = np.log(max(beta_1, 1e-300)), np.log(beta_3)
-            part = t / warmup_steps
-            b = np.exp(log_1 * log_3 / ((1 - part) * log_3 + part * log_1))
+            log_3, part = np.log(beta_3), t / warmup_steps
+            b = np.exp(log_3 / part)  # the limit for a beta_1 of 0
+            if beta_1:
+                log_1 = np.log(beta_1)
+                b = np.exp(log_1 * log_3 / ((1 - part) * log_3 + part * log_1))
             b = min(b, beta_3)
         m_1 = beta_1 * m_1 + (1 - beta_1) * g
         m_2 = b * m_2 + (1 - b) * g

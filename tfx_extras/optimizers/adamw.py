@@ -1,9 +1,9 @@
 """AdamW."""
 
-from typing import Any
 from typing import Unpack
 
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
@@ -90,7 +90,7 @@ class AdamW(Optimizer):
         epsilon: Number = 1e-8,
         nesterov: bool = False,
         amsgrad: bool = False,
-        weight_decay: Any = 0.01,
+        weight_decay: Number | LearningRateSchedule | None = 0.01,
         **kwargs: Unpack[OptionsBesideDecay],
     ):
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
