@@ -22,6 +22,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from _report import KEPT_MEMORY
 from _report import device
 from _report import gpus
 from _timing import progress
@@ -44,6 +45,7 @@ class Part(NamedTuple):
     quick: str = ""
     takes: tuple[str, ...] = ()  # options of this script to pass on
     on_gpu: bool = False
+    keeps_memory: bool = False  # whether the C library keeps freed memory
 
 
 PARTS = {
@@ -92,7 +94,10 @@ PARTS = {
         quick="--ways 'jax jit' --sizes 8 4 16 --rounds 1",
     ),
     "lazy_adam": Part(
-        "LazyAdam", "lazy_adam.py", quick="--rows 100 --ids 10 --turns 3"
+        "LazyAdam",
+        "lazy_adam.py",
+        quick="--rows 100 --ids 10 --turns 3",
+        keeps_memory=True,
     ),
     "import_time": Part(
         "Import", "import_time.py", full="--processes 5", quick="--processes 1"
@@ -121,7 +126,7 @@ def replaced(page, part, text):
 
 def run(part, number, path, options):
     """Runs a part on a device and writes it to a page. Returns whether it worked."""
-    _, script, full, quick, takes, _ = PARTS[part]
+    _, script, full, quick, takes, _, keeps_memory = PARTS[part]
     given = {
         "tfa": [options.tfa] if options.tfa else [],
         "backends": options.backends,
@@ -135,7 +140,9 @@ def run(part, number, path, options):
     progress(f"== {part} on {number}")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", FOLDER / script, *map(str, arguments)],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=os.environ
+        | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        | (KEPT_MEMORY if keeps_memory else {}),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -25,6 +25,7 @@ from typing import NamedTuple
 from _optimizer_step import size_of
 from _picture import Bar
 from _picture import draw
+from _report import KEPT_MEMORY
 from _report import environment_of
 from _report import print_about
 from _report import print_head
@@ -93,7 +94,8 @@ PROBLEMS = {
 NOTE = """The bound is the time to copy, in the same run, as many bytes as an optimizer
 must read and write. "Reached" is the bound divided by our time; it may be above 1 for
 arrays that fit into caches. The first step includes compilation, with nothing on disk.
-On PyTorch, "eager" has `jit_compile=False`, and "compiled" `jit_compile=True`."""
+On PyTorch, "eager" has `jit_compile=False`, and "compiled" `jit_compile=True`.
+The C library keeps freed memory: pages from Linux would cost some packages more."""
 TURN = 0.02  # seconds
 
 
@@ -141,10 +143,8 @@ def peers_of(name, backend, mode, options):
 def processes(stack, backend, options):
     """Starts the processes for a backend. Returns them by package."""
     cache = stack.enter_context(tempfile.TemporaryDirectory())
-    environment = environment_of(options.device) | {
-        "KERAS_BACKEND": backend,
-        "TORCHINDUCTOR_CACHE_DIR": cache,
-    }
+    environment = environment_of(options.device) | KEPT_MEMORY
+    environment |= {"KERAS_BACKEND": backend, "TORCHINDUCTOR_CACHE_DIR": cache}
 
     def start(**arguments):
         return stack.enter_context(Process("_optimizer_step.py", **arguments))

@@ -1477,7 +1477,7 @@ FAULTS = [
             (RECORDED, "scalar.copy_(value)", "pass", "of_one_and"),
             (RECORDED, "if _place(x) in self._places:", "if False:", "of_another"),
             (UPDATES, "isinstance(x, bool | str | None)", "x is x", "of_another"),
-            (UPDATES, ", str(conditions)", "", "of_another"),
+            (UPDATES, ", *map(bool, conditions)", "", "of_another"),
             (
                 UPDATES,
                 "recorded = Recorded(formula, example, moment.conditions)",

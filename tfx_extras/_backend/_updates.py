@@ -252,7 +252,7 @@ class Updates:
                 conditions.append(x)
         if not all(isinstance(x, bool | str | None) for x in constants):
             return None
-        settings = settings_of(optimizer), str(constants), str(conditions)
+        settings = settings_of(optimizer), str(constants), *map(bool, conditions)
         if len(self._settings) == _MOST_SETTINGS:
             self._settings.clear()
             self._programs.clear()
