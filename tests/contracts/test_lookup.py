@@ -113,7 +113,7 @@ def test_a_part_of_a_name_and_what_others_call_it_are_understood(package, name, 
 @pytest.mark.parametrize(
     ("package", "name", "place"),
     [
-        (optimizers, "AdamW", "keras.optimizers.AdamW"),
+        (optimizers, "Nadam", "keras.optimizers.Nadam"),
         (optimizers, "adam", "keras.optimizers.Adam"),
         (losses, "mse", "keras.losses.mean_squared_error"),
         (losses, "mean_squared_error", "keras.losses.mean_squared_error"),
@@ -158,7 +158,7 @@ def test_patterns_select_names_in_any_case():
     [
         (losses, "SigmoidFocalCrossEntropy", "Did you mean `SigmoidFocalCrossentropy`"),
         (optimizers, "EMA", "Did you mean `MovingAverage`?"),
-        (optimizers, "AdamW", "`AdamW` is part of Keras: `keras.optimizers.AdamW`."),
+        (optimizers, "Nadam", "`Nadam` is part of Keras: `keras.optimizers.Nadam`."),
         (schedules, "CosineWarmup", "Did you mean `WarmupCosine` or `warmup_cosine`?"),
     ],
 )

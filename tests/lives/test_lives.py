@@ -75,5 +75,6 @@ def test_a_step_of_the_model_is_that_of_the_reference(kind):
     w, state = start, {}
     for t, g in enumerate(gradients, 1):
         w = FORMULAS[kind](w, g, 0.125, 0.0, t, state)
-    expected = getattr(references, NAMES[kind])(start, gradients, 0.125)
+    reference = getattr(references, NAMES[kind])
+    expected = reference(start, gradients, 0.125, weight_decay=0.0)
     np.testing.assert_allclose(w, expected, rtol=1e-12)

@@ -224,7 +224,8 @@ def test_adopt_moves_as_that_of_optax(name, device):
     begins = inputs.optimizers()["gradients"][0] != 0
     assert begins.sum() == 9
     moves = np.where(begins, moves, theirs)
-    assert_moves_alike(moves, theirs, TOLERANCE)
+    # Optax computes the limit of a gradient in float32.
+    assert_moves_alike(moves, theirs, 1e-7 if is_clipped else TOLERANCE)
 
 
 @tools.each_device
