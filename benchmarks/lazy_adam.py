@@ -4,7 +4,8 @@
 
 Prints a table in Markdown: the median milliseconds of both, eager and in a graph, and
 how many times longer Adam takes. The optimizers take turns. Two warm-up steps are left
-out; the first one copies the table. Needs TensorFlow.
+out; the first one copies the table. Needs TensorFlow. In `make bench`, the C library
+keeps freed memory, as in `optimizers.py`; by itself, the script measures without that.
 """
 
 import argparse

@@ -95,7 +95,8 @@ NOTE = """The bound is the time to copy, in the same run, as many bytes as an op
 must read and write. "Reached" is the bound divided by our time; it may be above 1 for
 arrays that fit into caches. The first step includes compilation, with nothing on disk.
 On PyTorch, "eager" has `jit_compile=False`, and "compiled" `jit_compile=True`.
-The C library keeps freed memory: pages from Linux would cost some packages more."""
+The C library keeps freed memory, in huge pages: new pages from Linux would cost
+packages that allocate more time, on some machines most of it."""
 TURN = 0.02  # seconds
 
 

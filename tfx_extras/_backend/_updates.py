@@ -342,7 +342,7 @@ def _recorded(optimizer, group, joint, moment, sums) -> Any:
     try:
         example = inputs(moment, joint.gradient, kept, sums)
         recorded = Recorded(formula, example, moment.conditions)
-    except Exception as error:  # one of the formula is raised by plain steps too
+    except Exception as error:  # plain steps raise an error of the formula
         _logger.debug("`%s` is not recorded: %s", optimizer.name, error)
         return None
     return lambda *update: recorded(inputs(*update))
