@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfx_extras._register import PACKAGE
 from tfx_extras._typed import arguments_of
 
 
@@ -24,7 +25,17 @@ def shown(obj: Any) -> str:
     except Exception:  # debuggers also show objects that are half made
         return object.__repr__(obj)
     inner = ", ".join(f"{name}={value}" for name, value in arguments.items())
-    return f"{type(obj).__name__}({inner})"
+    return f"{_name(obj)}({inner})"
+
+
+def _name(obj: Any) -> str:
+    """Returns the name of the class, and where it is if ours has the same name."""
+    name = type(obj).__name__
+    is_keras = type(obj).__module__.split(".")[0] == "keras"
+    is_optimizer = isinstance(obj, keras.optimizers.Optimizer)
+    if is_keras and is_optimizer and keras.saving.get_registered_object(f"{PACKAGE}>{name}"):
+        return f"keras.optimizers.{name}"
+    return name
 
 
 def _arguments(obj: Any) -> dict[str, str]:

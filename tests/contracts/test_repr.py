@@ -19,6 +19,7 @@ from tfx_extras import schedules
 from tfx_extras import tfa
 
 NAMES = {
+    "keras": keras,
     **vars(keras.losses),
     **vars(keras.optimizers),
     **vars(keras.optimizers.schedules),
@@ -92,7 +93,7 @@ def test_changed_options_are_shown_and_read_back(case):
                 "adamw",
                 {"bias": {"weight_decay": 0.0}, "emb": optimizers.LazyAdam()},
             ),
-            "ParameterGroups(inner_optimizer=AdamW(), "
+            "ParameterGroups(inner_optimizer=keras.optimizers.AdamW(), "
             "groups={'bias': {'weight_decay': 0.0}, "
             "'emb': {'optimizer': LazyAdam()}})",
         ),

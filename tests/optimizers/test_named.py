@@ -13,10 +13,17 @@ def test_a_name_that_keras_knows_means_the_optimizer_of_keras(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["RAdam", "radam", "tfx_extras>RAdam", "TFX_Extras>radam"]
+    ("name", "cls"),
+    [
+        ("RAdam", optimizers.RAdam),
+        ("radam", optimizers.RAdam),
+        ("tfx_extras>RAdam", optimizers.RAdam),
+        ("TFX_Extras>radam", optimizers.RAdam),
+        ("tfx_extras>AdamW", optimizers.AdamW),
+    ],
 )
-def test_another_name_means_the_optimizer_of_this_package(name):
-    assert type(named(name)) is optimizers.RAdam
+def test_another_name_means_the_optimizer_of_this_package(name, cls):
+    assert type(named(name)) is cls
 
 
 def test_a_preset_is_made_with_its_defaults():

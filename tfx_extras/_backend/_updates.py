@@ -241,15 +241,19 @@ class Updates:
 
     def _moment(self, optimizer, joint, compiles) -> Moment | None:
         """Returns what programs depend on, or `None` if there can be none."""
-        now = _tensors(joint.now, joint.gradient.dtype)
         numbers, conditions, constants = [], [], []
-        for x in keras.tree.flatten(now):
+
+        def found(x):
+            x = _tensor(x, joint.gradient.dtype)
             if not torch.is_tensor(x):
                 constants.append(x)
             elif compiles or x.dtype != torch.bool or x.ndim or x.device.type != "cpu":
                 numbers.append(x)
             else:  # reading it is free, and may save a pass over memory
                 conditions.append(x)
+            return x
+
+        now = keras.tree.map_structure(found, joint.now)
         if not all(isinstance(x, bool | str | None) for x in constants):
             return None
         settings = settings_of(optimizer), str(constants), *map(bool, conditions)
@@ -375,14 +379,10 @@ def _on_shapes(guards) -> list[bool]:
     return [guard.guard_type in ("TENSOR_MATCH", "SHAPE_ENV") for guard in guards]
 
 
-def _tensors(now, dtype) -> Any:
-    """Replaces numbers by tensors, so that programs do not depend on them."""
-
-    def tensor(x):
-        is_number = isinstance(x, int | float | np.number) and not isinstance(x, bool)
-        return torch.tensor(x, dtype=dtype, device="cpu") if is_number else x
-
-    return keras.tree.map_structure(tensor, now)
+def _tensor(x, dtype) -> Any:
+    """Replaces a number by a tensor, so that programs do not depend on it."""
+    is_number = isinstance(x, int | float | np.number) and not isinstance(x, bool)
+    return torch.tensor(x, dtype=dtype, device="cpu") if is_number else x
 
 
 def _grouped(optimizer, updates, traits, way) -> list[Group]:

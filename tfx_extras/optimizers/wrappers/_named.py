@@ -13,6 +13,7 @@ def named(optimizer: Any, argument: str = "inner_optimizer") -> Any:
     """Returns an optimizer for a name, a configuration or an optimizer.
 
     If Keras has an optimizer of that name, it is used, and else that of this package.
+    With the prefix `tfx_extras>`, a name means one of this package.
 
     Args:
         optimizer: What was given.
@@ -29,7 +30,7 @@ def named(optimizer: Any, argument: str = "inner_optimizer") -> Any:
     try:
         found = optimizers.get(optimizer)
     except ValueError:
-        known = [*_of_keras(), *optimizers.list()]
+        known = dict.fromkeys([*_of_keras(), *optimizers.list()])  # each name once
         hint = did_you_mean(optimizer, known, OBJECTS)
         raise ValueError(
             f"Argument `{argument}` must be an optimizer, or the name of one of "
