@@ -33,7 +33,11 @@ def _name(obj: Any) -> str:
     name = type(obj).__name__
     is_keras = type(obj).__module__.split(".")[0] == "keras"
     is_optimizer = isinstance(obj, keras.optimizers.Optimizer)
-    if is_keras and is_optimizer and keras.saving.get_registered_object(f"{PACKAGE}>{name}"):
+    if (
+        is_keras
+        and is_optimizer
+        and keras.saving.get_registered_object(f"{PACKAGE}>{name}")
+    ):
         return f"keras.optimizers.{name}"
     return name
 

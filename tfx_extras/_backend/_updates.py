@@ -157,7 +157,7 @@ class Updates:
         is_known = is_usual and weight.device.type in ("cpu", "cuda")
         if not is_known or _is_transformed(weight):
             return "plain"
-        if not optimizer.is_elementwise:
+        if not optimizer._is_elementwise:
             if optimizer.jit_compile and not self._fails:
                 self._fails = True
                 _log(optimizer, "is not compiled, because `is_elementwise=False`")
@@ -178,7 +178,7 @@ class Updates:
             for u in updates
         ]
         devices = {weight.device for weight in weights}
-        kind = way, optimizer.is_elementwise, optimizer.has_norms
+        kind = way, optimizer._is_elementwise, optimizer._has_norms
         key = kind, devices, [u.place for u in updates], traits
         # In a stateless scope, variables have other tensors.
         state = [k for k in updates[0].kept if k is not None]
@@ -388,14 +388,14 @@ def _tensor(x, dtype) -> Any:
 def _grouped(optimizer, updates, traits, way) -> list[Group]:
     """Puts updates into groups that one call of the formula can make."""
     is_scalar = bool(optimizer.scalar_slots)
-    small = "rows" if optimizer.has_norms or is_scalar else "vector"
-    small = small if optimizer.is_elementwise else "stack"
+    small = "rows" if optimizer._has_norms or is_scalar else "vector"
+    small = small if optimizer._is_elementwise else "stack"
     alike: dict[Any, list[int]] = {}
     kept: list[Any] = [[k if k is None else raw(k) for k in u.kept] for u in updates]
     groups = []
     for i, (weights, *_) in enumerate(kept):
         if weights.numel() >= _large(weights):
-            is_large = optimizer.is_elementwise and all(map(_is_whole, kept[i]))
+            is_large = optimizer._is_elementwise and all(map(_is_whole, kept[i]))
             groups.append(Group([i], "large" if is_large else "alone", kept[i], [], []))
             continue
         shape = {"stack": weights.shape, "rows": weights.numel()}.get(small)
@@ -495,7 +495,7 @@ def _divide(joint, group) -> None:
 
 def _is_done_jointly(optimizer, group, joint) -> bool:
     """Makes an update without programs, and returns whether that is possible."""
-    is_whole = optimizer.has_norms or optimizer.scalar_slots
+    is_whole = optimizer._has_norms or optimizer.scalar_slots
     if group.layout == "large":
         for one in [joint] if is_whole else _divided(joint):
             _store(one.kept, _updated(optimizer, group, one))

@@ -4,6 +4,7 @@ import keras as _keras
 
 from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.optimizers._base import *
+from tfx_extras.optimizers._layouts import *
 from tfx_extras.optimizers._options import *
 from tfx_extras.optimizers.adabelief import *
 from tfx_extras.optimizers.adamw import *

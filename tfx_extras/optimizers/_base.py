@@ -15,6 +15,7 @@ from keras import ops
 from tfx_extras._backend import backend
 from tfx_extras._precision import wide
 from tfx_extras.optimizers._gradients import WithGradients
+from tfx_extras.optimizers._layouts import found_layouts
 from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._paths import paths_of
 from tfx_extras.optimizers._rounding import add_residual
@@ -24,6 +25,9 @@ from tfx_extras.optimizers._skipping import add_counter
 from tfx_extras.optimizers._update import AS_IT_IS
 from tfx_extras.optimizers._update import Now
 from tfx_extras.optimizers._update import Update
+from tfx_extras.optimizers._variants import adaptively_clipped
+from tfx_extras.optimizers._variants import cautious
+from tfx_extras.optimizers._variants import centralized
 
 __all__ = ["Optimizer"]
 
@@ -160,17 +164,31 @@ class Optimizer(WithGradients):
                 f"`{type(self).__name__}` calls `squared_norms`, so it must set "
                 "`has_norms = True`. Received: has_norms=False"
             )
+        return self._squared_norms(*tensors)
+
+    def _squared_norms(self, *tensors) -> Sequence[Any]:
         if self._norms_in_parts is not None:
             return self._norms_in_parts(*tensors)
         return [ops.sum(ops.square(x)) for x in tensors]
 
+    @property
+    def _is_elementwise(self) -> bool:
+        """Whether the formula and the options treat each element alike."""
+        mixes = self.centralize_gradient or self.adaptive_clip is not None
+        return self.is_elementwise and not mixes
+
+    @property
+    def _has_norms(self) -> bool:
+        """Whether the formula or an option needs norms."""
+        return self.has_norms or self.cautious
+
     def _traits(self, index) -> tuple:
         """Returns what decides the update of a variable, beside its shape and dtype."""
-        return (self._decays[index],)
+        return self._decays[index], self._layouts[index], self._clips[index]
 
     def _now(self, learning_rate, dtype: str) -> Now:
         """Returns the values that this step depends on, in `dtype`."""
-        rate = self._decay_now(self.weight_decay, dtype)
+        rate = self._decay_now(self.weight_decay, learning_rate, dtype)
         step = ops.cast(self.iterations, dtype) + 1
         return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
 
@@ -179,7 +197,10 @@ class Optimizer(WithGradients):
         if self._own_rates is None:
             return now
         factor, rate = self._own_rates[index]
-        rate = now.weight_decay if rate is AS_IT_IS else self._decay_now(rate, dtype)
+        if rate is AS_IT_IS:
+            rate = now.weight_decay
+        else:
+            rate = self._decay_now(rate, now.learning_rate, dtype)
         return now._replace(learning_rate=now.learning_rate * factor, weight_decay=rate)
 
     def build(self, variables: list) -> None:
@@ -192,6 +213,12 @@ class Optimizer(WithGradients):
                 f"Received: {sorted(unknown)}, not among slots={self.slots}"
             )
         super().build(variables)
+        self._saved_paths = tuple(paths_of(variables, self._saved_paths))
+        self._decays = self._found_decays()
+        self._layouts = self._found_layouts()
+        clips = self.adaptive_clip is not None
+        not_clipped = self._matches("adaptive_clip_exclude") if clips else []
+        self._clips = [not x for x in not_clipped] or [False] * len(variables)
         kept = [
             self.add_optimizer_variables(
                 variables, name, _filled(self.initial_values.get(name, 0.0))
@@ -206,8 +233,13 @@ class Optimizer(WithGradients):
             self._average_residuals = [
                 add_residual(add, v, "average_residual") for v in variables
             ]
-        self._saved_paths = tuple(paths_of(variables, self._saved_paths))
-        self._decays = self._found_decays()
+        if self.corrected_decay:
+            self._largest_rate = self.add_variable(
+                (),
+                dtype="float32",
+                aggregation="only_first_replica",
+                name="largest_learning_rate",
+            )
         if self.skip_nonfinite:
             self.skipped = add_counter(self, "skipped")
             self.skipped_in_a_row = add_counter(self, "skipped_in_a_row")
@@ -232,8 +264,18 @@ class Optimizer(WithGradients):
                 name=f"{path}_{name or 'var'}",
             )
 
+    def _found_layouts(self) -> Sequence[str | None]:
+        """Returns the layout of each variable, if the formula or an option needs it."""
+        variables, paths = self._trainable_variables, self._saved_paths
+        is_used = self._has_layouts or self.centralize_gradient
+        if not is_used and self.adaptive_clip is None:
+            return [None] * len(variables)
+        everywhere = self._sibling_paths or paths
+        return found_layouts(self.layouts, variables, paths, everywhere)
+
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         # Keras calls this for all variables at once.
+        self._note_rate(learning_rate)
         if not self.has_fast_paths:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -280,18 +322,35 @@ class Optimizer(WithGradients):
     def _updated(self, now: Now, index, gradient, kept) -> tuple:
         """Returns new values of the variable, its rounding error and its slots."""
         variable, residual, *slots = kept
-        w = self._after_decay(exact(variable, residual), now, index)
+        before = exact(variable, residual)
+        w = before if self.cautious_decay else self._after_decay(before, now, index)
         # Not `ops.convert_to_tensor`, which returns the variable itself on TensorFlow.
         # The `+` of Keras fails for some empty variables.
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
+        if self._clips[index]:
+            layout, limit = self._layouts[index], self.adaptive_clip
+            gradient = adaptively_clipped(gradient, w, layout, limit)
+        if self.centralize_gradient:
+            gradient = centralized(gradient, self._layouts[index])
         new_w, new_slots = self.move(gradient, w, now, slots, index)
         if not isinstance(new_slots, tuple | list) or len(new_slots) != len(slots):
             raise ValueError(
                 f"`update` or `move` of `{type(self).__name__}` must return a tensor "
                 f"and a tuple of slots={self.slots}. Received: slots={new_slots}"
             )
+        if self.cautious or self.cautious_decay:
+            new_w = self._cautiously(new_w, w, gradient, now, index)
         values = *rounded(new_w, variable, residual), *new_slots
         return backend.apart(values, kept)
+
+    def _cautiously(self, new_w, w, gradient, now, index) -> Any:
+        """Returns the value of a variable, after masks of its step and its decay."""
+        step = w - new_w
+        if self.cautious:
+            new_w = w - cautious(step, gradient, self._squared_norms)
+        if self.cautious_decay and self._decays[index]:
+            new_w = new_w - (w - self._after_decay(w, now, index, step))
+        return new_w
 
 
 def _filled(value: float):

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 from typing import TypedDict
 
@@ -19,6 +21,7 @@ from tfx_extras._configuration import saved
 from tfx_extras._repr import shown
 from tfx_extras._typed import require_types
 from tfx_extras._typed import typechecked
+from tfx_extras.optimizers._layouts import require_layouts
 from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._paths import required_paths
 
@@ -45,6 +48,13 @@ class OptionsBesideDecay(TypedDict, total=False):
     gradient_accumulation_steps: Number | None
     skip_nonfinite: bool
     max_consecutive_skips: Number
+    centralize_gradient: bool
+    adaptive_clip: Number | None
+    adaptive_clip_exclude: Sequence[str]
+    layouts: Mapping[str, str | None]
+    cautious: bool
+    cautious_decay: bool
+    corrected_decay: bool
     jit_compile: bool | None
 
 
@@ -104,6 +114,33 @@ class OptimizerOptions(OptionsBesideDecay, total=False):
             compiled code cannot raise, such gradients are then applied, so that the
             loss shows it. This is so in XLA on TensorFlow, and on JAX in programs over
             several devices, or on a GPU, where JAX may only log the error.
+        centralize_gradient: Whether to subtract from the gradient of a kernel its mean
+            over the inputs of each unit (gradient centralization, Yong et al., 2020).
+            Kernels whose units have one input stay as they are, and so do biases,
+            embeddings and all other variables that are no kernels: see `layouts`.
+        adaptive_clip: Adaptive gradient clipping (AGC, Brock et al., 2021): maximum
+            norm of the gradient of each unit of a kernel, as a multiple of the norm of
+            its weights, in (0, inf). 0.01 is usual. A variable that is no kernel counts
+            as one unit. It applies after the other ways of clipping.
+        adaptive_clip_exclude: Regular expressions. Variables whose `path` matches any
+            of them are not clipped by `adaptive_clip`. Exclude the output layer.
+        layouts: For kernels, which of their axes are inputs and outputs: a dictionary
+            from regular expressions of paths to strings such as `"iio"`, or `None` for
+            no kernel. `tfx_extras.optimizers.kernel_layouts(model)` returns it. The
+            first expression that matches counts. Without one, the path and the shape
+            decide, which is right for the layers of Keras under their own names.
+        cautious: Whether to leave out the elements of a step that have another sign
+            than the gradient, and scale up the others in turn (cautious optimizers,
+            Liang et al., 2024). Decoupled weight decay is not left out. In an
+            optimizer whose formula contains the decay, the whole step counts.
+        cautious_decay: Whether weight decay leaves out the weights that the step moves
+            away from 0 (cautious weight decay, Chen et al., 2025). Experimental: no
+            other library has it to compare with.
+        corrected_decay: Whether to multiply the weight decay by the learning rate over
+            its largest value so far (AdamC, Defazio, 2025), so that a falling learning
+            rate does not let weights before a normalization grow. Exclude the output
+            layer and all others without normalization by `weight_decay_exclude`. It
+            cannot be combined with `independent_decay`.
         jit_compile: Whether to compile the formula. On PyTorch, `None` does so if the
             optimizer trains 2^23 (8.4 million) weights or more, because compiling takes
             seconds in the first step and pays off after some hundred steps. `True` does
@@ -134,8 +171,14 @@ class WithOptions(keras.optimizers.Optimizer):
     """An optimizer with the options of all, checked and saved."""
 
     _rate_interval: str = "[0, inf)"
+    # Whether the formula depends on the layouts of kernels.
+    _has_layouts: bool = False
     # Arguments that hold regular expressions of paths.
-    _path_arguments: Sequence[str] = ("weight_decay_exclude",)
+    _path_arguments: Sequence[str] = (
+        "weight_decay_exclude",
+        "adaptive_clip_exclude",
+        "layouts",
+    )
     # Paths of the variables. After loading, those of the optimizer that was saved.
     _saved_paths: Any = None
     # The learning rate while a step is traced that takes it as an argument.
@@ -152,6 +195,13 @@ class WithOptions(keras.optimizers.Optimizer):
         weight_decay_exclude: Sequence[str] = (),
         skip_nonfinite: bool = False,
         max_consecutive_skips: Number = 10,
+        centralize_gradient: bool = False,
+        adaptive_clip: Number | None = None,
+        adaptive_clip_exclude: Sequence[str] = (),
+        layouts: Mapping[str, str | None] = MappingProxyType({}),
+        cautious: bool = False,
+        cautious_decay: bool = False,
+        corrected_decay: bool = False,
         jit_compile: bool | None = None,
         **kwargs: Any,
     ):
@@ -191,6 +241,34 @@ class WithOptions(keras.optimizers.Optimizer):
         self.max_consecutive_skips = require_steps(
             "max_consecutive_skips", max_consecutive_skips, f"[1, {COUNTABLE})"
         )
+        self.centralize_gradient = centralize_gradient
+        if adaptive_clip is not None:
+            adaptive_clip = require("adaptive_clip", adaptive_clip, "(0, inf)")
+        self.adaptive_clip = adaptive_clip
+        self.adaptive_clip_exclude = require_patterns(
+            "adaptive_clip_exclude", adaptive_clip_exclude
+        )
+        if self.adaptive_clip_exclude and adaptive_clip is None:
+            raise ValueError(
+                "Argument `adaptive_clip_exclude` has no effect without `adaptive_clip`. "
+                f"Received: adaptive_clip_exclude={adaptive_clip_exclude}"
+            )
+        self.layouts = require_layouts(layouts)
+        is_used = self._has_layouts or centralize_gradient or adaptive_clip is not None
+        if self.layouts and not is_used:
+            raise ValueError(
+                "Argument `layouts` has no effect without `centralize_gradient` or "
+                f"`adaptive_clip`. Received: layouts={self.layouts}"
+            )
+        self.cautious = cautious
+        self.cautious_decay = cautious_decay
+        if corrected_decay and independent_decay:
+            raise ValueError(
+                "Argument `corrected_decay` must be False with `independent_decay`, "
+                "which does not depend on the learning rate. "
+                "Received: corrected_decay=True, independent_decay=True"
+            )
+        self.corrected_decay = corrected_decay
         self.jit_compile = jit_compile
 
     def _require_formula(self) -> None:
@@ -240,6 +318,13 @@ class WithOptions(keras.optimizers.Optimizer):
                 "weight_decay_exclude": list(self.weight_decay_exclude),
                 "skip_nonfinite": self.skip_nonfinite,
                 "max_consecutive_skips": self.max_consecutive_skips,
+                "centralize_gradient": self.centralize_gradient,
+                "adaptive_clip": self.adaptive_clip,
+                "adaptive_clip_exclude": list(self.adaptive_clip_exclude),
+                "layouts": dict(self.layouts),
+                "cautious": self.cautious,
+                "cautious_decay": self.cautious_decay,
+                "corrected_decay": self.corrected_decay,
                 "jit_compile": self.jit_compile,
             }
         )

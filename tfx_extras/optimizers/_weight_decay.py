@@ -20,28 +20,46 @@ class WithDecay(WithOptions):
     decays_inside: bool = False
     # Paths of all variables of the model, if other optimizers train some of them.
     _sibling_paths: Sequence[str] = ()
+    # The largest learning rate so far, if `corrected_decay` needs it.
+    _largest_rate: Any = None
     # Rates of the variables of `build`, in order, as `ParameterGroups` sets them.
     _own_rates: Sequence[OwnRate] | None = None
 
-    def _after_decay(self, variable, now: Now, index) -> Any:
-        """Returns the value of a variable after the decay that precedes the step."""
+    def _after_decay(self, variable, now: Now, index, direction=None) -> Any:
+        """Returns the value of a variable after the decay that precedes the step.
+
+        With `direction`, only weights decay that the step does not move away from 0.
+        """
         inside = self.decays_inside and not self.independent_decay
         if inside or not self._decays[index]:
             return variable
         rate = now.weight_decay
         if not self.independent_decay:
             rate = now.learning_rate * rate
-        return variable - rate * variable
+        return variable - _along(direction, variable, rate * variable)
 
     def penalized(self, direction, variable, now: Now, index) -> Any:
         """Returns `direction` plus the decay, unless the decay precedes the step."""
         if self.independent_decay or not self._decays[index]:
             return direction
-        return direction + now.weight_decay * variable
+        along = direction if self.cautious_decay else None
+        return direction + _along(along, variable, now.weight_decay * variable)
 
-    def _decay_now(self, rate, dtype) -> Any:
-        is_number = not is_schedule(rate)
-        return rate if is_number else ops.cast(rate(self.iterations), dtype)
+    def _decay_now(self, rate, learning_rate, dtype) -> Any:
+        if is_schedule(rate):
+            rate = ops.cast(rate(self.iterations), dtype)
+        if not self.corrected_decay or rate is None:
+            return rate
+        largest = ops.cast(self._largest_rate, dtype)
+        part = ops.cast(learning_rate, dtype) / ops.where(largest > 0, largest, 1.0)
+        return rate * part
+
+    def _note_rate(self, learning_rate) -> None:
+        """Keeps the largest learning rate so far, for `corrected_decay`."""
+        if self.corrected_decay:
+            rate = ops.cast(learning_rate, "float32")
+            past = ops.convert_to_tensor(self._largest_rate)
+            self._largest_rate.assign(ops.where(rate > past, rate, past))
 
     def _take_rates(self, own_rates: Sequence[OwnRate] | None) -> None:
         """Sets the rates that `ParameterGroups` gives to each variable."""
@@ -65,3 +83,10 @@ class WithDecay(WithOptions):
         patterns, paths = getattr(self, argument), self._saved_paths
         warn_of_unmatched(argument, patterns, self._sibling_paths or paths)
         return matched(patterns, paths)
+
+
+def _along(direction, variable, decay) -> Any:
+    """Returns the decay where a step in this direction decreases the magnitude too."""
+    if direction is None:
+        return decay
+    return ops.where(direction * variable >= 0, decay, ops.zeros_like(decay))

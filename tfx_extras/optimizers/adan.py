@@ -90,6 +90,11 @@ class Adan(Optimizer):
         self.beta_2 = require("beta_2", beta_2, "[0, 1)")
         self.beta_3 = require("beta_3", beta_3, "[0, 1)")
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
+        if self.cautious_decay and proximal and not self.independent_decay:
+            raise ValueError(
+                "Argument `cautious_decay` must be False with `proximal`, which divides "
+                "all weights. Received: cautious_decay=True, proximal=True"
+            )
         self.proximal = self.decays_inside = proximal
         self.slots = ("momentum", "difference", "variance", "previous_gradient")
 

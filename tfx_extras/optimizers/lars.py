@@ -83,7 +83,7 @@ class LARS(Optimizer):
 
     decays_inside = True
     has_norms = True
-    _path_arguments = ("weight_decay_exclude", "layer_adaptation_exclude")
+    _path_arguments = (*Optimizer._path_arguments, "layer_adaptation_exclude")
 
     @typechecked
     def __init__(

@@ -50,6 +50,9 @@ class LazyAdam(Optimizer):
     a row that occurs several times in a batch are summed. Replicas of `tf.distribute`
     exchange the rows that each of them has, and update all of these.
 
+    The options `adaptive_clip`, `centralize_gradient` and `cautious` see the named rows
+    as if they were the whole table. `cautious_decay` cannot be set.
+
     With `gradient_accumulation_steps`, the rows with a summed gradient other than zero
     are updated. Gradient accumulation, weight decay and `use_ema` take time for the
     whole table.
@@ -93,6 +96,11 @@ class LazyAdam(Optimizer):
         **kwargs: Unpack[OptimizerOptions],
     ):
         super().__init__(learning_rate, **kwargs)
+        if self.cautious_decay:
+            raise ValueError(
+                "Argument `cautious_decay` must be False for `LazyAdam`, because rows "
+                "decay also where they have no gradient. Received: cautious_decay=True"
+            )
         self.beta_1 = require("beta_1", beta_1, "[0, 1)")
         self.beta_2 = require("beta_2", beta_2, "[0, 1)")
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
