@@ -49,7 +49,8 @@ class Optimizer(WithGradients):
     defines `update`. If its step is not a direction times the learning rate, it defines
     `move` instead. `coefficients` returns the parts of the formula that depend only on
     the number of the step. State tensors have the shape of the variable, except those
-    in `scalar_slots`, and begin as zeros, except those in `initial_values`. An
+    in `scalar_slots`, and begin as zeros, except those in `initial_values`. For other
+    shapes, define `slot_shape`. An
     optimizer whose formula contains the weight decay sets `decays_inside`, and calls
     `penalized`. One whose formula needs norms over a variable sets `has_norms`, and
     calls `squared_norms`. One that uses a shape, or mixes the elements of a variable in
@@ -182,6 +183,15 @@ class Optimizer(WithGradients):
         """Whether the formula or an option needs norms."""
         return self.has_norms or self.cautious
 
+    def slot_shape(self, name: str, variable) -> tuple[int, ...]:
+        """Returns the shape of a state tensor: by default, that of its variable.
+
+        Args:
+            name: Name of a slot.
+            variable: The variable that it belongs to.
+        """
+        return () if name in self.scalar_slots else tuple(variable.shape)
+
     def _traits(self, index) -> tuple:
         """Returns what decides the update of a variable, beside its shape and dtype."""
         return self._decays[index], self._layouts[index], self._clips[index]
@@ -253,14 +263,16 @@ class Optimizer(WithGradients):
                 reference_variable, name, initializer
             )
         path = re.sub("[/:]", "_", path_of(reference_variable))
-        is_scalar = name in self.scalar_slots
+        own, shape = tuple(reference_variable.shape), tuple(reference_variable.shape)
+        if name in self.slots:
+            shape = tuple(self.slot_shape(name, reference_variable))
         layout = getattr(reference_variable, "_layout", None)
         with backend.beside(reference_variable):
             return self.add_variable(
-                shape=() if is_scalar else tuple(reference_variable.shape),
+                shape=shape,
                 dtype=wide(reference_variable.dtype),
                 initializer=initializer,
-                layout=None if is_scalar else layout,
+                layout=layout if shape == own else None,
                 name=f"{path}_{name or 'var'}",
             )
 
