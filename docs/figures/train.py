@@ -50,6 +50,7 @@ OPTIMIZERS = {
     "LazyAdam": optimizers.LazyAdam,
     "Lookahead": lambda: optimizers.Lookahead("adam"),
     "MovingAverage": lambda: optimizers.MovingAverage("adam"),
+    "Muon": optimizers.Muon,
     "NovoGrad": optimizers.NovoGrad,
     "ProximalAdagrad": optimizers.ProximalAdagrad,
     "RAdam": optimizers.RAdam,

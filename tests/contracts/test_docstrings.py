@@ -20,7 +20,7 @@ SECTIONS = ["Args", "Call arguments", "Returns", "Raises", "Example", "Reference
 PUBLIC = [getattr(package, name) for package, name in PUBLIC]
 PUBLIC += [getattr(callbacks, name) for name in callbacks.__all__]
 # Callbacks, and a preset of two optimizers, have no formula of their own.
-WITHOUT_FORMULA = {*callbacks.__all__, "Ranger"}
+WITHOUT_FORMULA = {*callbacks.__all__, "Ranger", "kernel_layouts"}
 PAIRS = [cls for cls in PUBLIC if getattr(cls, "function", None) in PUBLIC]
 
 each = pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__name__)

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -46,7 +47,7 @@ def gradients(fifty_gradients):
 
 def run(optimizer, gradients, dtype="float32", start=START):
     """The weights after one update with each gradient."""
-    variable = keras.Variable(start, dtype=dtype, name="w")
+    variable = keras.Variable(start, dtype=dtype, name="kernel")
     for g in gradients:
         optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
     return array(variable)
@@ -90,7 +91,7 @@ def test_late_updates_match_their_reference(case, gradients, monkeypatch):
     if "beta_2" in inspect.signature(case.cls).parameters:
         kwargs["beta_2"] = 1 - 2.0**-23
     optimizer = case.cls(RATE, **kwargs)
-    variable = keras.Variable(START, name="w")
+    variable = keras.Variable(START, name="kernel")
     optimizer.build([variable])
     kept = [variable, *optimizer.variables]
     first = [array(v) for v in kept]
@@ -129,7 +130,7 @@ def test_half_precision_weights_follow_the_reference(case, dtype, fifty_gradient
 @each_jit
 def test_small_updates_of_bfloat16_weights_are_not_lost(case, jit):
     """Each of a thousand updates is a hundredth of what the weight can represent."""
-    variable = keras.Variable(np.ones(4), dtype="bfloat16", name="w")
+    variable = keras.Variable(np.ones(4), dtype="bfloat16", name="kernel")
     optimizer = case.make(learning_rate=2.0**-15)
     optimizer.build([variable])
     step = stepper(optimizer, [variable], jit)
@@ -165,7 +166,7 @@ def stepper(optimizer, variables, jit):
 def test_compiled_equals_eager(case, jit, gradients):
     options = {"weight_decay": 0.1, "clipnorm": 1.0}
     expected = run(case.make(**options), gradients)
-    variable = keras.Variable(START, dtype="float32", name="w")
+    variable = keras.Variable(START, dtype="float32", name="kernel")
     optimizer = case.make(**options)
     optimizer.build([variable])
     step = stepper(optimizer, [variable], jit)
@@ -177,17 +178,17 @@ def test_compiled_equals_eager(case, jit, gradients):
 @each_class(OPTIMIZERS)
 def test_slots_are_wide_whatever_the_weights(case):
     for dtype, kept in [("bfloat16", "float32"), ("float32", "float32")]:
-        variable = keras.Variable(np.ones(3), dtype=dtype, name="w")
+        variable = keras.Variable(np.ones(3), dtype=dtype, name="kernel")
         optimizer = case.make(use_ema=True, gradient_accumulation_steps=2)
         optimizer.build([variable])
         dtypes = {v.path.split("/")[-1]: v.dtype for v in optimizer.variables[2:]}
         # Averages have the dtype of the weights; their rounding error is kept
         # separately.
-        narrow = {"w_average"}
+        narrow = {"kernel_average"}
         if dtype == "bfloat16":
-            narrow |= {"w_residual", "w_average_residual"}
+            narrow |= {"kernel_residual", "kernel_average_residual"}
         assert {dtypes.pop(name) for name in narrow} == {dtype}
-        assert "w_gradient_accumulator" in dtypes
+        assert "kernel_gradient_accumulator" in dtypes
         assert set(dtypes.values()) == {kept}
 
 
@@ -208,7 +209,7 @@ def test_memory_is_that_of_the_guide(case):
 def kept(optimizer, dtype="float32"):
     """The bytes of state that an optimizer keeps for each weight."""
     with wide():
-        variable = keras.Variable(np.ones(1000), dtype=dtype, name="w")
+        variable = keras.Variable(np.ones((10, 100)), dtype=dtype, name="kernel")
         optimizer.build([variable])
     size = sum(
         np.prod(v.shape) * (2 if v.dtype == "bfloat16" else int(v.dtype[-2:]) // 8)
@@ -287,7 +288,8 @@ def test_invalid_arguments_are_named_with_their_value(case):
     )
     for kwargs in case.invalid:
         ((name, value),) = kwargs.items()
-        with pytest.raises(ValueError, match=rf"`{name}` must be .* {name}={value}"):
+        received = re.escape(f"{name}={value}")
+        with pytest.raises(ValueError, match=rf"`{name}` must be .* {received}"):
             case.cls(**kwargs)
 
 
@@ -420,7 +422,7 @@ def test_clipping_is_that_of_the_gradient(case, option, clip, gradients):
 def test_accumulated_gradients_equal_their_mean(case, dtype, gradients):
     means = gradients.reshape(-1, 2, 3, 4).mean(axis=1)
     optimizer = case.make(gradient_accumulation_steps=2, weight_decay=0.5)
-    variable = keras.Variable(START, dtype=dtype, name="w")
+    variable = keras.Variable(START, dtype=dtype, name="kernel")
     optimizer.build([variable])
     # Compiled, because JAX would otherwise compile the condition of each update anew.
     step = stepper(optimizer, [variable], jit=keras.backend.backend() == "jax")
@@ -440,7 +442,7 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
     optimizer = case.make(
         use_ema=True, ema_momentum=0.99, gradient_accumulation_steps=micro_steps
     )
-    variable = keras.Variable(START, dtype=dtype, name="w")
+    variable = keras.Variable(START, dtype=dtype, name="kernel")
     average = None
     for g in gradients[:6]:
         for _ in range(repeats):
@@ -448,7 +450,7 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
         # The average includes what is below the last place of the rounded weights.
         w = sum(array(v) for v in (variable, *optimizer._residuals) if v is not None)
         average = w if average is None else 0.99 * average + 0.01 * w
-    kept = [array(v) for v in optimizer.variables if "w_average" in v.path]
+    kept = [array(v) for v in optimizer.variables if "kernel_average" in v.path]
     np.testing.assert_allclose(sum(kept), average, rtol=2e-5)
     optimizer.finalize_variable_values([variable])
     rounding = {"float32": 1e-5, "bfloat16": 2.0**-8}[dtype]
@@ -458,11 +460,11 @@ def test_moving_average_follows_each_update_once(case, dtype, micro_steps, gradi
 @each_kind(OPTIMIZERS)
 def test_moving_average_overwrites_the_weights_when_asked(case, gradients):
     optimizer = case.make(use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2)
-    variable = keras.Variable(START, dtype="float32", name="w")
+    variable = keras.Variable(START, dtype="float32", name="kernel")
     optimizer.apply([ops.convert_to_tensor(gradients[0], "float32")], [variable])
     first = array(variable)
     optimizer.apply([ops.convert_to_tensor(gradients[1], "float32")], [variable])
-    kept = next(v for v in optimizer.variables if v.path.endswith("w_average"))
+    kept = next(v for v in optimizer.variables if v.path.endswith("kernel_average"))
     np.testing.assert_array_equal(array(variable), array(kept))
     assert (array(variable) != first)[:, :3].all()
 
@@ -487,7 +489,7 @@ def test_schedules_and_callables_set_the_rate_of_each_update(case, gradients):
 @each_of_base(OPTIMIZERS)
 def test_the_learning_rate_can_be_set_between_updates(case, gradients):
     optimizer = case.make()
-    variable = keras.Variable(START, dtype="float32", name="w")
+    variable = keras.Variable(START, dtype="float32", name="kernel")
     optimizer.apply([ops.convert_to_tensor(gradients[0], "float32")], [variable])
     before = array(variable)
     optimizer.learning_rate = 0.0
@@ -532,7 +534,7 @@ def test_gradients_of_any_magnitude_give_finite_weights(case, magnitude, gradien
 
 @each_kind(OPTIMIZERS)
 def test_a_gradient_of_another_shape_is_refused(case):
-    variable = keras.Variable(np.ones((2, 3)), dtype="float32", name="w")
+    variable = keras.Variable(np.ones((2, 3)), dtype="float32", name="kernel")
     with pytest.raises(ValueError, match=r"shape=\(3,\), variable.shape=\(2, 3\)"):
         case.make().apply([ops.ones(3)], [variable])
     optimizer = case.make()
@@ -544,7 +546,7 @@ def test_a_gradient_of_another_shape_is_refused(case):
 @each_class(OPTIMIZERS)
 def test_scalars_and_empty_variables_are_updated(case):
     for shape in [(), (0,), (0, 3)]:
-        variable = keras.Variable(np.ones(shape), dtype="float32", name="w")
+        variable = keras.Variable(np.ones(shape), dtype="float32", name="kernel")
         optimizer = case.make()
         for _ in range(2):  # the first step of ADOPT moves nothing
             optimizer.apply([ops.ones(shape)], [variable])
@@ -553,7 +555,7 @@ def test_scalars_and_empty_variables_are_updated(case):
 
 @each_of_base(OPTIMIZERS)
 def test_constraints_are_applied(case):
-    variable = keras.Variable([1.0, 1e-6], dtype="float32", name="w")
+    variable = keras.Variable([1.0, 1e-6], dtype="float32", name="kernel")
     variable.constraint = keras.constraints.NonNeg()
     optimizer = case.make()
     for _ in range(3):
@@ -596,7 +598,7 @@ def test_options_of_another_kind_are_refused_by_name(case, name, value):
 @each_kind(OPTIMIZERS)
 def test_gradients_may_be_arrays(case):
     expected = run(case.make(), [np.ones((3, 4))] * 2)
-    variable = keras.Variable(START, dtype="float32", name="w")
+    variable = keras.Variable(START, dtype="float32", name="kernel")
     optimizer = case.make()
     for _ in range(2):
         optimizer.apply([np.ones((3, 4), "float32")], [variable])

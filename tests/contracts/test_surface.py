@@ -25,7 +25,7 @@ from tfx_extras._typed import arguments_of
 # Public names without cases: helpers, options and the base.
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
-    *("layer_wise_decay", "update_batch_norm"),
+    *("kernel_layouts", "layer_wise_decay", "update_batch_norm"),
     *("LossOptions", "OptimizerOptions"),
     "Optimizer",  # the base: tests/optimizers/test_base.py
 }
@@ -148,6 +148,8 @@ def test_options_are_those_of_keras_and_our_own():
     ours = set(optimizers.OptimizerOptions.__annotations__)
     own = {"independent_decay", "weight_decay_exclude"}
     own |= {"skip_nonfinite", "max_consecutive_skips", "jit_compile"}
+    own |= {"adaptive_clip", "adaptive_clip_exclude", "centralize_gradient", "layouts"}
+    own |= {"cautious", "cautious_decay", "corrected_decay"}
     assert ours == taken | own
     taken = set(inspect.signature(keras.losses.Loss.__init__).parameters) - {"self"}
     assert set(losses.LossOptions.__annotations__) == taken
@@ -169,7 +171,7 @@ FOR_USERS = {
     *("coefficients", "is_elementwise", "move", "scalar_slots", "slots", "update"),
     *("skipped", "skipped_in_a_row", "rule_optimizers", "has_average", "swap"),
     *("after", "assign_average", "before", "is_swapped"),
-    *("has_norms", "squared_norms"),
+    *("has_norms", "slot_shape", "squared_norms"),
 }
 
 

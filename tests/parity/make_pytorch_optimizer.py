@@ -1,4 +1,4 @@
-"""Writes `goldens/pytorch_optimizer.npz`: what pytorch_optimizer computes, in `float64`.
+"""Writes `goldens/pytorch_optimizer.npz`: pytorch_optimizer, in `float64`.
 
 python3.11 -m venv .venv-torch
 .venv-torch/bin/pip install pytorch-optimizer==4.1.0 torch==2.13.0 numpy==2.4.6

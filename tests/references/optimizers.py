@@ -360,3 +360,73 @@ def lars(
         b = momentum * b + d
         w = w - lr * (d + momentum * b if nesterov else b)
     return w
+
+
+def orthogonalized(u, triples, steps):
+    """Jordan et al., 2024: iterations of Newton and Schulz for an odd polynomial."""
+    x = u / (np.linalg.norm(u) + 1e-7)
+    is_tall = x.shape[0] > x.shape[1]
+    x = x.T if is_tall else x
+    for i in range(steps):
+        a, b, c = triples[min(i, len(triples) - 1)]
+        s = x @ x.T
+        x = a * x + (b * s + c * s @ s) @ x
+    return x.T if is_tall else x
+
+
+JORDAN = [(3.4445, -4.7750, 2.0315)]
+QUINTIC = [
+    (4.0848, -6.8946, 2.9270),
+    (3.9505, -6.3029, 2.6377),
+    (3.7418, -5.5913, 2.3037),
+    (2.8769, -3.1427, 1.2046),
+    (2.8366, -3.0525, 1.2012),
+]
+
+
+def muon(
+    w,
+    gradients,
+    lr,
+    momentum=0.95,
+    nesterov=True,
+    ns_steps=5,
+    ns_coefficients="jordan",
+    scale="rms",
+    variance_beta=None,
+    adam_exclude=(),
+    adam_beta_1=0.9,
+    adam_beta_2=0.95,
+    adam_epsilon=1e-8,
+    adam_learning_rate_factor=1.0,
+    weight_decay=0.0,
+):
+    """Jordan et al., 2024, of one matrix, or AdamW; NorMuon as Li et al., 2025."""
+    if adam_exclude or w.ndim != 2:
+        rate = lr * adam_learning_rate_factor
+        betas = adam_beta_1, adam_beta_2
+        return adamw(
+            w, gradients, rate, *betas, adam_epsilon, weight_decay=weight_decay
+        )
+    named = {"jordan": JORDAN, "quintic": QUINTIC}
+    triples = named[ns_coefficients] if ns_coefficients in [*named] else ns_coefficients
+    n, k = w.shape
+    s = {
+        "rms": 0.2 * max(n, k) ** 0.5,
+        "spectral": max(1, k / n) ** 0.5,
+        "rms_to_rms": (k / n) ** 0.5,
+        "none": 1,
+    }[scale]
+    m, v = np.zeros_like(w), np.zeros(k)
+    for g in gradients:
+        m = momentum * m + (1 - momentum) * g
+        u = momentum * m + (1 - momentum) * g if nesterov else m
+        x = orthogonalized(u, triples, ns_steps)
+        if variance_beta is None:
+            x = s * x
+        else:
+            v = variance_beta * v + (1 - variance_beta) * np.mean(x**2, axis=0)
+            x = x / (np.sqrt(v) + 1e-10)
+            x = 0.2 * np.sqrt(n * k) * x / max(np.linalg.norm(x), 1e-300)
+        w = w - lr * (weight_decay * w + x)
+    return w

@@ -283,7 +283,7 @@ class Optimizer(WithGradients):
         if not is_used and self.adaptive_clip is None:
             return [None] * len(variables)
         everywhere = self._sibling_paths or paths
-        return found_layouts(self.layouts, variables, paths, everywhere)
+        return found_layouts(self.layouts or {}, variables, paths, everywhere)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         # Keras calls this for all variables at once.

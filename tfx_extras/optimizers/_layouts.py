@@ -38,8 +38,8 @@ def kernel_layouts(
     """Kernel layouts: which axes of each kernel of a model are inputs and outputs.
 
     Use it for the option `layouts` of optimizers, such as that of `Muon`, if the model
-    contains `EinsumDense` layers of its own, renamed layers, or an output layer. Without
-    it, an optimizer knows only the path and the shape of a variable. Keras has no
+    contains `EinsumDense` layers, renamed layers, or an output layer. Without it, an
+    optimizer knows only the path and the shape of a variable. Keras has no
     equivalent.
 
     A layout has a letter for each axis of a kernel: `i` for inputs, over which a unit
@@ -69,10 +69,10 @@ def kernel_layouts(
         ...     keras.layers.Conv2D(4, 3, name="conv"),
         ...     keras.layers.Flatten(),
         ...     keras.layers.Dense(10, name="head")])
-        >>> for path, layout in tfx_extras.optimizers.kernel_layouts(model).items():
-        ...     print(path, layout)
-        ^conv/kernel$ iiio
-        ^head/kernel$ None
+        >>> layouts = tfx_extras.optimizers.kernel_layouts(model)
+        >>> print([*layouts.values()])
+        ['iiio', None]
+        >>> optimizer = tfx_extras.optimizers.Muon(layouts=layouts)
     """
     if not model.built:
         raise ValueError(
@@ -80,17 +80,22 @@ def kernel_layouts(
             f"it an `Input`. Received: model={model.name!r}"
         )
     final = set(map(id, _output_layers(model))) if exclude_outputs else set()
-    found: dict[str, str | None] = {}
+    by_kernel: dict[int, str | None] = {}
     for layer in model._flatten_layers():
         for kernel in _own_kernels(layer):
             layout = None if id(layer) in final else _of_layer(layer, kernel)
-            path = f"^{re.escape(kernel.path)}$"
-            if found.setdefault(path, layout) != layout:
-                raise ValueError(
-                    "Kernels with the same path must have the same layout. Give the "
-                    f"layers different names. Received: {kernel.path!r} with "
-                    f"{found[path]!r} and {layout!r}"
-                )
+            by_kernel[id(kernel)] = layout
+    found: dict[str, str | None] = {}
+    for weight in model.weights:
+        if id(weight) not in by_kernel:
+            continue
+        path, layout = f"^{re.escape(weight.path)}$", by_kernel[id(weight)]
+        if found.setdefault(path, layout) != layout:
+            raise ValueError(
+                "Kernels with the same path must have the same layout. Give the layers "
+                f"different names. Received: {weight.path!r} with {found[path]!r} and "
+                f"{layout!r}"
+            )
     return found
 
 
@@ -158,7 +163,7 @@ def of_path(path: str, shape: Sequence[int]) -> str | None:
 
 
 def require_layouts(layouts: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Returns layouts as a dictionary. Raises if one has other letters, or misses one."""
+    """Returns layouts as a dictionary. Raises if one has wrong letters."""
     for pattern, layout in layouts.items():
         try:
             re.compile(pattern)
@@ -169,9 +174,10 @@ def require_layouts(layouts: Mapping[str, str | None]) -> dict[str, str | None]:
             ) from None
         if layout is not None and not ({"i", "o"} <= set(layout) <= set("ibo")):
             raise ValueError(
-                "Argument `layouts` must have values made of the letters i (inputs), o "
-                "(outputs) and b (separate matrices), with at least one i and one o, or "
-                f"None. Received: layouts[{pattern!r}]={layout!r}"
+                "Argument `layouts` must have values made of the letters i (inputs), "
+                "o (outputs) and b (separate matrices), with an i and an o, or be "
+                "None. "
+                f"Received: layouts[{pattern!r}]={layout!r}"
             )
     return dict(layouts)
 

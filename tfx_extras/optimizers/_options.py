@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Any
 from typing import TypedDict
 
@@ -51,7 +50,7 @@ class OptionsBesideDecay(TypedDict, total=False):
     centralize_gradient: bool
     adaptive_clip: Number | None
     adaptive_clip_exclude: Sequence[str]
-    layouts: Mapping[str, str | None]
+    layouts: Mapping[str, str | None] | None
     cautious: bool
     cautious_decay: bool
     corrected_decay: bool
@@ -128,7 +127,7 @@ class OptimizerOptions(OptionsBesideDecay, total=False):
             from regular expressions of paths to strings such as `"iio"`, or `None` for
             no kernel. `tfx_extras.optimizers.kernel_layouts(model)` returns it. The
             first expression that matches counts. Without one, the path and the shape
-            decide, which is right for the layers of Keras under their own names.
+            decide, which is right for layers of Keras under their own names.
         cautious: Whether to leave out the elements of a step that have another sign
             than the gradient, and scale up the others in turn (cautious optimizers,
             Liang et al., 2024). Decoupled weight decay is not left out. In an
@@ -198,7 +197,7 @@ class WithOptions(keras.optimizers.Optimizer):
         centralize_gradient: bool = False,
         adaptive_clip: Number | None = None,
         adaptive_clip_exclude: Sequence[str] = (),
-        layouts: Mapping[str, str | None] = MappingProxyType({}),
+        layouts: Mapping[str, str | None] | None = None,
         cautious: bool = False,
         cautious_decay: bool = False,
         corrected_decay: bool = False,
@@ -250,12 +249,13 @@ class WithOptions(keras.optimizers.Optimizer):
         )
         if self.adaptive_clip_exclude and adaptive_clip is None:
             raise ValueError(
-                "Argument `adaptive_clip_exclude` has no effect without `adaptive_clip`. "
+                "Argument `adaptive_clip_exclude` has no effect without "
+                "`adaptive_clip`. "
                 f"Received: adaptive_clip_exclude={adaptive_clip_exclude}"
             )
-        self.layouts = require_layouts(layouts)
+        self.layouts = None if layouts is None else require_layouts(layouts)
         is_used = self._has_layouts or centralize_gradient or adaptive_clip is not None
-        if self.layouts and not is_used:
+        if layouts is not None and not is_used:
             raise ValueError(
                 "Argument `layouts` has no effect without `centralize_gradient` or "
                 f"`adaptive_clip`. Received: layouts={self.layouts}"
@@ -321,7 +321,7 @@ class WithOptions(keras.optimizers.Optimizer):
                 "centralize_gradient": self.centralize_gradient,
                 "adaptive_clip": self.adaptive_clip,
                 "adaptive_clip_exclude": list(self.adaptive_clip_exclude),
-                "layouts": dict(self.layouts),
+                "layouts": None if self.layouts is None else dict(self.layouts),
                 "cautious": self.cautious,
                 "cautious_decay": self.cautious_decay,
                 "corrected_decay": self.corrected_decay,

@@ -33,9 +33,12 @@ def adaptively_clipped(
 
 def centralized(gradient: Any, layout: str | None) -> Any:
     """Subtracts the mean of each unit's gradient, if a unit has several inputs."""
-    if layout is None or sizes_of(layout, gradient.shape)[1] == 1:
+    inputs = 1 if layout is None else sizes_of(layout, gradient.shape)[1]
+    if inputs == 1:
         return gradient
-    return gradient - ops.mean(gradient, axis=axes_of(layout, "i"), keepdims=True)
+    # Not `ops.mean`, which narrows `float64`.
+    total = ops.sum(gradient, axis=axes_of(layout, "i"), keepdims=True)
+    return gradient - total / max(inputs, 1)
 
 
 def cautious(step: Any, gradient: Any, squared_norms: Callable[..., Any]) -> Any:

@@ -92,8 +92,8 @@ class Adan(Optimizer):
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
         if self.cautious_decay and proximal and not self.independent_decay:
             raise ValueError(
-                "Argument `cautious_decay` must be False with `proximal`, which divides "
-                "all weights. Received: cautious_decay=True, proximal=True"
+                "Argument `cautious_decay` must be False with `proximal`, which "
+                "divides all weights. Received: cautious_decay=True, proximal=True"
             )
         self.proximal = self.decays_inside = proximal
         self.slots = ("momentum", "difference", "variance", "previous_gradient")

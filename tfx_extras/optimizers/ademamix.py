@@ -103,8 +103,8 @@ class AdEMAMix(Optimizer):
         self.beta_3 = require("beta_3", beta_3, "(0, 1)")
         if self.beta_3 < self.beta_1:
             raise ValueError(
-                "Argument `beta_3` must be at least `beta_1`, because it belongs to the "
-                f"slow momentum. Received: beta_1={beta_1}, beta_3={beta_3}"
+                "Argument `beta_3` must be at least `beta_1`, because it belongs to "
+                f"the slow momentum. Received: beta_1={beta_1}, beta_3={beta_3}"
             )
         self.alpha = require("alpha", alpha, "[0, inf)")
         if warmup_steps is not None:

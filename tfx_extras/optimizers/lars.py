@@ -76,7 +76,7 @@ class LARS(Optimizer):
         >>> w = keras.Variable([3.0, -4.0])
         >>> tfx_extras.optimizers.LARS(10.0).apply([2 * w], [w])
         >>> print(w.numpy().round(4))
-        [ 2.985 -3.98 ]
+        [ 2.97 -3.96]
 
     Reference: You et al., 2017. https://arxiv.org/abs/1708.03888
     """

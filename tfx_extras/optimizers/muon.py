@@ -41,7 +41,7 @@ _DTYPES = (None, "float32", "bfloat16", "float16")
 
 @register
 class Muon(Optimizer):
-    r"""Muon: momentum made orthogonal for every kernel, and AdamW for all other weights.
+    r"""Muon: orthogonal momentum for kernels, and AdamW for all other weights.
 
     Use it to train transformers, convolutional and recurrent networks from scratch,
     with a weight decay such as 0.1, and with `layouts=kernel_layouts(model)`, so that
@@ -235,7 +235,8 @@ class Muon(Optimizer):
         if self.variance_beta is None:
             x = _scale(self.scale, inputs, outputs) * x
         else:
-            square = ops.mean(ops.square(x), axis=1, keepdims=True)
+            # Not `ops.mean`, which narrows `float64`.
+            square = ops.sum(ops.square(x), axis=1, keepdims=True) / inputs
             past = self.variance_beta * variance
             variance = past + (1 - self.variance_beta) * square
             x = x / (ops.sqrt(variance) + 1e-10)
