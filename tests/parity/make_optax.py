@@ -14,6 +14,19 @@ from jax import numpy as jnp
 from tests.parity import inputs
 
 RATE = 2.0**-6
+
+
+def muon(ns_coeffs=(3.4445, -4.775, 2.0315), muon_weight_dimension_numbers=(0, 1), **kw):
+    numbers = optax.contrib.MuonDimensionNumbers(*muon_weight_dimension_numbers)
+    return optax.contrib.muon(
+        ns_coeffs=tuple(ns_coeffs),
+        muon_weight_dimension_numbers=numbers,
+        nesterov=False,
+        eps=0.0,  # added to a norm whose bias is corrected
+        **kw,
+    )
+
+
 ADABELIEF = {
     "default": {"eps": 1e-14, "eps_root": 1e-14},
     "epsilon": {"eps": 1e-7, "eps_root": 1e-7},
@@ -61,6 +74,13 @@ LARS = {
     "nesterov": {"nesterov": True, "momentum": 0.5, "trust_coefficient": 0.1},
     "epsilon": {"eps": 1.0, "momentum": 0.0},
 }
+# Optax corrects the bias of the momentum, which changes nothing without Nesterov.
+MUON = {
+    "rms": {"consistent_rms": 0.2, "weight_decay": 0.1},
+    "spectral": {},
+    "short": {"beta": 0.5, "ns_steps": 3, "ns_coeffs": [2.0, -1.5, 0.5]},
+    "transposed": {"muon_weight_dimension_numbers": [1, 0]},
+}
 OPTIMIZERS = (
     (optax.adabelief, ADABELIEF),
     (optax.radam, RADAM),
@@ -72,6 +92,7 @@ OPTIMIZERS = (
     (optax.contrib.ademamix, ADEMAMIX),
     (optax.contrib.adopt, ADOPT),
     (optax.lars, LARS),
+    (muon, MUON),
 )
 FOCAL = (
     {"alpha": None, "gamma": 2.0},

@@ -17,9 +17,11 @@ from tfx_extras.optimizers import AdaBelief
 from tfx_extras.optimizers import AdamW
 from tfx_extras.optimizers import Adan
 from tfx_extras.optimizers import AdEMAMix
+from tfx_extras.optimizers import Muon
 from tfx_extras.optimizers import NovoGrad
 from tfx_extras.optimizers import RAdam
 from tfx_extras.optimizers import Yogi
+from tfx_extras.optimizers import muon
 
 TFA = inputs.Golden("tfa")
 TORCH = inputs.Golden("torch")
@@ -243,6 +245,27 @@ def test_adan_moves_as_that_of_pytorch_optimizer(name, device):
         moves = trajectory(optimizer, "float64")
     theirs = PYTORCH_OPTIMIZER.arrays[f"{name}/weights"]
     assert_moves_alike(moves, theirs, TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", OPTAX.named("muon"))
+def test_muon_moves_as_that_of_optax(name, device, monkeypatch):
+    monkeypatch.setattr(muon, "EPSILON", 0.0)  # Optax corrects the bias of the norm
+    arguments = OPTAX.cases[name]["arguments"]
+    axes = arguments.get("muon_weight_dimension_numbers", [0, 1])
+    with tools.wide(), keras.device(device):
+        optimizer = Muon(
+            arguments["learning_rate"],
+            arguments.get("beta", 0.95),
+            nesterov=False,
+            ns_steps=arguments.get("ns_steps", 5),
+            ns_coefficients=[arguments.get("ns_coeffs", [3.4445, -4.775, 2.0315])],
+            scale="rms" if "consistent_rms" in arguments else "spectral",
+            weight_decay=arguments.get("weight_decay"),
+            layouts={".": "io" if axes == [0, 1] else "oi"},
+        )
+        moves = trajectory(optimizer, "float64")
+    assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
 
 
 @tools.each_device

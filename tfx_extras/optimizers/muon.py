@@ -35,6 +35,7 @@ _QUINTIC = (
     (2.8366, -3.0525, 1.2012),
 )
 _COEFFICIENTS = {"jordan": _JORDAN, "quintic": _QUINTIC}
+EPSILON = 1e-7  # for gradients of zero
 _SCALES = ("rms", "spectral", "rms_to_rms", "none")
 _DTYPES = (None, "float32", "bfloat16", "float16")
 
@@ -256,7 +257,7 @@ class Muon(Optimizer):
 
     def _orthogonalized(self, matrices):
         """Returns matrices with the same singular vectors, and values close to 1."""
-        x = matrices / (_norms(matrices) + 1e-7)
+        x = matrices / (_norms(matrices) + EPSILON)
         is_tall = matrices.shape[1] > matrices.shape[2]
         if is_tall:
             x = ops.transpose(x, (0, 2, 1))
