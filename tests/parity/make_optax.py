@@ -16,7 +16,9 @@ from tests.parity import inputs
 RATE = 2.0**-6
 
 
-def muon(ns_coeffs=(3.4445, -4.775, 2.0315), muon_weight_dimension_numbers=(0, 1), **kw):
+def muon(
+    ns_coeffs=(3.4445, -4.775, 2.0315), muon_weight_dimension_numbers=(0, 1), **kw
+):
     numbers = optax.contrib.MuonDimensionNumbers(*muon_weight_dimension_numbers)
     return optax.contrib.muon(
         ns_coeffs=tuple(ns_coeffs),
