@@ -45,6 +45,13 @@ KINDS = {
     | {"epsilon": LARGE, "beta_3": (0.9375, 0.984375), "warmup_steps": (None, 4)},
     "Adan": MOMENTS
     | {"epsilon": LARGE, "beta_3": (0.5, 0.9375), "proximal": (False, True)},
+    "Muon": {
+        "momentum": (0.0, 0.5),
+        "nesterov": (False, True),
+        "scale": ("rms", "spectral"),
+        "variance_beta": (None, 0.5),
+        "adam_learning_rate_factor": (0.5, 2.0),
+    },
     "ConditionalGradient": {"radius": (0.5, 4.0)},
     "LazyAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
     "SGD": {"momentum": (0.0, 0.5), "nesterov": (False, True)},
@@ -245,7 +252,21 @@ class _Draw:
                 found["ema_overwrite_frequency"] = self.one([1, 2, 3])
         if not is_kerass and self.chance(0.2):
             found["skip_nonfinite"] = True
+        if not is_kerass and kind != "LazyAdam":
+            found |= self.variants("independent_decay" in found)
         return found
+
+    def variants(self, is_independent):
+        """Options that change gradients, steps and decay."""
+        values = {
+            "centralize_gradient": True,
+            "adaptive_clip": 0.25,
+            "cautious": True,
+            "corrected_decay": True,
+        }
+        if is_independent:
+            del values["corrected_decay"]
+        return {name: value for name, value in values.items() if self.chance(0.1)}
 
     def rules(self, is_half, inner):
         rules = []

@@ -9,6 +9,8 @@ import re
 
 import numpy as np
 
+from tests.references.optimizers import JORDAN
+from tests.references.optimizers import orthogonalized
 from tests.references.optimizers import rectification
 from tests.references.optimizers import shrunk
 
@@ -332,6 +334,37 @@ def lars(w, g, lr, decay, t, s, momentum=0.9, epsilon=0.0, nesterov=False):
     return w - lr * (d + momentum * b if nesterov else b)
 
 
+def muon(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    is_matrix=False,
+    momentum=0.95,
+    nesterov=True,
+    scale="rms",
+    variance_beta=None,
+    adam_learning_rate_factor=1.0,  # `lr` contains it
+):
+    if not is_matrix:
+        m, v = _moments(s, g, 0.9, 0.95)
+        u = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.95**t)) + 1e-8)
+        return w - lr * u
+    m = s["m"] = momentum * s.get("m", 0.0) + (1 - momentum) * g
+    u = momentum * m + (1 - momentum) * g if nesterov else m
+    x, (n, k) = orthogonalized(u, JORDAN, 5), w.shape
+    size = 0.2 * max(n, k) ** 0.5 if scale == "rms" else max(1, k / n) ** 0.5
+    if variance_beta is not None:
+        square = (1 - variance_beta) * np.mean(x**2, axis=0)
+        s["v"] = variance_beta * s.get("v", 0.0) + square
+        x = x / (np.sqrt(s["v"]) + 1e-10)
+        norm = np.linalg.norm(x)
+        size = 0.2 * (n * k) ** 0.5 / (norm if norm > 0 else 1.0)
+    return w - lr * size * x
+
+
 FORMULAS = {
     "RAdam": radam,
     "AdaBelief": adabelief,
@@ -349,6 +382,7 @@ FORMULAS = {
     "LARS": lars,
     "AdEMAMix": ademamix,
     "Adan": adan,
+    "Muon": muon,
 }
 OF_KERAS = ("SGD", "Adam")
 DECAYS_INSIDE = ("LAMB", "NovoGrad", "ADOPT", "Adan", "LARS")
@@ -394,6 +428,7 @@ class Leaf:
         self.steps = 0  # counts gradients, not updates
         self.skipped = self.skipped_in_a_row = 0
         self.state, self.sums, self.averages = {}, {}, {}
+        self.largest = 0.0  # the largest learning rate so far
 
     def build(self, own, factors, decays, weights):
         self.own, self.factors, self.decays = own, factors, decays
@@ -468,9 +503,17 @@ class Leaf:
     def update(self, weights, grads, in_group):
         options, t = self.options, self.updates + 1
         clip(options, grads, in_group)
+        if grads:
+            self.largest = max(self.largest, self.current_rate())
         for i, g in grads.items():
             lr, decay = self.current_rate() * self.factors[i], self.decays[i]
             decay = at(decay, self.updates)
+            if options.get("corrected_decay") and self.largest:
+                decay = decay * self.current_rate() / self.largest
+            is_matrix = weights.paths[i].endswith("kernel") and weights[i].ndim == 2
+            if self.kind == "Muon" and not is_matrix:
+                lr = lr * self.hyper.get("adam_learning_rate_factor", 1.0)
+            condition(options, g, weights[i], is_matrix)
             w, inside = weights[i], 0.0
             if options.get("independent_decay"):
                 w = w - decay * w
@@ -482,7 +525,13 @@ class Leaf:
             hyper = dict(self.hyper)
             if self.kind == "LazyAdam":
                 hyper["rows"] = g.rows
-            weights[i] = FORMULAS[self.kind](w, g.value, lr, inside, t, state, **hyper)
+            if self.kind == "Muon":
+                hyper["is_matrix"] = is_matrix
+            new = FORMULAS[self.kind](w, g.value, lr, inside, t, state, **hyper)
+            if options.get("cautious"):
+                kept = (w - new) * g.value > 0
+                new = w - (w - new) * kept / max(np.mean(kept), 1e-3)
+            weights[i] = new
         if not options.get("use_ema"):
             return
         momentum = options.get("ema_momentum", 0.99)
@@ -510,6 +559,17 @@ def clip(options, grads, in_group):
             g.value = np.clip(g.value, -largest, largest)
     elif options.get("global_clipnorm") and not in_group and grads:
         clip_together(grads, options["global_clipnorm"])
+
+
+def condition(options, g, w, is_matrix):
+    """Clips a gradient by the norms of weights, and centers it, for each unit."""
+    axes = 0 if is_matrix else None
+    if options.get("adaptive_clip"):
+        norms = [np.sqrt(np.sum(x**2, axis=axes, keepdims=True)) for x in (w, g.value)]
+        most = options["adaptive_clip"] * np.maximum(norms[0], 1e-3)
+        g.value = g.value * np.minimum(1, most / np.maximum(norms[1], 1e-30))
+    if options.get("centralize_gradient") and is_matrix:
+        g.value = g.value - g.value.mean(axis=0)
 
 
 def clip_together(grads, largest):

@@ -64,6 +64,7 @@ NAMES = {
     "LARS": "lars",
     "AdEMAMix": "ademamix",
     "Adan": "adan",
+    "Muon": "muon",
 }
 
 
@@ -73,8 +74,9 @@ def test_a_step_of_the_model_is_that_of_the_reference(kind):
     random = np.random.default_rng(0)
     start, gradients = random.normal(size=(4, 2)), random.normal(size=(6, 4, 2))
     w, state = start, {}
+    matrix = {"is_matrix": True} if kind == "Muon" else {}
     for t, g in enumerate(gradients, 1):
-        w = FORMULAS[kind](w, g, 0.125, 0.0, t, state)
+        w = FORMULAS[kind](w, g, 0.125, 0.0, t, state, **matrix)
     reference = getattr(references, NAMES[kind])
     expected = reference(start, gradients, 0.125, weight_decay=0.0)
     np.testing.assert_allclose(w, expected, rtol=1e-12)

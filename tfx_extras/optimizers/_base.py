@@ -341,7 +341,7 @@ class Optimizer(WithGradients):
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
         if self._clips[index]:
             layout, limit = self._layouts[index], self.adaptive_clip
-            gradient = adaptively_clipped(gradient, w, layout, limit)
+            gradient = adaptively_clipped(gradient, before, layout, limit)
         if self.centralize_gradient:
             gradient = centralized(gradient, self._layouts[index])
         new_w, new_slots = self.move(gradient, w, now, slots, index)
