@@ -72,7 +72,7 @@ def expected(
     mask=lambda u, g: 1.0,
     decay=0.0,
     decays=lambda u, w: 1.0,
-    rates=itertools.repeat(RATE),
+    rates=(RATE,) * len(GRADIENTS),
     corrects=False,
 ):
     """AdamW in NumPy: a changed gradient, a mask of the step, and one of the decay."""
