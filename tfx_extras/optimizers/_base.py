@@ -209,7 +209,10 @@ class Optimizer(WithGradients):
         ]
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
         # The method below widens the rounding errors.
-        narrow, widened = super().add_variable_from_reference, self.add_variable_from_reference
+        narrow, widened = (
+            super().add_variable_from_reference,
+            self.add_variable_from_reference,
+        )
         add = widened if self._has_wide_residuals else narrow
         self._residuals = [add_residual(add, v, "residual") for v in variables]
         if self.use_ema:
