@@ -60,6 +60,12 @@ PURPOSES = {
         ],
         "Wrappers": ["Lookahead", "Ranger", "ParameterGroups", "layer_wise_decay"],
         "Weight averaging": ["MovingAverage", "SWA", "update_batch_norm"],
+        "Training without a schedule": [
+            "ScheduleFreeAdamW",
+            "ScheduleFreeRAdam",
+            "ScheduleFreeSGD",
+            "ScheduleFree",
+        ],
         "Tools": ["OptimizerOptions", "Optimizer", "get", "list"],
     },
     "schedules": {
@@ -78,6 +84,9 @@ PURPOSES = {
     "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
     "callbacks": {"Callbacks": ["LearningRateLogger", "SwapAverage"]},
 }
+
+# Functions that return an optimizer.
+PRESETS = {"Ranger", "ScheduleFreeAdamW", "ScheduleFreeRAdam", "ScheduleFreeSGD"}
 
 # Entries of the index, which the search finds first. Pages are relative to `docs/`.
 WORDS = {
@@ -110,6 +119,7 @@ WORDS = {
     "api/losses/NTXentLoss": ["SimCLR", "InfoNCE"],
     "api/optimizers/MovingAverage": ["EMA", "exponential moving average"],
     "api/optimizers/SWA": ["stochastic weight averaging"],
+    "api/optimizers/ScheduleFree": ["Schedule-Free", "no learning-rate schedule"],
     "api/optimizers/OptimizerOptions": ["exclude bias", "gradient clipping"],
     "api/optimizers/AdamW": ["NAdamW", "Nesterov momentum"],
     "api/optimizers/LAMB": ["large batches"],

@@ -79,7 +79,9 @@ WRAPPERS = [
     ),
     WrapperCase(optimizers.MovingAverage, references.moving_average, {"warmup": True}),
     WrapperCase(
-        optimizers.MovingAverage, references.moving_average, {"warmup": "power"}
+        optimizers.MovingAverage,
+        references.moving_average,
+        {"warmup": "power", "start_step": 0},
     ),
     WrapperCase(
         optimizers.MovingAverage,
