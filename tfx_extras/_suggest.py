@@ -45,6 +45,7 @@ OBJECTS: Aliases = {
     "quantile": ("PinballLoss",),
     "qwk": ("WeightedKappaLoss",),
     "rectifiedadam": ("RAdam",),
+    "schedulefreeadam": ("ScheduleFreeAdamW",),
     "sgdr": ("WarmupCosine",),
     "simclr": ("NTXentLoss",),
     "stochasticweightaveraging": ("SWA",),

@@ -121,7 +121,7 @@ def options(entry: Entry) -> str:
     is_wrapper = "inner_optimizer" in arguments
     if not name or not (is_wrapper or "kwargs" in arguments):
         return ""
-    if not (inspect.isclass(thing) or thing is tfx_extras.optimizers.Ranger):
+    if not (inspect.isclass(thing) or entry.name in purposes.PRESETS):
         return ""
     of_all = next(e for e in ENTRIES if e[:2] == (entry.package, name))
     link = linker(entry)

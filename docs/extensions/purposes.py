@@ -61,6 +61,12 @@ PURPOSES = {
         ],
         "Wrappers": ["Lookahead", "Ranger", "ParameterGroups", "layer_wise_decay"],
         "Weight averaging": ["MovingAverage", "SWA", "update_batch_norm"],
+        "Training without a schedule": [
+            "ScheduleFreeAdamW",
+            "ScheduleFreeRAdam",
+            "ScheduleFreeSGD",
+            "ScheduleFree",
+        ],
         "Tools": ["OptimizerOptions", "Optimizer", "get", "list"],
     },
     "schedules": {
@@ -79,6 +85,9 @@ PURPOSES = {
     "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
     "callbacks": {"Callbacks": ["LearningRateLogger", "SwapAverage"]},
 }
+
+# Functions that return an optimizer.
+PRESETS = {"Ranger", "ScheduleFreeAdamW", "ScheduleFreeRAdam", "ScheduleFreeSGD"}
 
 # Entries of the index, which the search finds first. Pages are relative to `docs/`.
 WORDS = {
@@ -117,6 +126,7 @@ WORDS = {
         "AGC",
         "cautious",
     ],
+    "api/optimizers/ScheduleFree": ["Schedule-Free", "no learning-rate schedule"],
     "api/optimizers/AdamW": ["NAdamW", "Nesterov momentum"],
     "api/optimizers/LAMB": ["large batches"],
     "api/optimizers/Muon": ["NorMuon", "Newton-Schulz"],

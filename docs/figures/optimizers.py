@@ -17,6 +17,12 @@ NOTES = {
     ],
     "Lookahead": ["It wraps Adam."],
     "MovingAverage": ["It wraps Adam. The curve is that of the averaged weights."],
+    "ScheduleFree": [
+        "It wraps AdamW without momentum. The curve is that of the averaged weights."
+    ],
+    "ScheduleFreeAdamW": ["The curve is that of the averaged weights."],
+    "ScheduleFreeRAdam": ["The curve is that of the averaged weights."],
+    "ScheduleFreeSGD": ["The curve is that of the averaged weights."],
     "SWA": [
         f"It wraps Adam, with `start={train.STEPS // 2}` and `period=10`.",
         "From then on, the curve is that of the averaged weights.",

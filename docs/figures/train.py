@@ -56,6 +56,10 @@ OPTIMIZERS = {
     "RAdam": optimizers.RAdam,
     "Ranger": optimizers.Ranger,
     "SWA": lambda: optimizers.SWA("adam", start=STEPS // 2, period=10),
+    "ScheduleFree": optimizers.ScheduleFreeAdamW,
+    "ScheduleFreeAdamW": optimizers.ScheduleFreeAdamW,
+    "ScheduleFreeRAdam": optimizers.ScheduleFreeRAdam,
+    "ScheduleFreeSGD": optimizers.ScheduleFreeSGD,
     "Yogi": optimizers.Yogi,
 }
 

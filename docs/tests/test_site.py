@@ -260,7 +260,7 @@ def test_each_loss_schedule_and_optimizer_says_what_it_costs():
 
 def shares_options(package, name):
     thing = getattr(package, name)
-    if not isinstance(thing, type) and name != "Ranger":
+    if not isinstance(thing, type) and name not in purposes.PRESETS:
         return False
     if not hasattr(thing, "__annotations__") or name.endswith("Options"):
         return False
@@ -384,7 +384,8 @@ def test_the_gallery_has_each_loss_schedule_and_optimizer(open_page):
     # Options are no objects; what adds or parts others has no curve of its own.
     without = {"CombinedLoss", "LossOptions", "OptimizerOptions", "ParameterGroups"}
     without |= {"Optimizer"}  # the base
-    also = {"Ranger", "chunked_linear_crossentropy"}  # which are functions alone
+    # These are functions alone.
+    also = purposes.PRESETS | {"chunked_linear_crossentropy"}
     assert shown == classes - without | also
     assert page.locator("article img").count() >= len(shown)
 

@@ -9,6 +9,7 @@ import re
 import keras
 import pytest
 
+from tests.contracts.test_surface import PRESETS
 from tests.contracts.test_surface import PUBLIC
 from tfx_extras import callbacks
 from tfx_extras import losses
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.only("torch")  # text is the same on each backend
 SECTIONS = ["Args", "Call arguments", "Returns", "Raises", "Example", "Reference"]
 PUBLIC = [getattr(package, name) for package, name in PUBLIC]
 PUBLIC += [getattr(callbacks, name) for name in callbacks.__all__]
-# Callbacks, and a preset of two optimizers, have no formula of their own.
-WITHOUT_FORMULA = {*callbacks.__all__, "Ranger", "kernel_layouts"}
+# Callbacks, and presets of two optimizers, have no formula of their own.
+WITHOUT_FORMULA = {*callbacks.__all__, *PRESETS, "kernel_layouts"}
 PAIRS = [cls for cls in PUBLIC if getattr(cls, "function", None) in PUBLIC]
 
 each = pytest.mark.parametrize("thing", PUBLIC, ids=lambda thing: thing.__name__)

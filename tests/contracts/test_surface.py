@@ -30,12 +30,13 @@ TOOLS = {
     "Optimizer",  # the base: tests/optimizers/test_base.py
 }
 # These have no formula of their own: a sum of losses (tests/losses/test_combined.py),
-# parameter groups (tests/optimizers/test_parameter_groups.py), a preset of two
+# parameter groups (tests/optimizers/test_parameter_groups.py), presets of two
 # optimizers, and a layer that applies its function.
+PRESETS = {"Ranger", "ScheduleFreeAdamW", "ScheduleFreeRAdam", "ScheduleFreeSGD"}
 WITHOUT_CASES = {
     "CombinedLoss",
     "ParameterGroups",
-    "Ranger",
+    *PRESETS,
     "ChunkedLinearCrossentropy",
 }
 # These functions have neither a class nor a case: `sparsemax` is no loss, and the other

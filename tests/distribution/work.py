@@ -38,6 +38,9 @@ WRAPPERS = {
     "MovingAverage": lambda: optimizers.MovingAverage(optimizers.RAdam(RATE), 0.5, 2),
     "ParameterGroups": lambda: _groups(RATE),
     "Ranger": lambda: optimizers.Ranger(RATE, sync_period=3),
+    "ScheduleFree": lambda: optimizers.ScheduleFreeAdamW(
+        RATE, 3, weight_decay=0.1, weight_decay_exclude=["bias"]
+    ),
     "SWA": lambda: optimizers.SWA(
         optimizers.MovingAverage(optimizers.AdaBelief(RATE), 0.5), 2, 3
     ),

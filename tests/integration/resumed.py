@@ -23,6 +23,7 @@ KINDS = {
     "LossScaleOptimizer(Lookahead(Adam))": lambda: keras.optimizers.LossScaleOptimizer(
         optimizers.Lookahead("adam", sync_period=3)
     ),
+    "ScheduleFreeAdamW": lambda: optimizers.ScheduleFreeAdamW(0.01, 5),
     "ParameterGroups(Adam, SGD)": lambda: optimizers.ParameterGroups(
         keras.optimizers.Adam(0.01),
         {

@@ -20,7 +20,10 @@ VARIABLES = {
 }
 PATTERNS = ("kernel", "bias", "^encoder/", "table", "head|norm")
 HALF = ("bfloat16", "float16")
-WRAPPERS = ("Lookahead", "MovingAverage", "SWA", "ParameterGroups", "ParameterGroups")
+WRAPPERS = (
+    *("Lookahead", "MovingAverage", "SWA", "ScheduleFree"),
+    *("ParameterGroups", "ParameterGroups"),
+)
 MOMENTS = {"beta_1": (0.0, 0.5, 0.875), "beta_2": (0.5, 0.9375, 0.984375)}
 # Values of epsilon. With a tiny one, differences that cancel in float32 would matter.
 LARGE = (2.0**-10, 2.0**-3)
@@ -140,7 +143,11 @@ class _Draw:
 
     def node(self, is_half, depth=0, within=()):
         if depth < 2 and self.chance(0.5):
-            kinds = [k for k in WRAPPERS if k != "ParameterGroups" or k not in within]
+            # Inside of ScheduleFree, no other wrapper may follow the weights.
+            allowed = ("ParameterGroups",) if "ScheduleFree" in within else WRAPPERS
+            kinds = [k for k in allowed if k != "ParameterGroups" or k not in within]
+            if not kinds:
+                return self.leaf(is_half, within)
             kind = self.one(kinds)
             inner = self.node(is_half, depth + 1, (*within, kind))
             node = {"kind": kind, "hyper": self.wrapping(kind), "inner": inner}
@@ -171,7 +178,16 @@ class _Draw:
             return {
                 "decay": self.one([0.5, 0.875]),
                 "start_step": self.one([0, 0, 2]),
-                "warmup": self.chance(0.3),
+                "warmup": self.one([False, False, True, "inverse", "power"]),
+            }
+        if kind == "ScheduleFree":
+            excluded = [self.one(PATTERNS)] if self.chance(0.3) else []
+            return {
+                "beta": self.one([0.0, 0.5, 0.75, 1.0]),
+                "weight_decay": self.one([0.0, 0.0, 2.0**-4, 0.5]),
+                "weight_decay_exclude": excluded,
+                "weight_lr_power": self.one([0.0, 1.0, 2.0]),
+                "r": self.one([0.0, 1.0]),
             }
         if kind == "SWA":
             return {"start": self.one([1, 2, 3]), "period": self.one([1, 2])}

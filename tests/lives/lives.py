@@ -211,12 +211,19 @@ class Run:
     def swap(self, event=None):
         average = self.model.average()
         if average is not None and average.has_average:
+            if not self.is_swapped:
+                self.settle(average)
             self.world.average().swap()
             self.is_swapped = not self.is_swapped
+
+    def settle(self, average):
+        if average.kind == "ScheduleFree":
+            average.settle(self.model.weights, average.own)
 
     def assign_average(self, event):
         average = self.model.average()
         if average is not None and average.has_average:
+            self.settle(average)
             self.world.average().assign_average()
             for i in average.own:
                 self.model.weights[i] = average.kept[i]

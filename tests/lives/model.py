@@ -21,6 +21,7 @@ class Weights:
     def __init__(self, values, paths):
         self.values = [np.array(value, "float64") for value in values]
         self.paths = list(paths)  # the paths of the first build, to which rules refer
+        self.ruled = set()  # those whose weight decay a rule sets
         self.moved = [0.0 for _ in values]
         # The maximum magnitude so far. An assignment resets it, unless averages or slow
         # weights still remember earlier values.
@@ -460,6 +461,17 @@ class Leaf:
     def current_rate(self):
         return at(self.rate, self.steps)
 
+    def rate_factor(self):
+        """The rectification of the next update, 0 before it is defined."""
+        if self.kind not in ("RAdam", "AdaBelief") or not self.hyper.get(
+            "rectify", True
+        ):
+            return 1.0
+        beta_2 = self.hyper.get("beta_2", 0.999)
+        if 2 / (1 - beta_2) - 1 <= 5:
+            return 1.0
+        return rectification(self.updates + 1, beta_2, 5.0) or 0.0
+
     def set_rate(self, rate):
         self.rate = rate
 
@@ -592,9 +604,12 @@ class Wrapper:
         self.inner = make(node["inner"])
         self.reset_own()
 
+    called = ()
+
     def reset_own(self):
         self.own_updates = 0
         self.kept = {}  # slow weights, or an average
+        self.base, self.totals = {}, {}  # of ScheduleFree
 
     def reset(self):
         self.reset_own()
@@ -625,6 +640,8 @@ class Wrapper:
         self.inner.finalize(weights, only)
 
     def apply(self, weights, grads, in_group=False):
+        if self.kind == "ScheduleFree":
+            return self.apply_schedule_free(weights, grads, in_group, **self.hyper)
         if self.own_updates == 0 and self.kind != "SWA":
             self.kept = {i: weights[i] for i in self.own}
         is_update = self.inner.apply(weights, grads, in_group)
@@ -640,10 +657,83 @@ class Wrapper:
                 self.kept[i] = slow + slow_step_size * (weights[i] - slow)
                 weights[i] = self.kept[i]
 
+    def apply_schedule_free(
+        self,
+        weights,
+        grads,
+        in_group,
+        beta=0.9,
+        weight_decay=0.0,
+        weight_decay_exclude=(),
+        weight_lr_power=2.0,
+        r=0.0,
+    ):
+        self.settle(weights, grads)
+        before = {i: weights[i] for i in grads}
+        for i in grads:
+            weights.values[i] = self.base[i]
+        leaves = {i: self.leaf_of(i) for i in grads}
+        rates = [(leaf, leaf.current_rate()) for leaf in self.leaves()]
+        factors = {id(leaf): leaf.rate_factor() for leaf in self.leaves()}
+        is_update = self.inner.apply(weights, grads, in_group)
+        moved = {i: weights[i] for i in grads}
+        for i in grads:
+            weights.values[i] = before[i]
+        if not is_update:
+            return False
+        self.own_updates += 1
+        shares = {}
+        for leaf, rate in rates:
+            total, largest = self.totals.get(id(leaf), (0.0, 0.0))
+            rate = rate * factors[id(leaf)]
+            largest = max(largest, rate)
+            k = self.own_updates**r * largest**weight_lr_power
+            self.totals[id(leaf)] = total + k, largest
+            shares[id(leaf)] = rate, k / (total + k) if total + k > 0 else 0.0
+        for i, leaf in leaves.items():
+            rate, c = shares[id(leaf)]
+            x, z = self.kept[i], self.base[i]
+            if factors[id(leaf)] > 0:
+                excluded = [*weight_decay_exclude, *self.called]
+                is_excluded = any(re.search(p, weights.paths[i]) for p in excluded)
+                decay = 0.0 if is_excluded or i in weights.ruled else weight_decay
+                y = z + beta * (x - z)
+                z = moved[i] - rate * leaf.factors[i] * decay * y
+            x = x + c * (z - x)
+            self.kept[i], self.base[i] = x, z
+            weights[i] = z + beta * (x - z)
+        return True
+
+    def leaf_of(self, i):
+        """The leaf that updates a variable."""
+        child = self.inner
+        while isinstance(child, Wrapper):
+            child = child.child_of[i] if isinstance(child, Groups) else child.inner
+        return child
+
+    def settle(self, weights, which):
+        """Begins anew from weights that were assigned, or are the first."""
+        beta = self.hyper.get("beta", 0.9)
+        for i in self.own:
+            self.kept.setdefault(i, np.zeros_like(weights[i]))
+            self.base.setdefault(i, np.zeros_like(weights[i]))
+        for i in which:
+            x, z, w = self.kept[i], self.base[i], weights[i]
+            bound = 1e-12 * (np.abs(x) + np.abs(z))
+            is_own = np.abs(w - (z + beta * (x - z))) <= bound
+            self.kept[i] = np.where(is_own, x, w)
+            self.base[i] = np.where(is_own, z, w)
+
     def MovingAverage(self, weights, grads, t, decay=0.99, start_step=0, warmup=False):  # noqa: N802
-        n = t - start_step
-        d = min(decay, n / (n + 9)) if warmup and n > 0 else decay
-        d = d if n > 0 else 0.0
+        n, d = t - start_step, decay
+        if n <= 0:
+            d = 0.0
+        elif warmup == "inverse":
+            d = min(decay, 1 - (1 + n) ** (-2 / 3))
+        elif warmup == "power":
+            d = (1 - 1 / n) ** 7.94
+        elif warmup:
+            d = min(decay, n / (n + 9))
         for i in self.own:
             self.kept[i] = d * self.kept[i] + (1 - d) * weights[i]
 
@@ -657,7 +747,11 @@ class Wrapper:
     @property
     def has_average(self):
         """Whether `kept` holds an average; slow weights are none."""
-        least = {"MovingAverage": 1, "SWA": self.hyper.get("start", 1)}
+        least = {
+            "MovingAverage": 1,
+            "ScheduleFree": 1,
+            "SWA": self.hyper.get("start", 1),
+        }
         return self.own_updates >= least.get(self.kind, np.inf)
 
 
@@ -708,6 +802,8 @@ class Groups(Wrapper):
             found = [r["weight_decay"] for r in rules if "weight_decay" in r]
             default = self.child_of[i].leaf.options.get("weight_decay") or 0.0
             decays[i] = (found[0] or 0.0) if found else default
+            if found:
+                weights.ruled.add(i)
         for child in self.children():
             mine = [i for i in own if self.child_of[i] is child]
             child.build(mine, dict(factors), dict(decays), weights)
@@ -756,6 +852,10 @@ class Model:
         self.weights.remembers = self.optimizer.remembers
         for leaf in self.optimizer.leaves():
             leaf.called = list(called)
+        optimizer = self.optimizer
+        while isinstance(optimizer, Wrapper):
+            optimizer.called = list(called)
+            optimizer = optimizer.inner
         self.build()
 
     def build(self):
@@ -780,7 +880,7 @@ class Model:
         """The outermost wrapper that keeps an average, or `None`."""
         optimizer = self.optimizer
         while isinstance(optimizer, Wrapper):
-            if optimizer.kind in ("MovingAverage", "SWA"):
+            if optimizer.kind in ("MovingAverage", "SWA", "ScheduleFree"):
                 return optimizer
             optimizer = optimizer.inner
         return None

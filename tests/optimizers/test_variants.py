@@ -41,6 +41,7 @@ GRADIENTS = [
     {name: RANDOM.normal(size=shape) for name, shape in SHAPES.items()}
     for _ in range(6)
 ]
+CONSTANT = (RATE,) * len(GRADIENTS)
 
 
 def variables(start, dtype):
@@ -72,7 +73,7 @@ def expected(
     mask=lambda u, g: 1.0,
     decay=0.0,
     decays=lambda u, w: 1.0,
-    rates=(RATE,) * len(GRADIENTS),
+    rates=CONSTANT,
     corrects=False,
 ):
     """AdamW in NumPy: a changed gradient, a mask of the step, and one of the decay."""

@@ -48,6 +48,10 @@ def optimizers():
     for name, case in first_of_each_class(WRAPPERS).items():
         yield name, case.make(own.RAdam(schedule))
     yield "Ranger", own.Ranger(2.0**-6, sync_period=2)
+    options = {"weight_decay": 0.1, "weight_decay_exclude": ["bias"]}
+    yield "ScheduleFreeAdamW", own.ScheduleFreeAdamW(2.0**-6, 2, **options)
+    yield "ScheduleFreeRAdam", own.ScheduleFreeRAdam(2.0**-6, **options)
+    yield "ScheduleFreeSGD", own.ScheduleFreeSGD(2.0**-6, 2, **options)
     yield (
         "ParameterGroups",
         own.ParameterGroups(

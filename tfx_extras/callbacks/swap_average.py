@@ -13,8 +13,9 @@ from tfx_extras.optimizers.wrappers._average import AverageWrapper
 class SwapAverage(keras.callbacks.Callback):
     """Swap average: evaluates and saves the averaged weights (EMA or SWA) of a model.
 
-    Use it with `MovingAverage` (EMA, Polyak averaging) or `SWA`, so that validation,
-    prediction and checkpoints use the average while training goes on with the weights.
+    Use it with `MovingAverage` (EMA, Polyak averaging), `SWA` or `ScheduleFree`, so
+    that validation, prediction and checkpoints use the average while training goes on
+    with the weights.
     It does not update the statistics of batch normalization;
     `tfx_extras.optimizers.update_batch_norm` does. `keras.callbacks.SwapEMAWeights`
     does the same for optimizers with `use_ema=True`, but on TensorFlow it swaps by

@@ -102,6 +102,8 @@ class Optimizer(WithGradients):
     initial_values: Mapping[str, float] = MappingProxyType({})
     is_elementwise: bool = True
     has_norms: bool = False
+    # Whether rounding errors of 16-bit weights are kept in `float32`.
+    _has_wide_residuals: bool = False
     # Computes `squared_norms` while the formula sees parts of a variable, or several.
     _norms_in_parts: Any = None
 
@@ -150,6 +152,13 @@ class Optimizer(WithGradients):
         """
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
+
+    def _rate_factor(self, step) -> Any:
+        """Returns the factor of the learning rate that the formula itself has.
+
+        It is 0 in a step that the formula replaces by another, for `ScheduleFree`.
+        """
+        return 1.0
 
     def squared_norms(self, *tensors) -> Sequence[Any]:
         """Returns the sum of the squares of each tensor over the whole variable.
@@ -236,12 +245,16 @@ class Optimizer(WithGradients):
             for name in self.slots
         ]
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
-        # The method below would widen the rounding errors.
-        add = super().add_variable_from_reference
+        # The method below widens the rounding errors.
+        narrow, widened = (
+            super().add_variable_from_reference,
+            self.add_variable_from_reference,
+        )
+        add = widened if self._has_wide_residuals else narrow
         self._residuals = [add_residual(add, v, "residual") for v in variables]
         if self.use_ema:
             self._average_residuals = [
-                add_residual(add, v, "average_residual") for v in variables
+                add_residual(narrow, v, "average_residual") for v in variables
             ]
         if self.corrected_decay:
             self._largest_rate = self.add_variable(

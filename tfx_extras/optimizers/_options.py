@@ -1,6 +1,5 @@
 """Options of every optimizer: their intervals, and how they are saved."""
 
-import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from tfx_extras._repr import shown
 from tfx_extras._typed import require_types
 from tfx_extras._typed import typechecked
 from tfx_extras.optimizers._layouts import require_layouts
-from tfx_extras.optimizers._paths import path_of
+from tfx_extras.optimizers._paths import exclusions
 from tfx_extras.optimizers._paths import required_paths
 
 __all__ = ["OptimizerOptions"]
@@ -293,11 +292,9 @@ class WithOptions(keras.optimizers.Optimizer):
                 "`exclude_from_weight_decay()` must be called before the optimizer is "
                 "built, that is, before the first training step."
             )
-        paths = [f"^{re.escape(path_of(variable))}$" for variable in var_list or ()]
         self.weight_decay_exclude = [
             *self.weight_decay_exclude,
-            *paths,
-            *(var_names or ()),
+            *exclusions(var_list, var_names),
         ]
 
     def get_config(self):

@@ -45,6 +45,12 @@ def _is_shortened(before: str, now: str) -> bool:
     return parts[-1] == names[-1] and all(name in rest for name in names)
 
 
+def exclusions(variables: Any, patterns: Any) -> list[str]:
+    """Returns regular expressions that match variables, and given ones."""
+    paths = [f"^{re.escape(path_of(variable))}$" for variable in variables or ()]
+    return [*paths, *(patterns or ())]
+
+
 def matched(patterns: Iterable[str], paths: Sequence[str]) -> list[bool]:
     """Returns for each path whether any of the regular expressions matches it."""
     return [any(re.search(pattern, path) for pattern in patterns) for path in paths]

@@ -49,6 +49,12 @@ def rectification(step, beta_2: float, threshold: float) -> tuple[Any, Any]:
     return ops.sqrt(ops.relu(ratio)), rho >= threshold
 
 
+def rate_factor(step, beta_2: float, threshold: float) -> Any:
+    """Returns $r_t$, 0 while it is not defined yet, and 1 if it never is."""
+    r, is_defined = rectification(step, beta_2, threshold)
+    return r if is_defined is False else backend.choose(is_defined, r, 0.0)
+
+
 def corrections(step, beta_1: float, beta_2: float, threshold: float | None) -> tuple:
     r"""Returns factors of both moments, and whether to divide by the second.
 

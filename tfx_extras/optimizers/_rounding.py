@@ -25,6 +25,17 @@ def add_residual(add: Callable[..., Any], variable: Any, name: str) -> Any:
     return add(variable, name) if _dtype(variable) != wide(variable.dtype) else None
 
 
+def spacing(variable: Any, residual: Any) -> tuple[float, float]:
+    """Returns how far `exact` may be from what was stored, beyond its own rounding.
+
+    The first number is relative to the value, and the second is absolute.
+    """
+    half, tiny = _HALF_UNIT.get(_dtype(variable), (0.0, 0.0))
+    if residual is None:
+        return half, tiny
+    return (half**2, tiny) if _dtype(residual) == _dtype(variable) else (0.0, 0.0)
+
+
 def exact(variable: Any, residual: Any) -> Any:
     """Returns the value of a variable before `store` rounded it."""
     value = ops.cast(variable, wide(variable.dtype))

@@ -13,6 +13,7 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._options import LearningRate
 from tfx_extras.optimizers._options import OptimizerOptions
 from tfx_extras.optimizers._rectification import corrections
+from tfx_extras.optimizers._rectification import rate_factor
 
 __all__ = ["AdaBelief"]
 
@@ -101,6 +102,11 @@ class AdaBelief(Optimizer):
     def coefficients(self, step):
         threshold = self.sma_threshold if self.rectify else None
         return corrections(step, self.beta_1, self.beta_2, threshold)
+
+    def _rate_factor(self, step):
+        if not self.rectify:
+            return 1.0
+        return rate_factor(step, self.beta_2, self.sma_threshold)
 
     def update(self, gradient, variable, coefficients, slots):
         factor, c_2, is_defined = coefficients

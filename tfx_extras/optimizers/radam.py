@@ -13,6 +13,7 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._options import LearningRate
 from tfx_extras.optimizers._options import OptimizerOptions
 from tfx_extras.optimizers._rectification import corrections
+from tfx_extras.optimizers._rectification import rate_factor
 
 __all__ = ["RAdam"]
 
@@ -100,6 +101,9 @@ class RAdam(Optimizer):
 
     def coefficients(self, step):
         return corrections(step, self.beta_1, self.beta_2, self.sma_threshold)
+
+    def _rate_factor(self, step):
+        return rate_factor(step, self.beta_2, self.sma_threshold)
 
     def update(self, gradient, variable, coefficients, slots):
         factor, c_2, is_defined = coefficients

@@ -51,7 +51,12 @@ class AverageWrapper(OptimizerWrapper):
             ValueError: If there is no average yet.
         """
         self._require_average()
+        if not self.is_swapped:
+            self._settle()
         self._exchange()
+
+    def _settle(self) -> None:
+        """Prepares the average to be read, if weights were assigned meanwhile."""
 
     def _exchange(self, _=()) -> None:
         def exchange(variable, slots):
@@ -90,6 +95,7 @@ class AverageWrapper(OptimizerWrapper):
             raise ValueError(
                 "The weights are the average already. To swap back, call `swap()`."
             )
+        self._settle()
         self._assign(lambda variable, slots: (slots[0], slots))
 
     def _require_average(self) -> None:

@@ -11,8 +11,10 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras._environment import has_fast_paths
+from tfx_extras._precision import wide
 from tfx_extras._repr import shown
 from tfx_extras.optimizers._base import Optimizer
+from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import store
@@ -38,6 +40,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
     before: Callable[..., tuple] | None = None
     # Whether `after` is called for all variables, or only for those with a gradient.
     _follows_all: bool = True
+    # Whether rounding errors of 16-bit state are kept in `float32`.
+    _has_wide_residuals: bool = False
 
     def __init__(self, inner_optimizer: OfOptimizer, name: str | None = None):
         inner = named(inner_optimizer)
@@ -146,11 +150,25 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         super().build(variables)
         kept = [self.add_optimizer_variables(variables, name) for name in self.slots]
         self._slots = [list(slots) for slots in zip(*kept, strict=True)]
-        add = self.add_variable_from_reference
         self._slot_residuals = [
-            [add_residual(add, v, f"{name}_residual") for name in self.slots]
+            [self._residual(v, f"{name}_residual") for name in self.slots]
             for v in variables
         ]
+
+    def _residual(self, variable, name: str) -> Any:
+        def add_wide(variable, name):
+            path = path_of(variable).replace("/", "_")
+            return self.add_variable(
+                tuple(variable.shape),
+                dtype=wide(variable.dtype),
+                layout=getattr(variable, "_layout", None),
+                name=f"{path}_{name}",
+            )
+
+        narrow = self.add_variable_from_reference
+        return add_residual(
+            add_wide if self._has_wide_residuals else narrow, variable, name
+        )
 
     def _build_inner(self, variables: list) -> None:
         self.inner_optimizer.build(variables)
