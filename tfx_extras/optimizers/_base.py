@@ -45,7 +45,8 @@ class Optimizer(WithGradients):
     defines `update`. If its step is not a direction times the learning rate, it defines
     `move` instead. `coefficients` returns the parts of the formula that depend only on
     the number of the step. State tensors have the shape of the variable, except those
-    in `scalar_slots`, and begin as zeros, except those in `initial_values`. An
+    in `scalar_slots`, and begin as zeros, except those in `initial_values`. For other
+    shapes, a subclass defines `slot_shape` and sets `is_elementwise` to `False`. An
     optimizer whose formula contains the weight decay sets `decays_inside`, and calls
     `penalized`. One whose formula needs norms over a variable sets `has_norms`, and
     calls `squared_norms`. One that uses a shape, or mixes the elements of a variable in
@@ -146,6 +147,15 @@ class Optimizer(WithGradients):
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
 
+    def slot_shape(self, name: str, variable) -> tuple[int, ...]:
+        """Returns the shape of a state tensor, which `build` creates.
+
+        Args:
+            name: Its name, one of `self.slots`.
+            variable: The variable whose state it is. It has a shape and a path.
+        """
+        return () if name in self.scalar_slots else tuple(variable.shape)
+
     def squared_norms(self, *tensors) -> Sequence[Any]:
         """Returns the sum of the squares of each tensor over the whole variable.
 
@@ -191,6 +201,7 @@ class Optimizer(WithGradients):
                 "`scalar_slots` and `initial_values` must name slots. "
                 f"Received: {sorted(unknown)}, not among slots={self.slots}"
             )
+        self._require_shapes(variables)
         super().build(variables)
         kept = [
             self.add_optimizer_variables(
@@ -212,6 +223,20 @@ class Optimizer(WithGradients):
             self.skipped = add_counter(self, "skipped")
             self.skipped_in_a_row = add_counter(self, "skipped_in_a_row")
 
+    def _require_shapes(self, variables) -> None:
+        for name in self.slots:
+            for variable in variables:
+                shape = tuple(self.slot_shape(name, variable))
+                usual = Optimizer.slot_shape(self, name, variable)
+                if shape != usual and (self.is_elementwise or self.has_norms):
+                    raise TypeError(
+                        f"`{type(self).__name__}` must set `is_elementwise = False` "
+                        "and `has_norms = False`, because `slot_shape` returns another "
+                        "shape than that of the variable. Received: "
+                        f"slot_shape({name!r}, variable)={shape}, of a variable of "
+                        f"shape {tuple(variable.shape)}"
+                    )
+
     def add_variable_from_reference(
         self, reference_variable, name=None, initializer="zeros"
     ):
@@ -221,14 +246,16 @@ class Optimizer(WithGradients):
                 reference_variable, name, initializer
             )
         path = re.sub("[/:]", "_", path_of(reference_variable))
-        is_scalar = name in self.scalar_slots
+        shape = own = tuple(reference_variable.shape)
+        if name in self.slots:
+            shape = tuple(self.slot_shape(name, reference_variable))
         layout = getattr(reference_variable, "_layout", None)
         with backend.beside(reference_variable):
             return self.add_variable(
-                shape=() if is_scalar else tuple(reference_variable.shape),
+                shape=shape,
                 dtype=wide(reference_variable.dtype),
                 initializer=initializer,
-                layout=None if is_scalar else layout,
+                layout=layout if shape == own else None,
                 name=f"{path}_{name or 'var'}",
             )
 
