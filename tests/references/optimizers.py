@@ -360,3 +360,53 @@ def lars(
         b = momentum * b + d
         w = w - lr * (d + momentum * b if nesterov else b)
     return w
+
+
+def along(x, matrix, axis):
+    """Multiplies a tensor by a matrix along one axis."""
+    return np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+
+
+def soap(
+    w,
+    gradients,
+    lr,
+    beta_1=0.95,
+    beta_2=0.95,
+    basis_beta=None,
+    epsilon=1e-8,
+    frequency=10,
+    max_size=10000,
+    weight_decay=0.0,
+):
+    """Vyas et al., 2024, algorithms 3 and 4; the momentum is that of the gradients."""
+    beta_c = beta_2 if basis_beta is None else basis_beta
+    axes = [k for k, n in enumerate(w.shape) if w.ndim > 1 and 1 < n <= max_size]
+    c, q = {k: 0.0 for k in axes}, None
+    m, v, t = np.zeros_like(w), np.zeros_like(w), None
+    for g in gradients:
+        w = w - lr * weight_decay * w
+        if t is None and not g.any():
+            continue
+        t = 0 if t is None else t + 1
+        if t > 0:
+            m, r = beta_1 * m + (1 - beta_1) * g, g
+            n = m
+            for k in axes:
+                r, n = along(r, q[k].T, k), along(n, q[k].T, k)
+            v = beta_2 * v + (1 - beta_2) * r**2
+            u = n / (np.sqrt(v) + epsilon)
+            for k in axes:
+                u = along(u, q[k], k)
+            w = w - lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * u
+        for k in axes:
+            rows = np.moveaxis(g, k, 0).reshape(w.shape[k], -1)
+            c[k] = beta_c * c[k] + (1 - beta_c) * rows @ rows.T
+        if t == 0:
+            q = {k: np.linalg.eigh(c[k])[1][:, ::-1] for k in axes}
+        elif t % frequency == 0:
+            for k in axes:
+                order = np.argsort(-np.diag(q[k].T @ c[k] @ q[k]))
+                v = np.take(v, order, axis=k)
+                q[k] = np.linalg.qr(c[k] @ q[k][:, order])[0]
+    return w
