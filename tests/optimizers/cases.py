@@ -27,6 +27,8 @@ class OptimizerCase:
     tested_apart: tuple[str, ...] = ()
     # Whether weights move even with zero gradients.
     moves_alone: bool = False
+    # How many times larger the rounding errors of float32 are than for other formulas.
+    amplifies: float = 1.0
 
     def make(self, learning_rate=2.0**-6, **options):
         return self.cls(learning_rate, **self.kwargs, **options)
@@ -337,4 +339,38 @@ OPTIMIZERS = [
         references.lars,
         {"momentum": 0.0, "trust_coefficient": 0.1, "epsilon": 0.1},
     ),
+    # The columns of the gradients differ by factors of 100, and the eigenvalues of their
+    # covariances by factors of 10^4. In float32, the eigenvectors of the least
+    # eigenvalues have few correct digits.
+    OptimizerCase(
+        optimizers.SOAP,
+        references.soap,
+        {"max_size": 3, "frequency": 3},
+        changes={
+            "beta_1": 0.5,
+            "beta_2": 0.9,
+            "basis_beta": 0.5,
+            "epsilon": 0.1,
+            "frequency": 1,
+            "max_size": 2,
+        },
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"basis_beta": 1.0},
+            {"epsilon": 0.0},
+            {"frequency": 0},
+            {"max_size": 0},
+        ),
+        amplifies=5e3,
+    ),
+    OptimizerCase(optimizers.SOAP, references.soap, amplifies=1e4),
+    OptimizerCase(
+        optimizers.SOAP,
+        references.soap,
+        {"frequency": 1, "basis_beta": 0.8, "beta_1": 0.5},
+        amplifies=1e4,
+    ),
+    OptimizerCase(optimizers.SOAP, references.soap, {"max_size": 2}),
 ]
