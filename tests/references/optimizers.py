@@ -410,3 +410,41 @@ def soap(
                 v = np.take(v, order, axis=k)
                 q[k] = np.linalg.qr(c[k] @ q[k][:, order])[0]
     return w
+
+
+def prodigy(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    beta_3=None,
+    epsilon=1e-8,
+    d0=1e-6,
+    d_coef=1.0,
+    growth_rate=None,
+    safeguard_warmup=False,
+    bias_correction=False,
+    weight_decay=0.0,
+):
+    """Mishchenko and Defazio, 2023, algorithm 4, with the options of its code."""
+    beta_3 = np.sqrt(beta_2) if beta_3 is None else beta_3
+    growth_rate = np.inf if growth_rate is None else growth_rate
+    w_0, d, d_max, r = w, d0, d0, 0.0
+    s, m, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        dlr = d * lr
+        if bias_correction:
+            dlr = dlr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        r = beta_3 * r + d / d0 * dlr * np.sum(g * (w_0 - w))
+        s = beta_3 * s + d / d0 * (d if safeguard_warmup else dlr) * g
+        m = beta_1 * m + (1 - beta_1) * d * g
+        v = beta_2 * v + (1 - beta_2) * (d * g) ** 2
+        if np.any(s):
+            d_hat = d_coef * r / np.sum(np.abs(s))
+            if d == d0:
+                d = max(d, d_hat)
+            d_max = max(d_max, d_hat)
+            d = min(d_max, d * growth_rate)
+        w = w - dlr * weight_decay * w - dlr * m / (np.sqrt(v) + d * epsilon)
+    return w

@@ -16,6 +16,7 @@ from tfx_extras.optimizers.lamb import *
 from tfx_extras.optimizers.lars import *
 from tfx_extras.optimizers.lazy_adam import *
 from tfx_extras.optimizers.novograd import *
+from tfx_extras.optimizers.prodigy import *
 from tfx_extras.optimizers.proximal_adagrad import *
 from tfx_extras.optimizers.radam import *
 from tfx_extras.optimizers.soap import *

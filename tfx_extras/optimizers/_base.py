@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
+import keras
 from keras import ops
 
 from tfx_extras._backend import backend
@@ -50,8 +51,9 @@ class Optimizer(WithGradients):
     optimizer whose formula contains the weight decay sets `decays_inside`, and calls
     `penalized`. One whose formula needs norms over a variable sets `has_norms`, and
     calls `squared_norms`. One that uses a shape, or mixes the elements of a variable in
-    another way, sets `is_elementwise` to `False`. Arguments of a subclass must be in
-    its `get_config`.
+    another way, sets `is_elementwise` to `False`. One that depends on the gradients of
+    all variables defines `totals`. It may keep numbers of the whole optimizer, which it
+    names in `shared_values`. Arguments of a subclass must be in its `get_config`.
 
     Where it is faster, all variables are updated at once. A formula may then be
     compiled, recorded, called several times in a step, and receive a part of a
@@ -98,6 +100,7 @@ class Optimizer(WithGradients):
     initial_values: Mapping[str, float] = MappingProxyType({})
     is_elementwise: bool = True
     has_norms: bool = False
+    shared_values: Mapping[str, float] = MappingProxyType({})  # and where they begin
     # Computes `squared_norms` while the formula sees parts of a variable, or several.
     _norms_in_parts: Any = None
 
@@ -146,6 +149,25 @@ class Optimizer(WithGradients):
         """
         direction, slots = self.update(gradient, variable, now.coefficients, slots)
         return variable - now.learning_rate * direction, slots
+
+    def totals(self, gradients, now: Now, slots, shared) -> tuple[Now, tuple]:
+        """Returns what the whole step depends on, before any variable moves.
+
+        It is called once in each step if a subclass defines it. All its numbers have
+        the same dtype: `float64` if any variable has it, else `float32`.
+
+        Args:
+            gradients: Those of all variables that have one in this step, except those
+                whose learning rate is multiplied by 0 in `ParameterGroups`.
+            now: Learning rate, weight decay and coefficients of this step.
+            slots: For each gradient, the state tensors of its variable.
+            shared: The values of `self.shared_values`, in this order.
+
+        Returns:
+            `now` as all variables receive it, perhaps with another learning rate or
+            other coefficients, and the new values of `shared`.
+        """
+        raise NotImplementedError
 
     def slot_shape(self, name: str, variable) -> tuple[int, ...]:
         """Returns the shape of a state tensor, which `build` creates.
@@ -210,6 +232,16 @@ class Optimizer(WithGradients):
             for name in self.slots
         ]
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
+        self._shared = [
+            self.add_variable(
+                (),
+                dtype=_widest(variables),
+                initializer=_filled(value),
+                aggregation="only_first_replica",
+                name=name,
+            )
+            for name, value in self.shared_values.items()
+        ]
         # The method below would widen the rounding errors.
         add = super().add_variable_from_reference
         self._residuals = [add_residual(add, v, "residual") for v in variables]
@@ -261,10 +293,15 @@ class Optimizer(WithGradients):
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         # Keras calls this for all variables at once.
-        if not self.has_fast_paths:
+        has_totals = type(self).totals is not Optimizer.totals
+        if not self.has_fast_paths and not has_totals:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         moments, moments_of_own, updates, alone = {}, {}, [], []
+        shared: tuple = ()
+        if has_totals:
+            pairs = list(zip(grads, trainable_variables, strict=True))
+            moments, shared = self._moments_of_all(pairs, learning_rate)
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             if self._goes_alone(variable):
                 alone.append((gradient, variable))
@@ -283,14 +320,47 @@ class Optimizer(WithGradients):
             updates.append(Update(now, index, gradient, kept))
         if alone:
             super()._backend_update_step(*zip(*alone, strict=True), learning_rate)
-        if updates:
+        if updates and self.has_fast_paths:
             backend.update_all(self, updates)
+        elif updates:
+            variables = [update.kept[0] for update in updates]
+            backend.for_each(lambda _, u: self._update_kept(u), variables, updates)
+        for variable, value in zip(self._shared, shared, strict=has_totals):
+            variable.assign(value)
+
+    def _moments_of_all(self, pairs, learning_rate) -> tuple[dict[str, Now], tuple]:
+        """Returns what `totals` returns, the former for each dtype."""
+        dtype = _widest([gradient for gradient, _ in pairs])
+        gradients, slots = [], []
+        for gradient, variable in pairs:
+            index = self._get_variable_index(variable)
+            if self._own_rates is None or self._own_rates[index].factor != 0:
+                own = wide(gradient.dtype)
+                gradients.append(gradient)
+                slots.append([ops.cast(slot, own) for slot in self._slots[index]])
+        shared = tuple(ops.cast(value, dtype) for value in self._shared)
+        now, shared = self.totals(
+            gradients, self._now(learning_rate, dtype), slots, shared
+        )
+        if len(shared) != len(self._shared):
+            raise ValueError(
+                f"`totals` of `{type(self).__name__}` must return `now` and a tuple of "
+                f"shared_values={tuple(self.shared_values)}. Received: {shared}"
+            )
+        dtypes = {wide(gradient.dtype) for gradient, _ in pairs}
+        moments = {own: now if own == dtype else _cast(now, own) for own in dtypes}
+        return moments, backend.apart(tuple(shared), self._shared)
 
     def _goes_alone(self, variable) -> bool:
         """Whether the variable must be updated by `update_step`."""
         return type(self).update_step is not Optimizer.update_step
 
     def update_step(self, gradient, variable, learning_rate) -> None:
+        if type(self).totals is not Optimizer.totals:
+            raise TypeError(
+                f"`{type(self).__name__}` cannot update one variable by `update_step`, "
+                "because each step depends on the gradients of all variables."
+            )
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
         now = self._now_of(self._now(learning_rate, dtype), index, dtype)
         kept = variable, self._residuals[index], *self._slots[index]
@@ -324,3 +394,15 @@ class Optimizer(WithGradients):
 def _filled(value: float):
     # Not `Constant`, which rounds `float64` values to `float32` on TensorFlow.
     return lambda shape, dtype: ops.zeros(shape, dtype) + value
+
+
+def _widest(tensors) -> str:
+    """Returns `"float64"` if any tensor or variable has it, else `"float32"`."""
+    return max([wide(x.dtype) for x in tensors], default="float32")
+
+
+def _cast(now: Now, dtype: str) -> Now:
+    """Converts the tensors among the values of a step."""
+    return keras.tree.map_structure(
+        lambda x: ops.cast(x, dtype) if ops.is_tensor(x) else x, now
+    )

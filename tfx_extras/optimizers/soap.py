@@ -183,7 +183,11 @@ class SOAP(Optimizer):
         is_due = (count > 0) & (count % self.frequency == 0)
 
         def found():
-            return m, v, _joined([c if c is None else _eigenvectors(c) for c in matrices])
+            return (
+                m,
+                v,
+                _joined([c if c is None else _eigenvectors(c) for c in matrices]),
+            )
 
         def refined():
             old, new, ordered = _matrices(bases, lengths), [], v
@@ -254,13 +258,20 @@ def _rotated_back(x, bases):
 def _eigenvectors(x):
     """Returns the eigenvectors of a symmetric matrix, the largest eigenvalue first."""
     # TensorFlow raises an error for NaN.
-    is_finite = ops.all(ops.isfinite(x))
+    x, is_finite = _scaled(x)
     vectors = ops.linalg.eigh(ops.where(is_finite, x, 0.0))[1]
     return ops.where(is_finite, ops.flip(vectors, axis=1), float("nan"))
 
 
 def _orthogonal(x):
     """Returns the orthogonal factor of a QR decomposition."""
-    is_finite = ops.all(ops.isfinite(x))
+    x, is_finite = _scaled(x)
     q = ops.linalg.qr(ops.where(is_finite, x, 0.0))[0]
     return ops.where(is_finite, q, float("nan"))
+
+
+def _scaled(x):
+    """Returns a matrix of moderate numbers, and whether it is finite."""
+    largest = ops.max(ops.absolute(x))
+    x = x / ops.where(largest > 0, largest, 1.0)
+    return x, ops.all(ops.isfinite(x))
