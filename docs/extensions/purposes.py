@@ -50,6 +50,8 @@ PURPOSES = {
             "Yogi",
             "NovoGrad",
             "COCOB",
+            "Prodigy",
+            "SOAP",
         ],
         "Large batches, sparse models and constraints": [
             "LAMB",
@@ -114,6 +116,8 @@ WORDS = {
     "api/optimizers/AdamW": ["NAdamW", "Nesterov momentum"],
     "api/optimizers/LAMB": ["large batches"],
     "api/optimizers/LARS": ["large batches", "SimCLR"],
+    "api/optimizers/Prodigy": ["learning-rate free", "D-Adaptation"],
+    "api/optimizers/SOAP": ["Shampoo", "second-order"],
     "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],
     "api/schedules/OneCycle": ["1cycle", "one-cycle policy"],
 }

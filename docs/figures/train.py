@@ -51,9 +51,11 @@ OPTIMIZERS = {
     "Lookahead": lambda: optimizers.Lookahead("adam"),
     "MovingAverage": lambda: optimizers.MovingAverage("adam"),
     "NovoGrad": optimizers.NovoGrad,
+    "Prodigy": optimizers.Prodigy,
     "ProximalAdagrad": optimizers.ProximalAdagrad,
     "RAdam": optimizers.RAdam,
     "Ranger": optimizers.Ranger,
+    "SOAP": optimizers.SOAP,
     "SWA": lambda: optimizers.SWA("adam", start=STEPS // 2, period=10),
     "Yogi": optimizers.Yogi,
 }

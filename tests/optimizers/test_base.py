@@ -78,7 +78,7 @@ def test_what_a_subclass_needs_is_documented():
     said = set(re.findall(r"`(\w+)`", inspect.getdoc(optimizers.Optimizer)))
     names = {"coefficients", "update", "move", "penalized", "get_config", "slots"}
     names |= {"scalar_slots", "initial_values", "decays_inside", "is_elementwise"}
-    names |= {"slot_shape"}
+    names |= {"slot_shape", "totals", "shared_values"}
     assert said >= names | {"has_fast_paths"}
     assert all(hasattr(optimizers.Optimizer, name) for name in names)
 
