@@ -340,9 +340,9 @@ OPTIMIZERS = [
         references.lars,
         {"momentum": 0.0, "trust_coefficient": 0.1, "epsilon": 0.1},
     ),
-    # The columns of the gradients differ by factors of 100, and the eigenvalues of their
-    # covariances by factors of 10^4. In float32, the eigenvectors of the least
-    # eigenvalues have few correct digits.
+    # The columns of the gradients differ by factors of 100, so the eigenvalues of their
+    # covariances differ by factors of 10^4. In float32, the eigenvectors of the least
+    # ones have few correct digits.
     OptimizerCase(
         optimizers.SOAP,
         references.soap,

@@ -16,11 +16,11 @@ from tfx_extras.optimizers import Prodigy
 from tfx_extras.optimizers import RAdam
 from tfx_extras.optimizers import layer_wise_decay
 
-D0 = 2.0**-10
+D0 = 2.0**-8
 SIZES = [4, 3]
 
 
-def example(count=30):
+def example(count=10):
     """Where weights begin, and gradients towards a minimum, so that `d` rises."""
     rng = np.random.default_rng(0)
     start = rng.normal(size=sum(SIZES))
@@ -53,8 +53,8 @@ SETTINGS = [
     {"beta_3": 0.5},
     {"d_coef": 0.5},
     {"growth_rate": 1.1},
-    {"safeguard_warmup": True, "beta_1": 0.0},
-    {"bias_correction": True, "epsilon": 0.1},
+    {"safeguard_warmup": True, "beta_1": 0.5},
+    {"bias_correction": True, "d_coef": 4.0, "epsilon": 0.001},
 ]
 
 
@@ -68,7 +68,7 @@ def test_one_estimate_for_all_variables_follows_the_reference(kwargs, is_fast):
     optimizer.has_fast_paths = is_fast
     actual = train(optimizer, variables(start), gradients)
     moved = np.abs(expected - start).max()
-    assert moved > 30 * 0.5 * D0, "the estimate rises"
+    assert moved > 8 * D0, "the estimate rises"
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * moved)
 
 
@@ -76,7 +76,7 @@ def test_one_estimate_for_all_variables_follows_the_reference(kwargs, is_fast):
 def test_each_argument_that_matters_late_changes_the_result():
     start, gradients = example()
     before = train(Prodigy(0.5, d0=D0), variables(start), gradients)
-    for kwargs in SETTINGS[1:4] + [{"safeguard_warmup": True}]:
+    for kwargs in [*SETTINGS[1:4], {"safeguard_warmup": True}]:
         after = train(Prodigy(0.5, d0=D0, **kwargs), variables(start), gradients)
         assert np.abs(after - before).max() > 0.01 * np.abs(before - start).max()
 
@@ -98,7 +98,7 @@ def test_variables_of_two_dtypes_share_the_estimate(is_fast):
 
 def test_steps_that_float32_weights_hardly_hold_count():
     """The difference to the first weights would lose digits of each."""
-    start, gradients = example(100)
+    start, gradients = example(20)
     start, d = 100 + start, []
     for dtype in ("float32", "float64"):
         with wide():
@@ -194,8 +194,8 @@ def test_a_group_may_be_left_out_or_decay_differently():
 
 def test_groups_with_other_multipliers_are_refused():
     start, _ = example()
-    made = ParameterGroups(Prodigy(), {"a": {"learning_rate_multiplier": 0.5}})
-    with pytest.raises(ValueError, match="multiplier` must be 0 or 1 .*=0.5"):
+    made = ParameterGroups(Prodigy(), {".": {"learning_rate_multiplier": 0.5}})
+    with pytest.raises(ValueError, match=r"multiplier` must be 0 or 1 .*=0\.5"):
         made.build(variables(start))
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(1)]
@@ -203,7 +203,8 @@ def test_groups_with_other_multipliers_are_refused():
     made = ParameterGroups(Prodigy(), layer_wise_decay(model, 0.5))
     with pytest.raises(ValueError, match="multiplier` must be 0 or 1"):
         made.build(model.trainable_variables)
-    rules = {"a": {"optimizer": RAdam(), "learning_rate_multiplier": 0.5}}
+    rule = {"optimizer": RAdam(), "learning_rate_multiplier": 0.5}
+    rules = {"a": rule, ".*": {}}
     ParameterGroups(Prodigy(), rules).build(variables(start))
 
 

@@ -111,10 +111,13 @@ def test_nan_gives_nan_and_no_error(bad, step, in_graph):
     variable = keras.Variable(start, dtype="float32", name="w")
     optimizer = SOAP(RATE, frequency=2)
     optimizer.build([variable])
-    apply = lambda g: optimizer.apply([g], [variable])
-    apply = compiled(apply, jit_compile=False) if in_graph else apply
+
+    def apply(g):
+        optimizer.apply([g], [variable])
+
+    step = compiled(apply, jit_compile=False) if in_graph else apply
     for g in gradients:
-        apply(ops.convert_to_tensor(g, "float32"))
+        step(ops.convert_to_tensor(g, "float32"))
     assert np.isnan(array(variable)).all()
 
 

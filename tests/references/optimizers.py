@@ -382,7 +382,7 @@ def soap(
     """Vyas et al., 2024, algorithms 3 and 4; the momentum is that of the gradients."""
     beta_c = beta_2 if basis_beta is None else basis_beta
     axes = [k for k in range(w.ndim) if w.ndim > 1 and 1 < w.shape[k] <= max_size]
-    c, q = {k: 0.0 for k in axes}, None
+    c, q = dict.fromkeys(axes, 0.0), None
     m, v, t = np.zeros_like(w), np.zeros_like(w), None
     for g in gradients:
         w = w - lr * weight_decay * w

@@ -21,8 +21,9 @@ class LearningRateLogger(keras.callbacks.Callback):
     is a schedule or a function, its value is that of the next step. If the optimizer is
     a wrapper, it is the learning rate of the inner optimizer.
 
-    An optimizer that estimates its learning rate, such as `tfx_extras.optimizers.Prodigy`,
-    also gets the key `estimated_learning_rate`: the learning rate times the estimate.
+    An optimizer that estimates its learning rate, such as
+    `tfx_extras.optimizers.Prodigy`, adds the key `estimated_learning_rate`: the
+    learning rate times the estimate.
 
     `keras.optimizers.MultiOptimizer` has no learning rate of its own. Each of its
     optimizers is logged with its name, such as `learning_rate_adam`. A second optimizer

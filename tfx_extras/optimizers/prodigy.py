@@ -53,8 +53,8 @@ class Prodigy(Optimizer):
     correction are left out of the $\gamma_t$ of $s_t$, so that a warm-up does not raise
     the estimate.
 
-    `optimizer.estimated_learning_rate` is $d_t\, \eta$, the rate of the next step, which
-    `LearningRateLogger` logs too.
+    `optimizer.estimated_learning_rate` is $d_t\, \eta$, the rate of the next step.
+    `LearningRateLogger` logs it too.
 
     Each variable keeps $w_t - w_0$, the sum of its steps, in place of $w_0$, because
     steps of $10^{-6}$ are lost in the difference of two weights in `float32`. So moves
