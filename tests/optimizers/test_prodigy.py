@@ -117,7 +117,9 @@ def test_the_rate_that_it_estimates_can_be_read_and_is_logged():
     d = float(array(optimizer._shared[0]))
     assert d > 10 * D0
     assert float(array(optimizer.estimated_learning_rate)) == pytest.approx(0.5 * d)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")]
+    )
     inner = Prodigy(0.5, d0=D0)
     model.compile(Lookahead(inner, 2), "mse")
     logged = model.fit(
@@ -230,7 +232,9 @@ def test_updates_of_single_variables_are_refused():
 
 
 def test_the_estimate_is_saved_with_the_model(tmp_path):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")]
+    )
     model.compile(Prodigy(d0=D0), "mse")
     x, y = np.ones((8, 2)), np.ones((8, 1))
     model.fit(x, y, epochs=3, batch_size=2, verbose=0)

@@ -272,6 +272,6 @@ def _orthogonal(x):
 
 def _scaled(x):
     """Returns a matrix of moderate numbers, and whether it is finite."""
-    largest = ops.max(ops.absolute(x), axis=(0, 1))
+    largest = ops.amax(ops.absolute(x))
     x = x / ops.where(largest > 0, largest, 1.0)
     return x, ops.all(ops.isfinite(x))
