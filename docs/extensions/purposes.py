@@ -50,6 +50,8 @@ PURPOSES = {
             "Yogi",
             "NovoGrad",
             "COCOB",
+            "Prodigy",
+            "SOAP",
         ],
         "Kernels as matrices": ["Muon", "kernel_layouts"],
         "Large batches, sparse models and constraints": [
@@ -131,6 +133,8 @@ WORDS = {
     "api/optimizers/LAMB": ["large batches"],
     "api/optimizers/Muon": ["NorMuon", "Newton-Schulz"],
     "api/optimizers/LARS": ["large batches", "SimCLR"],
+    "api/optimizers/Prodigy": ["learning-rate free", "D-Adaptation"],
+    "api/optimizers/SOAP": ["Shampoo", "second-order"],
     "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],
     "api/schedules/OneCycle": ["1cycle", "one-cycle policy"],
 }

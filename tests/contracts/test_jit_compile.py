@@ -75,7 +75,7 @@ def both(make, **arguments):
 
 
 @on_torch
-@each_class([case for case in OPTIMIZERS if case.cls.is_elementwise is not False])
+@each_class([case for case in OPTIMIZERS if case.cls.is_elementwise])
 def test_compiled_steps_equal_plain_ones(case, programs, caplog):
     """Of a large variable, of small ones together, and of a 16-bit one."""
     fast, plain = both(lambda **how: case.make(**DECAY, **how), names="acde")

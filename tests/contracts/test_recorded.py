@@ -132,7 +132,7 @@ def test_sums_of_random_operations(seed):
     torch.testing.assert_close(inputs, before, rtol=0, atol=0)
 
 
-@each_class([case for case in OPTIMIZERS if case.cls.is_elementwise is not False])
+@each_class([case for case in OPTIMIZERS if case.cls.is_elementwise])
 def test_each_optimizer_is_recorded(case, made):
     """Once for each kind of variable, whatever the number of the step is."""
     optimizer, sizes = case.make(), (3, 20, 4)

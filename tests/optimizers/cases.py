@@ -23,10 +23,13 @@ class OptimizerCase:
     kwargs: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     invalid: tuple[dict[str, Any], ...] = ()
-    # Hyperparameters that have no effect at a constant rate, with their own tests.
+    # Hyperparameters that have no effect at a constant rate, or in the first updates,
+    # with their own tests.
     tested_apart: tuple[str, ...] = ()
     # Whether weights move even with zero gradients.
     moves_alone: bool = False
+    # How many times larger the rounding errors of float32 are than for other formulas.
+    amplifies: float = 1.0
 
     def make(self, learning_rate=2.0**-6, **options):
         return self.cls(learning_rate, **self.kwargs, **options)
@@ -393,4 +396,77 @@ OPTIMIZERS = [
             "adam_learning_rate_factor": 0.25,
         },
     ),
+    # The columns of the gradients differ by factors of 100, so the eigenvalues of their
+    # covariances differ by factors of 10^4. In float32, the eigenvectors of the least
+    # ones have few correct digits.
+    OptimizerCase(
+        optimizers.SOAP,
+        references.soap,
+        {"max_size": 3, "frequency": 3},
+        changes={
+            "beta_1": 0.5,
+            "beta_2": 0.9,
+            "basis_beta": 0.5,
+            "epsilon": 0.1,
+            "frequency": 1,
+            "max_size": 2,
+        },
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"basis_beta": 1.0},
+            {"epsilon": 0.0},
+            {"frequency": 0},
+            {"max_size": 0},
+        ),
+        amplifies=5e3,
+    ),
+    OptimizerCase(optimizers.SOAP, references.soap, amplifies=1e4),
+    OptimizerCase(
+        optimizers.SOAP,
+        references.soap,
+        {"frequency": 1, "basis_beta": 0.8, "beta_1": 0.5},
+        amplifies=1e4,
+    ),
+    OptimizerCase(optimizers.SOAP, references.soap, {"max_size": 2}),
+    OptimizerCase(
+        optimizers.Prodigy,
+        references.prodigy,
+        {"d0": 2.0**-6, "d_coef": 32.0},
+        changes={
+            "beta_1": 0.5,
+            "beta_2": 0.9,
+            "epsilon": 0.1,
+            "d0": 2.0**-5,
+            "bias_correction": True,
+        },
+        invalid=(
+            {"learning_rate": -1.0},
+            {"beta_1": 1.0},
+            {"beta_2": -0.1},
+            {"beta_3": 1.0},
+            {"epsilon": 0.0},
+            {"d0": 0.0},
+            {"d_coef": 0.0},
+            {"growth_rate": 0.5},
+        ),
+        tested_apart=("beta_3", "d_coef", "growth_rate", "safeguard_warmup"),
+    ),
+    OptimizerCase(
+        optimizers.Prodigy,
+        references.prodigy,
+        {"d0": 2.0**-6, "d_coef": 32.0, "growth_rate": 1.02},
+    ),
+    OptimizerCase(
+        optimizers.Prodigy,
+        references.prodigy,
+        {
+            "d0": 2.0**-6,
+            "d_coef": 4.0,
+            "safeguard_warmup": True,
+            "bias_correction": True,
+        },
+    ),
+    OptimizerCase(optimizers.Prodigy, references.prodigy),
 ]

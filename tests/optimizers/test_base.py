@@ -78,8 +78,55 @@ def test_what_a_subclass_needs_is_documented():
     said = set(re.findall(r"`(\w+)`", inspect.getdoc(optimizers.Optimizer)))
     names = {"coefficients", "update", "move", "penalized", "get_config", "slots"}
     names |= {"scalar_slots", "initial_values", "decays_inside", "is_elementwise"}
+    names |= {"slot_shape", "totals", "shared_values"}
     assert said >= names | {"has_fast_paths"}
     assert all(hasattr(optimizers.Optimizer, name) for name in names)
+
+
+class RowScale(optimizers.Optimizer):
+    """Divides by the magnitude of a row, except for variables named `plain`."""
+
+    slots = ("largest",)
+    is_elementwise = False
+
+    def slot_shape(self, name, variable):
+        is_plain = "plain" in variable.path
+        return () if is_plain else (variable.shape[0], 1)
+
+    def update(self, gradient, variable, coefficients, slots):
+        (largest,) = slots
+        is_row = len(largest.shape) > 0
+        axes = 1 if is_row else None
+        size = ops.max(ops.absolute(gradient), axes, keepdims=is_row)
+        largest = ops.maximum(largest, size)
+        return gradient / largest, (largest,)
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_state_can_have_other_shapes(is_fast):
+    """Also if variables of the same shape have state of different shapes."""
+    rng = np.random.default_rng(0)
+    names = ["kernel", "other", "plain", "plain_2"]
+    weights = [keras.Variable(np.zeros((3, 2), "float32"), name=n) for n in names]
+    optimizer = RowScale(1.0)
+    optimizer.has_fast_paths = is_fast
+    gradients = rng.normal(size=(2, 4, 3, 2)).astype("float32")
+    for several in gradients:
+        optimizer.apply([ops.convert_to_tensor(g) for g in several], weights)
+    shapes = [tuple(slots[0].shape) for slots in optimizer._slots]
+    assert shapes == [(3, 1), (3, 1), (), ()]
+    for i, weight in enumerate(weights):
+        axes = 2 if i < 2 else (1, 2)
+        largest = np.abs(gradients[:, i]).max(axes, keepdims=True)
+        expected = -gradients[:, i] / np.maximum.accumulate(largest)
+        np.testing.assert_allclose(array(weight), expected.sum(0), rtol=1e-5)
+
+
+def test_a_formula_whose_state_has_other_shapes_must_say_so():
+    for changes in ({"is_elementwise": True}, {"has_norms": True}):
+        cls = type("Made", (RowScale,), changes)
+        with pytest.raises(TypeError, match="must set `is_elementwise = False`"):
+            step(cls(0.1))
 
 
 @pytest.mark.parametrize("option", ["clipnorm", "global_clipnorm"])

@@ -288,6 +288,7 @@ def test_a_layout_that_does_not_fit_names_its_variable():
     [
         lambda: optimizers.LazyAdam(cautious_decay=True),
         lambda: optimizers.Adan(cautious_decay=True),
+        lambda: optimizers.Prodigy(cautious_decay=True),
     ],
 )
 def test_formulas_that_cannot_mask_their_decay_say_so(make):

@@ -429,4 +429,91 @@ def muon(
             x = x / (np.sqrt(v) + 1e-10)
             x = 0.2 * np.sqrt(n * k) * x / max(np.linalg.norm(x), 1e-300)
         w = w - lr * (weight_decay * w + x)
+
+
+def along(x, matrix, axis):
+    """Multiplies a tensor by a matrix along one axis."""
+    return np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+
+
+def soap(
+    w,
+    gradients,
+    lr,
+    beta_1=0.95,
+    beta_2=0.95,
+    basis_beta=None,
+    epsilon=1e-8,
+    frequency=10,
+    max_size=10000,
+    weight_decay=0.0,
+):
+    """Vyas et al., 2024, algorithms 3 and 4; the momentum is that of the gradients."""
+    beta_c = beta_2 if basis_beta is None else basis_beta
+    axes = [k for k in range(w.ndim) if w.ndim > 1 and 1 < w.shape[k] <= max_size]
+    c, q = dict.fromkeys(axes, 0.0), None
+    m, v, t = np.zeros_like(w), np.zeros_like(w), None
+    for g in gradients:
+        w = w - lr * weight_decay * w
+        if t is None and not g.any():
+            continue
+        t = 0 if t is None else t + 1
+        if t > 0:
+            m, r = beta_1 * m + (1 - beta_1) * g, g
+            n = m
+            for k in axes:
+                r, n = along(r, q[k].T, k), along(n, q[k].T, k)
+            v = beta_2 * v + (1 - beta_2) * r**2
+            u = n / (np.sqrt(v) + epsilon)
+            for k in axes:
+                u = along(u, q[k], k)
+            w = w - lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * u
+        for k in axes:
+            rows = np.moveaxis(g, k, 0).reshape(w.shape[k], -1)
+            c[k] = beta_c * c[k] + (1 - beta_c) * rows @ rows.T
+        if t == 0:
+            q = {k: np.linalg.eigh(c[k])[1][:, ::-1] for k in axes}
+        elif t % frequency == 0:
+            for k in axes:
+                order = np.argsort(-np.diag(q[k].T @ c[k] @ q[k]))
+                v = np.take(v, order, axis=k)
+                q[k] = np.linalg.qr(c[k] @ q[k][:, order])[0]
+    return w
+
+
+def prodigy(
+    w,
+    gradients,
+    lr,
+    beta_1=0.9,
+    beta_2=0.999,
+    beta_3=None,
+    epsilon=1e-8,
+    d0=1e-6,
+    d_coef=1.0,
+    growth_rate=None,
+    safeguard_warmup=False,
+    bias_correction=False,
+    weight_decay=0.0,
+):
+    """Mishchenko and Defazio, 2023, algorithm 4, with the options of its code."""
+    beta_3 = np.sqrt(beta_2) if beta_3 is None else beta_3
+    growth_rate = np.inf if growth_rate is None else growth_rate
+    w_0, d, d_max, r = w, d0, d0, 0.0
+    s, m, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, start=1):
+        dlr = d * lr
+        if bias_correction:
+            dlr = dlr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        r = beta_3 * r + d / d0 * dlr * np.sum(g * (w_0 - w))
+        s = beta_3 * s + d / d0 * (d if safeguard_warmup else dlr) * g
+        m = beta_1 * m + (1 - beta_1) * d * g
+        v = beta_2 * v + (1 - beta_2) * (d * g) ** 2
+        if np.any(s):
+            d_hat = d_coef * r / np.sum(np.abs(s))
+            if d == d0:
+                d = max(d, d_hat)
+            d_max = max(d_max, d_hat)
+            d = min(d_max, d * growth_rate)
+        w = w - dlr * weight_decay * w - dlr * m / (np.sqrt(v) + d * epsilon)
     return w

@@ -157,6 +157,16 @@ class Backend:
             return a if condition else b
         return ops.where(condition, a, b)
 
+    def branch(
+        self, condition: Any, one: Callable[[], Any], other: Callable[[], Any]
+    ) -> Any:
+        """Returns `one()` if the scalar `condition` holds, else `other()`.
+
+        Both are tensors of the same structure. The other function costs little or
+        nothing.
+        """
+        return ops.cond(condition, one, other)
+
     def beside(self, variable: Any) -> AbstractContextManager:
         """Returns a scope in which new variables live on the devices of `variable`."""
         return nullcontext()

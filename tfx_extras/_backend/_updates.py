@@ -398,7 +398,9 @@ def _grouped(optimizer, updates, traits, way) -> list[Group]:
             is_large = optimizer._is_elementwise and all(map(_is_whole, kept[i]))
             groups.append(Group([i], "large" if is_large else "alone", kept[i], [], []))
             continue
-        shape = {"stack": weights.shape, "rows": weights.numel()}.get(small)
+        # State may have other shapes than its variable, but only in a stack.
+        shapes = tuple(None if k is None else k.shape for k in kept[i])
+        shape = {"stack": shapes, "rows": weights.numel()}.get(small)
         key = traits[i], weights.device, weights.dtype, shape
         alike.setdefault(key, []).append(i)
     memory: dict[Any, torch.Tensor] = {}

@@ -31,6 +31,12 @@ class Jax(Backend):
         for variable, value in zip(variables, before, strict=True):
             variable.assign(jnp.where(condition, variable.value, value))
 
+    def branch(self, condition, one, other):
+        if isinstance(condition, Tracer):
+            return super().branch(condition, one, other)
+        # `lax.cond` would compile both again in each call.
+        return one() if bool(condition) else other()
+
     def fail_if(self, condition, message):
         if not isinstance(condition, Tracer):
             if bool(condition):

@@ -183,6 +183,13 @@ class Torch(Backend):
         for tensor, value in zip(now, before, strict=True):
             tensor.copy_(torch.where(condition, tensor, value))
 
+    def branch(self, condition, one, other):
+        if not torch.compiler.is_compiling() and not _is_transformed(condition):
+            return one() if bool(condition) else other()
+        # Reading the condition would break the graph, and `torch.func` has no value.
+        pairs = zip(one(), other(), strict=True)
+        return tuple(torch.where(condition, *pair) for pair in pairs)
+
     def fail_if(self, condition, message):
         if bool(condition):
             raise FloatingPointError(message)

@@ -21,6 +21,10 @@ class LearningRateLogger(keras.callbacks.Callback):
     is a schedule or a function, its value is that of the next step. If the optimizer is
     a wrapper, it is the learning rate of the inner optimizer.
 
+    An optimizer that estimates its learning rate, such as
+    `tfx_extras.optimizers.Prodigy`, adds the key `estimated_learning_rate`: the
+    learning rate times the estimate.
+
     `keras.optimizers.MultiOptimizer` has no learning rate of its own. Each of its
     optimizers is logged with its name, such as `learning_rate_adam`. A second optimizer
     of the same name is logged as `learning_rate_adam_1`.
@@ -51,7 +55,7 @@ class LearningRateLogger(keras.callbacks.Callback):
 
 def _learning_rates(optimizer: Any) -> dict[str, Any]:
     try:
-        return {"learning_rate": optimizer.learning_rate}
+        return {"learning_rate": optimizer.learning_rate} | _estimated(optimizer)
     except AttributeError:
         while hasattr(optimizer, "inner_optimizer"):
             optimizer = optimizer.inner_optimizer
@@ -66,6 +70,13 @@ def _learning_rates(optimizer: Any) -> dict[str, Any]:
             key = f"{name}_{count}"
         rates[key] = inner.learning_rate
     return rates
+
+
+def _estimated(optimizer: Any) -> dict[str, Any]:
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    name = "estimated_learning_rate"
+    return {name: getattr(optimizer, name)} if hasattr(optimizer, name) else {}
 
 
 def _number(rate: Any) -> float:

@@ -18,8 +18,10 @@ from tfx_extras.optimizers.lars import *
 from tfx_extras.optimizers.lazy_adam import *
 from tfx_extras.optimizers.muon import *
 from tfx_extras.optimizers.novograd import *
+from tfx_extras.optimizers.prodigy import *
 from tfx_extras.optimizers.proximal_adagrad import *
 from tfx_extras.optimizers.radam import *
+from tfx_extras.optimizers.soap import *
 from tfx_extras.optimizers.wrappers import *
 from tfx_extras.optimizers.yogi import *
 

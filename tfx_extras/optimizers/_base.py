@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
+import keras
 from keras import ops
 
 from tfx_extras._backend import backend
@@ -50,12 +51,13 @@ class Optimizer(WithGradients):
     `move` instead. `coefficients` returns the parts of the formula that depend only on
     the number of the step. State tensors have the shape of the variable, except those
     in `scalar_slots`, and begin as zeros, except those in `initial_values`. For other
-    shapes, define `slot_shape`. An
+    shapes, a subclass defines `slot_shape` and sets `is_elementwise` to `False`. An
     optimizer whose formula contains the weight decay sets `decays_inside`, and calls
     `penalized`. One whose formula needs norms over a variable sets `has_norms`, and
     calls `squared_norms`. One that uses a shape, or mixes the elements of a variable in
-    another way, sets `is_elementwise` to `False`. Arguments of a subclass must be in
-    its `get_config`.
+    another way, sets `is_elementwise` to `False`. One that depends on the gradients of
+    all variables defines `totals`. It may keep numbers of the whole optimizer, which it
+    names in `shared_values`. Arguments of a subclass must be in its `get_config`.
 
     Where it is faster, all variables are updated at once. A formula may then be
     compiled, recorded, called several times in a step, and receive a part of a
@@ -104,6 +106,7 @@ class Optimizer(WithGradients):
     has_norms: bool = False
     # Whether rounding errors of 16-bit weights are kept in `float32`.
     _has_wide_residuals: bool = False
+    shared_values: Mapping[str, float] = MappingProxyType({})  # and where they begin
     # Computes `squared_norms` while the formula sees parts of a variable, or several.
     _norms_in_parts: Any = None
 
@@ -159,6 +162,34 @@ class Optimizer(WithGradients):
         It is 0 in a step that the formula replaces by another, for `ScheduleFree`.
         """
         return 1.0
+
+    def totals(self, gradients, now: Now, slots, shared) -> tuple[Now, tuple]:
+        """Returns what the whole step depends on, before any variable moves.
+
+        It is called once in each step if a subclass defines it. All its numbers have
+        the same dtype: `float64` if any variable has it, else `float32`.
+
+        Args:
+            gradients: Those of all variables that have one in this step, except those
+                whose learning rate is multiplied by 0 in `ParameterGroups`.
+            now: Learning rate, weight decay and coefficients of this step.
+            slots: For each gradient, the state tensors of its variable.
+            shared: The values of `self.shared_values`, in this order.
+
+        Returns:
+            `now` as all variables receive it, perhaps with another learning rate or
+            other coefficients, and the new values of `shared`.
+        """
+        raise NotImplementedError
+
+    def slot_shape(self, name: str, variable) -> tuple[int, ...]:
+        """Returns the shape of a state tensor, which `build` creates.
+
+        Args:
+            name: Its name, one of `self.slots`.
+            variable: The variable whose state it is. It has a shape and a path.
+        """
+        return () if name in self.scalar_slots else tuple(variable.shape)
 
     def squared_norms(self, *tensors) -> Sequence[Any]:
         """Returns the sum of the squares of each tensor over the whole variable.
@@ -238,6 +269,7 @@ class Optimizer(WithGradients):
         clips = self.adaptive_clip is not None
         not_clipped = self._matches("adaptive_clip_exclude") if clips else []
         self._clips = [not x for x in not_clipped] or [False] * len(variables)
+        self._require_shapes(variables)
         kept = [
             self.add_optimizer_variables(
                 variables, name, _filled(self.initial_values.get(name, 0.0))
@@ -245,6 +277,16 @@ class Optimizer(WithGradients):
             for name in self.slots
         ]
         self._slots = [[column[i] for column in kept] for i in range(len(variables))]
+        self._shared = [
+            self.add_variable(
+                (),
+                dtype=_widest(variables),
+                initializer=_filled(value),
+                aggregation="only_first_replica",
+                name=name,
+            )
+            for name, value in self.shared_values.items()
+        ]
         # The method below widens the rounding errors.
         narrow, widened = (
             super().add_variable_from_reference,
@@ -267,6 +309,20 @@ class Optimizer(WithGradients):
             self.skipped = add_counter(self, "skipped")
             self.skipped_in_a_row = add_counter(self, "skipped_in_a_row")
 
+    def _require_shapes(self, variables) -> None:
+        for name in self.slots:
+            for variable in variables:
+                shape = tuple(self.slot_shape(name, variable))
+                usual = Optimizer.slot_shape(self, name, variable)
+                if shape != usual and (self.is_elementwise or self.has_norms):
+                    raise TypeError(
+                        f"`{type(self).__name__}` must set `is_elementwise = False` "
+                        "and `has_norms = False`, because `slot_shape` returns another "
+                        "shape than that of the variable. Received: "
+                        f"slot_shape({name!r}, variable)={shape}, of a variable of "
+                        f"shape {tuple(variable.shape)}"
+                    )
+
     def add_variable_from_reference(
         self, reference_variable, name=None, initializer="zeros"
     ):
@@ -276,7 +332,7 @@ class Optimizer(WithGradients):
                 reference_variable, name, initializer
             )
         path = re.sub("[/:]", "_", path_of(reference_variable))
-        own, shape = tuple(reference_variable.shape), tuple(reference_variable.shape)
+        shape = own = tuple(reference_variable.shape)
         if name in self.slots:
             shape = tuple(self.slot_shape(name, reference_variable))
         layout = getattr(reference_variable, "_layout", None)
@@ -301,10 +357,15 @@ class Optimizer(WithGradients):
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         # Keras calls this for all variables at once.
         self._note_rate(learning_rate)
-        if not self.has_fast_paths:
+        has_totals = type(self).totals is not Optimizer.totals
+        if not self.has_fast_paths and not has_totals:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
         moments, moments_of_own, updates, alone = {}, {}, [], []
+        shared: tuple = ()
+        if has_totals:
+            pairs = list(zip(grads, trainable_variables, strict=True))
+            moments, shared = self._moments_of_all(pairs, learning_rate)
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             if self._goes_alone(variable):
                 alone.append((gradient, variable))
@@ -323,14 +384,48 @@ class Optimizer(WithGradients):
             updates.append(Update(now, index, gradient, kept))
         if alone:
             super()._backend_update_step(*zip(*alone, strict=True), learning_rate)
-        if updates:
+        if updates and self.has_fast_paths:
             backend.update_all(self, updates)
+        elif updates:
+            variables = [update.kept[0] for update in updates]
+            backend.for_each(lambda _, u: self._update_kept(u), variables, updates)
+        for variable, value in zip(self._shared, shared, strict=has_totals):
+            variable.assign(value)
+
+    def _moments_of_all(self, pairs, learning_rate) -> tuple[dict[str, Now], tuple]:
+        """Returns what `totals` returns, the former for each dtype."""
+        dtype = _widest([gradient for gradient, _ in pairs])
+        gradients, slots = [], []
+        for gradient, variable in pairs:
+            index = self._get_variable_index(variable)
+            if self._own_rates is None or self._own_rates[index].factor != 0:
+                own = wide(gradient.dtype)
+                w = exact(variable, self._residuals[index])
+                gradients.append(self._conditioned(gradient, w, index))
+                slots.append([ops.cast(slot, own) for slot in self._slots[index]])
+        shared = tuple(ops.cast(value, dtype) for value in self._shared)
+        now, shared = self.totals(
+            gradients, self._now(learning_rate, dtype), slots, shared
+        )
+        if len(shared) != len(self._shared):
+            raise ValueError(
+                f"`totals` of `{type(self).__name__}` must return `now` and a tuple of "
+                f"shared_values={tuple(self.shared_values)}. Received: {shared}"
+            )
+        dtypes = {wide(gradient.dtype) for gradient, _ in pairs}
+        moments = {own: now if own == dtype else _cast(now, own) for own in dtypes}
+        return moments, backend.apart(tuple(shared), self._shared)
 
     def _goes_alone(self, variable) -> bool:
         """Whether the variable must be updated by `update_step`."""
         return type(self).update_step is not Optimizer.update_step
 
     def update_step(self, gradient, variable, learning_rate) -> None:
+        if type(self).totals is not Optimizer.totals:
+            raise TypeError(
+                f"`{type(self).__name__}` cannot update one variable by `update_step`, "
+                "because each step depends on the gradients of all variables."
+            )
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
         now = self._now_of(self._now(learning_rate, dtype), index, dtype)
         kept = variable, self._residuals[index], *self._slots[index]
@@ -352,11 +447,7 @@ class Optimizer(WithGradients):
         # Not `ops.convert_to_tensor`, which returns the variable itself on TensorFlow.
         # The `+` of Keras fails for some empty variables.
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
-        if self._clips[index]:
-            layout, limit = self._layouts[index], self.adaptive_clip
-            gradient = adaptively_clipped(gradient, before, layout, limit)
-        if self.centralize_gradient:
-            gradient = centralized(gradient, self._layouts[index])
+        gradient = self._conditioned(gradient, before, index)
         new_w, new_slots = self.move(gradient, w, now, slots, index)
         if not isinstance(new_slots, tuple | list) or len(new_slots) != len(slots):
             raise ValueError(
@@ -367,6 +458,15 @@ class Optimizer(WithGradients):
             new_w = self._cautiously(new_w, w, gradient, now, index)
         values = *rounded(new_w, variable, residual), *new_slots
         return backend.apart(values, kept)
+
+    def _conditioned(self, gradient, w, index) -> Any:
+        """Returns the gradient of a variable that the formula sees."""
+        if self._clips[index]:
+            layout, limit = self._layouts[index], self.adaptive_clip
+            gradient = adaptively_clipped(gradient, w, layout, limit)
+        if self.centralize_gradient:
+            gradient = centralized(gradient, self._layouts[index])
+        return gradient
 
     def _cautiously(self, new_w, w, gradient, now, index) -> Any:
         """Returns the value of a variable, after masks of its step and its decay."""
@@ -381,3 +481,15 @@ class Optimizer(WithGradients):
 def _filled(value: float):
     # Not `Constant`, which rounds `float64` values to `float32` on TensorFlow.
     return lambda shape, dtype: ops.zeros(shape, dtype) + value
+
+
+def _widest(tensors) -> str:
+    """Returns `"float64"` if any tensor or variable has it, else `"float32"`."""
+    return max([wide(x.dtype) for x in tensors], default="float32")
+
+
+def _cast(now: Now, dtype: str) -> Now:
+    """Converts the tensors among the values of a step."""
+    return keras.tree.map_structure(
+        lambda x: ops.cast(x, dtype) if ops.is_tensor(x) else x, now
+    )
