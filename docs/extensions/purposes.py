@@ -73,10 +73,19 @@ PURPOSES = {
         ],
         "Cyclical": ["OneCycle", "Cyclical"],
         "Composition": ["Sequential", "PiecewiseLinear"],
-        "Tools": ["epochs", "plot", "get", "list"],
+        "Tools": [
+            "find_learning_rate",
+            "LearningRates",
+            "epochs",
+            "plot",
+            "get",
+            "list",
+        ],
     },
     "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
-    "callbacks": {"Callbacks": ["LearningRateLogger", "SwapAverage"]},
+    "callbacks": {
+        "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
+    },
 }
 
 # Entries of the index, which the search finds first. Pages are relative to `docs/`.

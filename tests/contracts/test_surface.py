@@ -25,6 +25,7 @@ from tfx_extras._typed import arguments_of
 # Public names without cases: helpers, options and the base.
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
+    *("find_learning_rate", "LearningRates"),  # tests/schedules/test_range_test.py
     *("layer_wise_decay", "update_batch_norm"),
     *("LossOptions", "OptimizerOptions"),
     "Optimizer",  # the base: tests/optimizers/test_base.py
