@@ -82,10 +82,19 @@ PURPOSES = {
         ],
         "Cyclical": ["OneCycle", "Cyclical"],
         "Composition": ["Sequential", "PiecewiseLinear"],
-        "Tools": ["epochs", "plot", "get", "list"],
+        "Tools": [
+            "find_learning_rate",
+            "LearningRates",
+            "epochs",
+            "plot",
+            "get",
+            "list",
+        ],
     },
     "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
-    "callbacks": {"Callbacks": ["LearningRateLogger", "SwapAverage"]},
+    "callbacks": {
+        "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
+    },
 }
 
 # Functions that return an optimizer.

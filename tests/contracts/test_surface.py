@@ -26,6 +26,7 @@ from tfx_extras._typed import arguments_of
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
     *("kernel_layouts", "layer_wise_decay", "update_batch_norm"),
+    *("find_learning_rate", "LearningRates"),  # tests/schedules/test_range_test.py
     *("LossOptions", "OptimizerOptions"),
     "Optimizer",  # the base: tests/optimizers/test_base.py
 }

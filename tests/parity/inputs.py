@@ -164,7 +164,7 @@ def of(library):
     """The inputs of `library`'s golden."""
     if library == "tfa_losses":
         return more_losses()
-    if library == "tfa_schedules":
+    if library in ("tfa_schedules", "timm_schedules"):
         return schedules()
     if library == "tfa_optimizers":
         return tfa_optimizers.given()

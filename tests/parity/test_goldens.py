@@ -10,6 +10,7 @@ LIBRARIES = {
     "tfa_optimizers": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "tfa_losses": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "tfa_schedules": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
+    "timm_schedules": {"timm": "1.0.31", "torch": "2.13.0"},
     "torch": {"torch": "2.13.0"},
     "optax": {"jax": "0.10.2", "optax": "0.2.8"},
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},

@@ -429,6 +429,7 @@ def muon(
             x = x / (np.sqrt(v) + 1e-10)
             x = 0.2 * np.sqrt(n * k) * x / max(np.linalg.norm(x), 1e-300)
         w = w - lr * (weight_decay * w + x)
+    return w
 
 
 def along(x, matrix, axis):

@@ -17,6 +17,7 @@ def warmup_cosine(
     t_mul=1.0,
     m_mul=1.0,
     first_step_nonzero=False,
+    k_decay=1.0,
 ):
     big_i, big_p, big_e = initial_learning_rate, peak_learning_rate, end_learning_rate
 
@@ -30,7 +31,7 @@ def warmup_cosine(
         length = Fraction(decay_steps)
         for i in range(restarts + 1):
             if t < length:
-                half = (1 + np.cos(np.pi * float(t / length))) / 2
+                half = (1 + np.cos(np.pi * float(t / length) ** k_decay)) / 2
                 return big_e + (big_p * m_mul**i - big_e) * half
             t, length = t - length, length * Fraction(str(t_mul))
         return big_e

@@ -30,6 +30,7 @@ EXTREMES = {
         "restarts": [0, 1, 1000],
         "t_mul": [1.0, 2.5, 1e20, LARGEST],
         "m_mul": [TINY, 0.5, 1.0],
+        "k_decay": [TINY, 0.5, 1.0, LARGEST],
     },
     schedules.Cyclical: {
         "initial_learning_rate": RATES,

@@ -1,12 +1,27 @@
 """The interface of the backends, with default implementations."""
 
+import random
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 from keras import ops
+
+
+@contextmanager
+def undone_random() -> Iterator[None]:
+    """In this scope, random numbers may be drawn, which are then drawn again."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
 
 
 class Backend:
@@ -174,6 +189,17 @@ class Backend:
     def without_gradients(self) -> AbstractContextManager:
         """Returns a scope in which operations are not recorded for gradients."""
         return nullcontext()
+
+    def undone(self, model: Any) -> AbstractContextManager:
+        """Returns a scope in which a model may be trained, and then is as before.
+
+        It restores what is not in variables. In the scope, the model is in the mode for
+        training.
+        """
+        return undone_random()
+
+    def forget_steps(self, model: Any) -> None:
+        """Makes sure that later calls of a model use the values of its variables."""
 
     def outside_of_compilation(self) -> AbstractContextManager:
         """Returns a scope in which variables have values while a function is traced."""

@@ -20,6 +20,11 @@ class Jax(Backend):
         same = rounded.dtype == value.dtype
         return rounded if same else jax.lax.optimization_barrier(rounded)
 
+    def forget_steps(self, model):
+        # An interrupted step leaves old values here, which Keras would assign later.
+        if hasattr(model, "_jax_state_synced"):
+            model._jax_state, model._jax_state_synced = None, True
+
     def when(self, condition, function, tensors, variables):
         if not isinstance(condition, Tracer):
             if bool(condition):

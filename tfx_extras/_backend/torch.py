@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import contextmanager
 from contextlib import nullcontext
 from typing import Any
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from torch import distributed
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._face import undone_random
 from tfx_extras._backend._updates import Updates
 from tfx_extras._backend._updates import raw
 
@@ -141,6 +143,25 @@ class Torch(Backend):
         dtype = getattr(torch, dtype)
         # Calling `to` takes time even if there is nothing to do.
         return gradient if gradient.dtype == dtype else gradient.to(dtype)
+
+    @contextmanager
+    def undone(self, model):
+        # Modules that Keras wraps have a mode, and buffers that are no variables.
+        modes = [(module, module.training) for module in model.modules()]
+        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+        gradients = [(p, p.grad) for p in model.parameters()]
+        with undone_random(), torch.random.fork_rng():
+            model.train()
+            try:
+                yield
+            finally:
+                for module, mode in modes:
+                    module.training = mode
+                for parameter, gradient in gradients:
+                    parameter.grad = gradient
+                with torch.no_grad():
+                    for buffer, value in buffers:
+                        buffer.copy_(value)
 
     def apart(self, values, kept):
         tensors = [k if k is None else raw(k) for k in kept]

@@ -223,15 +223,6 @@ class Optimizer(WithGradients):
         """Whether the formula or an option needs norms."""
         return self.has_norms or self.cautious
 
-    def slot_shape(self, name: str, variable) -> tuple[int, ...]:
-        """Returns the shape of a state tensor: by default, that of its variable.
-
-        Args:
-            name: Name of a slot.
-            variable: The variable that it belongs to.
-        """
-        return () if name in self.scalar_slots else tuple(variable.shape)
-
     def _traits(self, index) -> tuple:
         """Returns what decides the update of a variable, beside its shape and dtype."""
         return self._decays[index], self._layouts[index], self._clips[index]

@@ -5,6 +5,7 @@ import keras as _keras
 from tfx_extras._lookup import Catalog as _Catalog
 from tfx_extras.schedules._epochs import *
 from tfx_extras.schedules._plot import *
+from tfx_extras.schedules._range_test import *
 from tfx_extras.schedules.cyclical import *
 from tfx_extras.schedules.inverse_square_root import *
 from tfx_extras.schedules.one_cycle import *

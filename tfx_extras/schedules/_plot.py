@@ -46,14 +46,15 @@ def plot(schedule, steps, axes=None, **line_options) -> Any:
     chosen = np.linspace(0, len(steps) - 1, min(POINTS, len(steps)))
     drawn = np.array([steps[round(i)] for i in chosen])
     rates = ops.convert_to_numpy(evaluate(schedule, drawn))
-    axes = _new_axes() if axes is None else axes
+    axes = new_axes() if axes is None else axes
     axes.plot(drawn, rates, **line_options)
     axes.set_xlabel("step")
     axes.set_ylabel("learning rate")
     return axes
 
 
-def _new_axes() -> Any:
+def new_axes() -> Any:
+    """Returns the axes of a new figure."""
     try:
         from matplotlib import pyplot
     except ImportError as error:

@@ -31,6 +31,7 @@ def warmup_cosine(
     t_mul=1.0,
     m_mul=1.0,
     first_step_nonzero=False,
+    k_decay=1.0,
 ):
     """Warm-up cosine schedule: linear warm-up, then cosine decay.
 
@@ -57,6 +58,8 @@ def warmup_cosine(
             previous one.
         first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
             its learning rate is not $I$.
+        k_decay: $k$, in (0, inf): with more than 1, the learning rate stays high for
+            longer in each cycle.
 
     Returns:
         The learning rate at `step`, of the shape of `step`, in `float32`, or in
@@ -78,7 +81,8 @@ def warmup_cosine(
     start, length = warmup_steps + hold_steps, float(decay_steps)
     for i in range(restarts + 1):
         t = elapsed(step, start)
-        x = half_cosine(ops.clip(t / length, 0, 1))
+        z = ops.clip(t / length, 0, 1)
+        x = half_cosine(z if k_decay == 1 else z ** float(k_decay))
         cycle = between(peak_learning_rate * m_mul**i, end_learning_rate, x)
         rate = ops.where(t >= 0, cycle, rate)
         # Without rounding, 25 + 55 + 121 = 201.00000000000003 would be a step late.
@@ -112,7 +116,8 @@ class WarmupCosine(Schedule):
 
     $$
     \begin{aligned}
-    x_i &= \sin^2 \frac{\pi (t - T_i)}{2 D_i} = \frac{1 - \cos (\pi (t - T_i) / D_i)}{2}
+    x_i &= \sin^2 \frac{\pi z_i^k}{2} = \frac{1 - \cos (\pi z_i^k)}{2}, \quad
+    z_i = \frac{t - T_i}{D_i}
     \\
     P_i &= P\, m_{mul}^i, \quad D_i = D\, t_{mul}^i
     \\
@@ -124,6 +129,9 @@ class WarmupCosine(Schedule):
     steps, stays there for $H$ steps, and decays in cycles. Cycle $i$ starts at step
     $T_i$ and decays from $P_i$ to $E$ in $D_i$ steps. After cycle 0, there are $n$
     restarts, each at the peak $P_i$ of its cycle, without warm-up or hold.
+
+    A $k$ above 1 (k-decay) decays slowly at first and fast at the end. It applies to
+    each cycle alike, and changes neither the start nor the end of a cycle.
 
     By default, $I$ is 0, so step 0 leaves the weights unchanged and updates only the
     optimizer's moments, as in Keras and Optax. With `first_step_nonzero`, $(t + 1) / W$
@@ -157,6 +165,8 @@ class WarmupCosine(Schedule):
             previous one.
         first_step_nonzero: Whether step 0 is already one step into the warm-up, so that
             its learning rate is not $I$.
+        k_decay: $k$, in (0, inf): with more than 1, the learning rate stays high for
+            longer in each cycle.
 
     Call arguments:
         step: $t$, the number of steps made so far (0 for the first step): a number, an
@@ -172,7 +182,8 @@ class WarmupCosine(Schedule):
         >>> print(f"{float(schedule(50)):.3f}")
         0.050
 
-    Reference: Loshchilov and Hutter, 2016. https://arxiv.org/abs/1608.03983
+    Reference: Loshchilov and Hutter, 2016. https://arxiv.org/abs/1608.03983; for
+    k-decay: Zhang and Li, 2020. https://arxiv.org/abs/2004.05909
     """
 
     function = staticmethod(warmup_cosine)
@@ -190,6 +201,7 @@ class WarmupCosine(Schedule):
         t_mul: Number = 1.0,
         m_mul: Number = 1.0,
         first_step_nonzero: bool = False,
+        k_decay: Number = 1.0,
     ):
         self.peak_learning_rate = require(
             "peak_learning_rate", peak_learning_rate, "[0, inf)"
@@ -207,3 +219,4 @@ class WarmupCosine(Schedule):
         self.t_mul = require("t_mul", t_mul, "[1, inf)")
         self.m_mul = require("m_mul", m_mul, "(0, 1]")
         self.first_step_nonzero = first_step_nonzero
+        self.k_decay = require("k_decay", k_decay, "(0, inf)")
