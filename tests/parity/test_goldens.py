@@ -12,6 +12,7 @@ LIBRARIES = {
     "tfa_schedules": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "torch": {"torch": "2.13.0"},
     "optax": {"jax": "0.10.2", "optax": "0.2.8"},
+    "sam": {"jax": "0.10.2", "optax": "0.2.8", "sam": "3c3afdb", "torch": "2.13.0"},
 }
 each_library = pytest.mark.parametrize("library", LIBRARIES)
 
