@@ -76,6 +76,7 @@ PURPOSES = {
         "Tools": ["epochs", "plot", "get", "list"],
     },
     "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
+    "models": {"Training": ["SharpnessAware"]},
     "callbacks": {"Callbacks": ["LearningRateLogger", "SwapAverage"]},
 }
 
@@ -114,6 +115,7 @@ WORDS = {
     "api/optimizers/AdamW": ["NAdamW", "Nesterov momentum"],
     "api/optimizers/LAMB": ["large batches"],
     "api/optimizers/LARS": ["large batches", "SimCLR"],
+    "api/models/SharpnessAware": ["SAM", "ASAM", "flat minima"],
     "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],
     "api/schedules/OneCycle": ["1cycle", "one-cycle policy"],
 }

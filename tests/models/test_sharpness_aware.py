@@ -164,7 +164,7 @@ FEW = OPTIMIZERS if BACKEND == "torch" else ["accumulation", "average"]
 def test_at_distance_0_training_is_exactly_as_without(name):
     def train(model):
         of_class = {0: 1.0, 1: 2.0, 2: 0.5}
-        return fit(model, X, CLASSES, 4, class_weight=of_class)
+        return fit(model, X[:22], CLASSES[:22], class_weight=of_class)  # 4 batches
 
     alone, model, logs = pair(
         many_layers, 0.0, OPTIMIZERS[name], CROSSENTROPY, train, metrics=["accuracy"]
