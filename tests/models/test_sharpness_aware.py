@@ -367,6 +367,15 @@ def test_in_mixed_float16_the_loss_is_scaled_and_overflows_are_skipped():
     assert_moved_alike(weights(model), expected[-1], 1e-2)
 
 
+def test_the_policy_is_that_of_the_model_and_inputs_are_not_rounded():
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, layers.Identity(dtype="float32")(inputs))
+    model.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+    trained = SharpnessAware(model)
+    assert trained.dtype_policy.name == "mixed_bfloat16"
+    assert tools.array(trained(np.array([[257.0]], "float32"))) == 257
+
+
 def test_with_accumulation_weights_move_for_each_batch():
     start = [START[0][:, :1], START[1][:1]]
     model = linear(start)
