@@ -1,10 +1,10 @@
-"""Losses, layers, optimizers, learning rate schedules and callbacks for Keras."""
+"""Losses, layers, models, optimizers, schedules and callbacks for Keras."""
 
 import importlib
 import sys
 from typing import TYPE_CHECKING
 
-__all__ = ["callbacks", "layers", "losses", "optimizers", "schedules"]
+__all__ = ["callbacks", "layers", "losses", "models", "optimizers", "schedules"]
 __version__ = "0.1.0"
 
 
@@ -39,6 +39,7 @@ if not _only_migrates():
     from tfx_extras import callbacks
     from tfx_extras import layers
     from tfx_extras import losses
+    from tfx_extras import models
     from tfx_extras import optimizers
     from tfx_extras import schedules
 

@@ -95,6 +95,7 @@ PURPOSES = {
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
     },
+    "models": {"Training": ["SharpnessAware"]},
 }
 
 # Functions that return an optimizer.
@@ -144,6 +145,7 @@ WORDS = {
     "api/optimizers/LARS": ["large batches", "SimCLR"],
     "api/optimizers/Prodigy": ["learning-rate free", "D-Adaptation"],
     "api/optimizers/SOAP": ["Shampoo", "second-order"],
+    "api/models/SharpnessAware": ["SAM", "ASAM", "flat minima"],
     "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],
     "api/schedules/OneCycle": ["1cycle", "one-cycle policy"],
 }

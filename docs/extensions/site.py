@@ -50,6 +50,7 @@ KOREAN_TITLES = {
     "api/optimizers": "옵티마이저",
     "api/schedules": "학습률 스케줄",
     "api/layers": "레이어",
+    "api/models": "모델",
     "api/callbacks": "콜백",
     "api/tfa.losses": "TensorFlow Addons: 손실 함수",
     "api/tfa.optimizers": "TensorFlow Addons: 옵티마이저",

@@ -17,6 +17,7 @@ from tests.cases import each_class
 from tfx_extras import callbacks
 from tfx_extras import layers
 from tfx_extras import losses
+from tfx_extras import models
 from tfx_extras import optimizers
 from tfx_extras import schedules
 from tfx_extras import tfa
@@ -32,13 +33,14 @@ TOOLS = {
 }
 # These have no formula of their own: a sum of losses (tests/losses/test_combined.py),
 # parameter groups (tests/optimizers/test_parameter_groups.py), presets of two
-# optimizers, and a layer that applies its function.
+# optimizers, and a layer that applies its function. A model is trained in tests/models.
 PRESETS = {"Ranger", "ScheduleFreeAdamW", "ScheduleFreeRAdam", "ScheduleFreeSGD"}
 WITHOUT_CASES = {
     "CombinedLoss",
     "ParameterGroups",
     *PRESETS,
     "ChunkedLinearCrossentropy",
+    "SharpnessAware",
 }
 # These functions have neither a class nor a case: `sparsemax` is no loss, and the other
 # takes arguments that Keras does not pass to a loss, so it has a layer instead.
@@ -46,7 +48,7 @@ WITHOUT_CLASSES = {
     "sparsemax",  # tests/losses/classification/test_sparsemax.py
     "chunked_linear_crossentropy",  # tests/losses/classification/test_chunked.py
 }
-PACKAGES = [layers, losses, optimizers, schedules]
+PACKAGES = [layers, losses, models, optimizers, schedules]
 PUBLIC = [
     (package, name)
     for package in PACKAGES
@@ -62,7 +64,7 @@ PLACES = [
     ("README.md", PACKAGES, set()),
     ("CHANGELOG.md", PACKAGES, set()),
     ("docs/guides/losses.md docs/guides/metric_learning.md", [losses], set()),
-    ("docs/guides/optimizers.md", [optimizers, schedules], set()),
+    ("docs/guides/optimizers.md", [models, optimizers, schedules], set()),
     ("docs/figures/losses.py", [losses], {"CombinedLoss"}),
     ("docs/figures/train.py", [optimizers], {"ParameterGroups"}),
     ("docs/figures/schedules.py", [schedules], set()),
@@ -160,8 +162,8 @@ def test_options_are_those_of_keras_and_our_own():
             assert f"{name}:" in options.__doc__
 
 
-def test_top_level_is_five_packages_and_a_version():
-    names = ["callbacks", "layers", "losses", "optimizers", "schedules"]
+def test_top_level_is_six_packages_and_a_version():
+    names = ["callbacks", "layers", "losses", "models", "optimizers", "schedules"]
     assert tfx_extras.__all__ == names
     assert tfx_extras.__version__.count(".") == 2
 

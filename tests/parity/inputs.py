@@ -155,6 +155,17 @@ def schedules():
     return {"steps": np.arange(201)}
 
 
+def classifier():
+    """The start of a linear classifier, and the batches of 30 steps."""
+    random = np.random.default_rng(2010)
+    return {
+        "kernel": _normal(random, (4, 3)),
+        "bias": _normal(random, (3,)),
+        "x": _normal(random, (30, 6, 4)),
+        "y": random.integers(0, 3, (30, 6)),
+    }
+
+
 def waning(a):
     """A scale for the cycles or the iterations of a schedule."""
     return 1 / (1 + a / 4)
@@ -164,6 +175,8 @@ def of(library):
     """The inputs of `library`'s golden."""
     if library == "tfa_losses":
         return more_losses()
+    if library == "sam":
+        return classifier()
     if library in ("tfa_schedules", "timm_schedules"):
         return schedules()
     if library == "tfa_optimizers":

@@ -384,3 +384,23 @@ class Backend:
 
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, if reading it costs nothing."""
+
+    def train_step(
+        self, model: Any, ascend: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Runs a training step with the gradients at other weights.
+
+        The second pass starts with the same state as the first, and its changes of the
+        state are discarded.
+
+        Args:
+            model: A compiled Keras model.
+            ascend: Function of the weights and their gradients, of which some may be
+                `None`. It returns the weights of the second pass, and a function that
+                takes the gradients there and returns those for the optimizer.
+            *arguments: The arguments of `model.train_step`.
+
+        Returns:
+            The result of `model.train_step`.
+        """
+        raise NotImplementedError

@@ -4,6 +4,7 @@ import functools
 import math
 
 import jax
+import keras
 from jax import core
 from jax import numpy as jnp
 from jax.core import Tracer
@@ -124,6 +125,28 @@ class Jax(Backend):
                 "`jax.lax.all_gather(x, axis, tiled=True)`. Received: gather=True"
             )
         return x, 0
+
+    def train_step(self, model, ascend, *arguments):
+        (weights, others, of_optimizer, of_metrics), data = arguments
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        passes = jax.value_and_grad(model.compute_loss_and_updates, has_aux=True)
+        given = others, of_metrics, x, y, sample_weight
+        options = {"training": True, "optimizer_variables": of_optimizer}
+        (_, first), gradients = passes(weights, *given, **options)
+        loss, y_pred, others, of_metrics = first
+        moved, finish = ascend(weights, gradients)
+        _, gradients = passes(moved, *given, **options)
+        weights, of_optimizer = model.optimizer.stateless_apply(
+            of_optimizer, finish(gradients), weights
+        )
+        variables = model.metrics_variables
+        known = zip(variables, of_metrics, strict=True)
+        with keras.StatelessScope(known) as scope:
+            count = next(i for i in keras.tree.flatten(x) if i is not None).shape[0]
+            model.metrics[0].update_state(loss, sample_weight=count)
+            logs = model.compute_metrics(x, y, y_pred, sample_weight)
+        of_metrics = [scope.get_current_value(variable) for variable in variables]
+        return logs, (weights, others, of_optimizer, of_metrics)
 
     def check(self, condition, message):
         if not isinstance(condition, Tracer) and not bool(condition.all()):

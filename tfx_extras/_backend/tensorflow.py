@@ -5,6 +5,7 @@ import itertools
 import math
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -327,6 +328,34 @@ class TensorFlow(Backend):
         own = [_here(mean * count), _here(count)]
         total, counts = replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
         return tf.math.divide_no_nan(total, counts)
+
+    def train_step(self, model, ascend, *arguments):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
+        variables = model.trainable_variables
+        others = [(v, tf.identity(v.value)) for v in model.non_trainable_variables]
+
+        def passes(weights):
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                y_pred = model(x, training=True)
+                loss = model.compute_loss(x, y, y_pred, sample_weight)
+                scaled = model.optimizer.scale_loss(loss)
+            return tape.gradient(scaled, weights), loss, y_pred
+
+        gradients, loss, y_pred = passes([v.value for v in variables])
+        weights = [tf.convert_to_tensor(v.value) for v in variables]
+        moved, finish = ascend(weights, gradients)
+        # A replica cannot assign other weights than the others have. In the scope, all
+        # variables have other values, and nothing is assigned.
+        given = [*zip(variables, moved, strict=True), *others]
+        with keras.StatelessScope(given, collect_losses=True):
+            gradients, *_ = passes(moved)
+        model.optimizer.apply_gradients(zip(finish(gradients), variables, strict=True))
+        # Keras divides the loss by the number of replicas, whose gradients are summed.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        count = tf.shape(next(i for i in keras.tree.flatten(x) if i is not None))[0]
+        model.metrics[0].update_state(loss * replicas, sample_weight=count)
+        return model.compute_metrics(x, y, y_pred, sample_weight)
 
     def check(self, condition, message):
         if tf.config.list_logical_devices("GPU"):  # reading would wait for it

@@ -340,6 +340,44 @@ class Torch(Backend):
         if _is_free(condition) and not bool(torch.func.debug_unwrap(condition).all()):
             raise ValueError(message)
 
+    def train_step(self, model, ascend, *arguments):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
+        variables = list(model.trainable_variables)
+        weights = [raw(variable) for variable in variables]
+        others = [(v, raw(v).clone()) for v in model.non_trainable_variables]
+
+        def gradients():
+            y_pred = model(x, training=True)
+            loss = model.compute_loss(x, y, y_pred, sample_weight)
+            scaled = model.optimizer.scale_loss(loss)
+            slopes = torch.autograd.grad(scaled, weights, allow_unused=True)
+            return slopes, loss.detach(), y_pred
+
+        slopes, loss, y_pred = gradients()
+        with torch.no_grad():
+            moved, finish = ascend(weights, slopes)
+            before = [weight.clone() for weight in weights]
+            _copy(moved, weights)
+        # Modules of PyTorch in the model read the weights without Keras, so the weights
+        # must change. All other changes happen in the scope only.
+        given = [*zip(variables, weights, strict=True), *others]
+        try:
+            with keras.StatelessScope(given, collect_losses=True):
+                slopes, *_ = gradients()
+        finally:
+            with torch.no_grad():
+                _copy(before, weights)
+        with torch.no_grad():
+            model.optimizer.apply(finish(slopes), variables)
+        count = next(i for i in keras.tree.flatten(x) if i is not None).shape[0]
+        model.metrics[0].update_state(loss, sample_weight=count)
+        return model.compute_metrics(x, y, y_pred, sample_weight)
+
+
+def _copy(values, tensors):
+    for value, tensor in zip(values, tensors, strict=True):
+        tensor.copy_(value)
+
 
 def _is_free(x):
     """Whether values can be read without waiting for a device."""
