@@ -440,18 +440,18 @@ def test_the_state_of_pytorch_is_as_before():
     model = keras.Sequential([keras.Input((3,)), layer, keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(), "mse")
     model(X)
-    model.eval()
+    module.eval()
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    buffers = [b.clone() for b in model.buffers()]
+    buffers = [b.clone() for b in module.buffers()]
     found = find_learning_rate(model, X, Y, **FEW)
     again = find_learning_rate(model, X, Y, **FEW)
     np.testing.assert_array_equal(found.losses, again.losses)
     assert torch.equal(torch.rand(3), expected)
     assert not any(m.training for m in module.modules())
     assert len(buffers) == 3
-    assert all(map(torch.equal, model.buffers(), buffers))
+    assert all(map(torch.equal, module.buffers(), buffers))
     assert all(p.grad is None for p in model.parameters())
 
 

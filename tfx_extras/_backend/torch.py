@@ -146,19 +146,23 @@ class Torch(Backend):
 
     @contextmanager
     def undone(self, model):
-        # Modules that Keras wraps have a mode, and buffers that are no variables.
-        modes = [(module, module.training) for module in model.modules()]
-        buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-        gradients = [(p, p.grad) for p in model.parameters()]
+        # Modules that Keras wraps have a mode, and buffers that are no variables. They
+        # are reached from their layer, but not from the model.
+        layers = model._flatten_layers()
+        modules = {module: None for layer in layers for module in layer.modules()}
+        modes = [(module, module.training) for module in modules]
+        buffers = [(b, b.clone()) for m in modules for b in m.buffers(recurse=False)]
+        gradients = {p: p.grad for p in model.parameters()}
         with undone_random(), torch.random.fork_rng():
-            model.train()
+            for module in modules:
+                module.training = True
             try:
                 yield
             finally:
                 for module, mode in modes:
                     module.training = mode
-                for parameter, gradient in gradients:
-                    parameter.grad = gradient
+                for parameter in model.parameters():
+                    parameter.grad = gradients.get(parameter)
                 with torch.no_grad():
                     for buffer, value in buffers:
                         buffer.copy_(value)

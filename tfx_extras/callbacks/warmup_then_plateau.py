@@ -35,8 +35,8 @@ class WarmupThenPlateau(keras.callbacks.ReduceLROnPlateau):
     A saved model contains what matters most: the learning rate and the step count of
     its optimizer. Training that is resumed after the warm-up continues at the reduced
     learning rate, without another warm-up. Training that is resumed in the warm-up
-    continues it, if `learning_rate` is given; if not, the rate that was reached counts
-    as $P$. The best value of the metric, the epochs without improvement and the
+    continues it, if `learning_rate` is given; if not, the rate that was reached is
+    taken for $P$. The best value of the metric, the epochs without improvement and the
     cooldown are not saved: they start anew with each `fit`, as those of Keras do.
 
     With `steps_per_execution`, the learning rate is set once per execution.

@@ -346,13 +346,13 @@ def _trial(model: Any, bounds: Any) -> Iterator[Any]:
     ratios = [1.0]
     if len(optimizers) > 1:
         now = [None if n is None else value_of(n) for n in numbers]
-        if None in now or not now[0]:
+        if now[0] is None or None in now or not now[0]:
             raise ValueError(
                 "The learning rates of several optimizers are scaled by one factor: "
                 "all must be numbers, and that of the first not 0. "
                 f"Received: learning rates {now}, where None is a schedule"
             )
-        ratios = [rate / now[0] for rate in now]
+        ratios = [rate / now[0] for rate in now if rate is not None]
     for each, ratio in zip(optimizers, ratios, strict=True):
         interval = getattr(each, "_rate_interval", "[0, inf)")
         for name, bound in zip(("low", "high"), bounds, strict=True):
