@@ -15,7 +15,6 @@ from tfx_extras.optimizers import ParameterGroups
 from tfx_extras.optimizers import ScheduleFree
 
 
-
 def schedule_free(inner):
     if isinstance(inner, AdaBelief):  # rectification keeps the weights at first
         inner.rectify = False
