@@ -638,6 +638,8 @@ class Wrapper:
 
     def finalize(self, weights, only):
         self.inner.finalize(weights, only)
+        if self.kind == "ScheduleFree":
+            self.settle(weights, self.own)
 
     def apply(self, weights, grads, in_group=False):
         if self.kind == "ScheduleFree":

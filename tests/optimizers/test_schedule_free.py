@@ -245,10 +245,10 @@ def test_nan_comes_out_of_nan(beta):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("rate", [1e-2, 1e-4])
-def test_16_bit_weights_move_like_those_of_float32(dtype, rate):
-    """Of 1e-4, 2^8 steps are less than the spacing of bfloat16 weights at 4."""
-    grads = np.sign(gradients(100)) + gradients(100)
+def test_16_bit_weights_move_like_those_of_float32(dtype):
+    """All steps together are less than the spacing of bfloat16 weights at 4."""
+    rate = 1e-4
+    grads = np.sign(gradients(40)) + gradients(40)
     ends = []
     for kind in (dtype, "float32"):
         optimizer = ScheduleFreeAdamW(rate, weight_decay=0.1)

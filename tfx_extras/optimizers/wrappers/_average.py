@@ -80,6 +80,8 @@ class AverageWrapper(OptimizerWrapper):
         if lent:
             self._exchange()
         super().finalize_variable_values(var_list)
+        if self.built:
+            self._settle()
         if lent:
             self._exchange()
             self._swapped.assign(lent)
