@@ -13,12 +13,14 @@ from tfx_extras.optimizers import ADOPT
 from tfx_extras.optimizers import COCOB
 from tfx_extras.optimizers import LAMB
 from tfx_extras.optimizers import LARS
+from tfx_extras.optimizers import SOAP
 from tfx_extras.optimizers import AdaBelief
 from tfx_extras.optimizers import AdamW
 from tfx_extras.optimizers import Adan
 from tfx_extras.optimizers import AdEMAMix
 from tfx_extras.optimizers import Muon
 from tfx_extras.optimizers import NovoGrad
+from tfx_extras.optimizers import Prodigy
 from tfx_extras.optimizers import RAdam
 from tfx_extras.optimizers import Yogi
 from tfx_extras.optimizers import muon
@@ -27,6 +29,7 @@ TFA = inputs.Golden("tfa")
 TORCH = inputs.Golden("torch")
 OPTAX = inputs.Golden("optax")
 PYTORCH_OPTIMIZER = inputs.Golden("pytorch_optimizer")
+PRODIGY_AND_SOAP = inputs.Golden("prodigy_and_soap")
 # The largest error is 3e-10, at a beta_2 of 0.9, where our series for rho_t is cut off.
 TOLERANCE = 1e-9
 # The formulas are the same on all backends, and references test each backend.
@@ -34,12 +37,13 @@ HAS_GPU = len(tools.devices()) > 1
 pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
 
 
-def trajectory(optimizer, dtype, before_step=lambda step: None):
+def trajectory(optimizer, dtype, before_step=lambda step: None, columns=4):
     """The weights after each step of `inputs.STEPS`."""
     given = inputs.optimizers()
-    weights = keras.Variable(given["start"].astype(dtype), dtype=dtype)
+    weights = keras.Variable(given["start"][:, :columns].astype(dtype), dtype=dtype)
     recorded = []
-    for step, gradient in enumerate(given["gradients"].astype(dtype), 1):
+    gradients = given["gradients"][:, :, :columns].astype(dtype)
+    for step, gradient in enumerate(gradients, 1):
         before_step(step)
         optimizer.apply([ops.convert_to_tensor(gradient)], [weights])
         if step in inputs.STEPS:
@@ -52,7 +56,7 @@ def assert_moves_alike(ours, theirs, tolerance, dtype=None):
     """Compares each weight, relative to its total movement so far, up and down."""
     dtype = dtype or theirs.dtype
     theirs = theirs.astype("float64")
-    start = inputs.optimizers()["start"][None]
+    start = inputs.optimizers()["start"][None, :, : theirs.shape[-1]]
     moved = np.cumsum(np.abs(np.diff(theirs, axis=0, prepend=start)), 0)
     # Each library rounds a weight once per update, however little it moves.
     largest = np.maximum(np.abs(start), np.abs(theirs)) + moved
@@ -276,3 +280,48 @@ def test_lars_moves_as_that_of_optax(name, device):
         optimizer = LARS(epsilon=arguments.pop("eps", 0.0), **arguments)
         moves = trajectory(optimizer, "float64")
     assert_moves_alike(moves, OPTAX.arrays[f"{name}/weights"], TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", PRODIGY_AND_SOAP.named("Prodigy"))
+def test_prodigy_moves_as_that_of_its_authors(name, device):
+    given = dict(PRODIGY_AND_SOAP.cases[name]["arguments"])
+    betas = given.pop("betas", [0.9, 0.999])
+    names = {"lr": "learning_rate", "beta3": "beta_3", "eps": "epsilon"}
+    names |= {"use_bias_correction": "bias_correction"}
+    arguments = {names.get(key, key): value for key, value in given.items()}
+    estimates = []
+    with tools.wide(), keras.device(device):
+        optimizer = Prodigy(beta_1=betas[0], beta_2=betas[1], **arguments)
+
+        def before_step(step):
+            if step - 1 in inputs.STEPS:
+                estimates.append(float(tools.array(optimizer._shared[0])))
+
+        moves = trajectory(optimizer, "float64", before_step)
+        estimates.append(float(tools.array(optimizer._shared[0])))
+    theirs = PRODIGY_AND_SOAP.arrays[f"{name}/estimates"]
+    assert theirs[-1] > 2 * theirs[0]
+    np.testing.assert_allclose(estimates, theirs, rtol=TOLERANCE)
+    moved = PRODIGY_AND_SOAP.arrays[f"{name}/weights"]
+    assert_moves_alike(moves, moved, TOLERANCE)
+
+
+@tools.each_device
+@pytest.mark.parametrize("name", PRODIGY_AND_SOAP.named("SOAP"))
+def test_soap_moves_as_that_of_pytorch_optimizer(name, device):
+    arguments = PRODIGY_AND_SOAP.cases[name]["arguments"]
+    with tools.wide(), keras.device(device):
+        optimizer = SOAP(
+            arguments["lr"],
+            *arguments["betas"],
+            arguments["shampoo_beta"],
+            arguments["eps"],
+            arguments["precondition_frequency"],
+            arguments["max_precondition_dim"],
+        )
+        moves = trajectory(optimizer, "float64", columns=3)
+    theirs = PRODIGY_AND_SOAP.arrays[f"{name}/weights"]
+    # pytorch_optimizer decomposes in float32.
+    tolerance = 1e-3 if arguments["precondition_frequency"] < 50 else TOLERANCE
+    assert_moves_alike(moves, theirs, tolerance)
