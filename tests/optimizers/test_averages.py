@@ -105,7 +105,7 @@ def test_the_average_can_be_assigned_for_good(make):
     optimizer.apply([ops.ones(2)], [variable])
     moved = average - array(variable)
     if isinstance(optimizer, ScheduleFree):
-        assert (moved > 0).all() and (moved < 0.5).all()
+        assert ((moved > 0) & (moved < 0.5)).all()
     else:
         np.testing.assert_array_equal(moved, 0.5)
 

@@ -44,7 +44,7 @@ def test_inverse_ends_at_the_decay():
 
 
 def test_an_unknown_warm_up_is_refused():
-    with pytest.raises(ValueError, match="`warmup` must be one of .* `inverse`"):
+    with pytest.raises(ValueError, match=r"`warmup` must be one of .* `inverse`"):
         MovingAverage("sgd", warmup="invers")
 
 

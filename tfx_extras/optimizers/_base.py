@@ -324,7 +324,7 @@ class Optimizer(WithGradients):
             )
         path = re.sub("[/:]", "_", path_of(reference_variable))
         shape = own = tuple(reference_variable.shape)
-        if name in self.slots:
+        if name is not None and name in self.slots:
             shape = tuple(self.slot_shape(name, reference_variable))
         layout = getattr(reference_variable, "_layout", None)
         with backend.beside(reference_variable):
@@ -453,8 +453,8 @@ class Optimizer(WithGradients):
     def _conditioned(self, gradient, w, index) -> Any:
         """Returns the gradient of a variable that the formula sees."""
         if self._clips[index]:
-            layout, limit = self._layouts[index], self.adaptive_clip
-            gradient = adaptively_clipped(gradient, w, layout, limit)
+            limit = self.adaptive_clip
+            gradient = adaptively_clipped(gradient, w, self._layouts[index], limit)
         if self.centralize_gradient:
             gradient = centralized(gradient, self._layouts[index])
         return gradient

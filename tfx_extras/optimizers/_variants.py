@@ -13,7 +13,7 @@ from tfx_extras.optimizers._layouts import sizes_of
 
 
 def adaptively_clipped(
-    gradient: Any, variable: Any, layout: str | None, limit: float
+    gradient: Any, variable: Any, layout: str | None, limit: Any
 ) -> Any:
     r"""Clips the norm of each unit's gradient to `limit` times the norm of its weights.
 
@@ -33,7 +33,9 @@ def adaptively_clipped(
 
 def centralized(gradient: Any, layout: str | None) -> Any:
     """Subtracts the mean of each unit's gradient, if a unit has several inputs."""
-    inputs = 1 if layout is None else sizes_of(layout, gradient.shape)[1]
+    if layout is None:
+        return gradient
+    inputs = sizes_of(layout, gradient.shape)[1]
     if inputs == 1:
         return gradient
     # Not `ops.mean`, which narrows `float64`.
