@@ -279,7 +279,7 @@ class Optimizer(WithGradients):
             )
         path = re.sub("[/:]", "_", path_of(reference_variable))
         shape = own = tuple(reference_variable.shape)
-        if name in self.slots:
+        if name is not None and name in self.slots:
             shape = tuple(self.slot_shape(name, reference_variable))
         layout = getattr(reference_variable, "_layout", None)
         with backend.beside(reference_variable):
