@@ -155,7 +155,12 @@ def rates_of(folder):
     return [rates[step] for step in sorted(rates)]
 
 
-@each(KIND, WRAPPED, {"ParameterGroups": multipliers})
+# Within `ScheduleFree`, it would be that of other weights.
+@each(
+    KIND,
+    {name: make for name, make in WRAPPED.items() if name != "ScheduleFree"},
+    {"ParameterGroups": multipliers},
+)
 def test_the_average_of_keras_is_swapped_for_evaluation(make):
     model = network(make(RATE, use_ema=True, ema_momentum=0.75))
     model.optimizer.has_fast_paths = False
@@ -237,7 +242,7 @@ def test_the_checkpoint_of_an_average_is_the_average_and_trains_on(make, tmp_pat
         np.abs(array(v) - w).max()
         for v, w in zip(saved.trainable_variables, before, strict=True)
     ]
-    assert max(moved) > 1e-3
+    assert max(moved) > 1e-4
     for each_model in (model, saved):
         apply(each_model)
     assert_same(*([array(v) for v in m.variables] for m in (model, saved)))

@@ -97,10 +97,10 @@ class Prodigy(Optimizer):
     Example:
         >>> w = keras.Variable([1.0, -2.0])
         >>> optimizer = tfx_extras.optimizers.Prodigy(d0=0.01)
-        >>> for _ in range(10):
+        >>> for _ in range(3):
         ...     optimizer.apply([2 * w], [w])
         >>> print(w.numpy().round(4))
-        [ 0.9 -1.9]
+        [ 0.8488 -1.8489]
 
     Reference: Mishchenko and Defazio, 2023. https://arxiv.org/abs/2306.06101
     """

@@ -94,12 +94,12 @@ class SOAP(Optimizer):
 
     Example:
         >>> w = keras.Variable([[1.0, -2.0], [3.0, 1.0]])
-        >>> optimizer = tfx_extras.optimizers.SOAP(0.1)
+        >>> optimizer = tfx_extras.optimizers.SOAP(0.1, epsilon=0.001)
         >>> for _ in range(2):  # the first step sets the bases
         ...     optimizer.apply([2 * w], [w])
-        >>> print(w.numpy().round(4))
-        [[ 0.9586 -1.9099]
-         [ 2.8646  1.0369]]
+        >>> print(w.numpy().round(2))
+        [[ 0.96 -1.91]
+         [ 2.91  0.96]]
 
     Reference: Vyas et al., 2024. https://arxiv.org/abs/2409.11321
     """

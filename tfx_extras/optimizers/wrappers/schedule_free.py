@@ -86,7 +86,7 @@ class ScheduleFree(AverageWrapper):
 
     To evaluate and save $x$, use `tfx_extras.callbacks.SwapAverage`, with
     `swap_on_epoch=True` for checkpoints, or call `swap`. `assign_average` continues the
-    training from $x$. The statistics of batch normalization belong to $y$: see
+    training from $x$. `use_ema` of the inner optimizer would average $z$. The statistics of batch normalization belong to $y$: see
     `update_batch_norm`. Weights that you assign during training, for example by
     `load_weights`, begin anew: $x = z = y$. A variable without gradient stays as it is.
     Accumulated gradients count as one step.
