@@ -63,6 +63,9 @@ MEETING = "tests/distribution/test_meeting.py"
 DOCSTRINGS = "tests/contracts/test_docstrings.py"
 SURFACE = "tests/contracts/test_surface.py"
 LOSS = "tfx_extras/losses/_base.py"
+VARIANT = "tfx_extras/optimizers/_variants.py"
+VARIANTS = "tests/optimizers/test_variants.py"
+LAYOUTS = "tests/optimizers/test_layouts.py"
 LIMIT = 600  # seconds, for one fault
 
 
@@ -78,6 +81,44 @@ class Fault(NamedTuple):
 
 
 FAULTS = [
+    # Options that change gradients, steps and decay, and layouts
+    *(
+        Fault(path, right, wrong, VARIANTS, select)
+        for path, right, wrong, select in [
+            (VARIANT, "step * gradient > 0", "step * gradient >= -1", "cautious"),
+            (VARIANT, "ops.where(share > 1e-3, share, 1e-3)", "1.0", "cautious"),
+            (VARIANT, "total / max(inputs, 1)", "total", "centralized"),
+            (VARIANT, "if inputs == 1:", "if False:", "centralized"),
+            (VARIANT, "ops.where(weights > 1e-3, weights, 1e-3)", "weights", "of_zero"),
+            (DECAY, "direction * variable >= 0", "direction > -1e9", "leaves_out"),
+            (DECAY, "ops.where(rate > past, rate, past)", "rate", "corrected"),
+            (BASE, 'self._matches("adaptive_clip_exclude")', "[]", "excluded"),
+        ]
+    ),
+    *(
+        Fault("tfx_extras/optimizers/_layouts.py", right, wrong, LAYOUTS, select)
+        for right, wrong, select in [
+            ('("b" if axis in given else "o")', '"o"', "have_these"),
+            ("isinstance(layer, _TRANSPOSED)", "False", "subclassed"),
+            ("None if id(layer) in final else", "", "make_the_outputs"),
+            ("sorted(range(len(order)), key=order.__getitem__)", "order", "matrices"),
+            ("layouts[rules[0]]", "layouts[rules[-1]]", "first_rule"),
+        ]
+    ),
+    *(
+        Fault(
+            "tfx_extras/optimizers/muon.py", right, wrong, OPTIMIZERS, "its_reference"
+        )
+        for right, wrong in [
+            (
+                "if self.nesterov else m",
+                "",
+            ),
+            ("min(i, len(self._triples) - 1)", "0"),
+            ("math.sqrt(inputs * outputs)", "math.sqrt(inputs)"),
+            ("now.learning_rate * self.adam_learning_rate_factor", "now.learning_rate"),
+        ]
+    ),
     # Formulas
     Fault(RADAM, "(m * factor)", "m", OPTIMIZERS, "its_reference"),
     Fault(
@@ -275,8 +316,8 @@ FAULTS = [
     # Options
     Fault(
         DECAY,
-        "variable - rate * variable",
-        "variable",
+        "return variable - _along(direction, variable, rate * variable)",
+        "return variable",
         OPTIMIZERS,
         "decoupled",
     ),
@@ -391,7 +432,7 @@ FAULTS = [
     ),
     Fault(
         BASE,
-        "layout=None if is_scalar else layout",
+        "layout=layout if shape == own else None",
         "layout=None",
         "tests/distribution/test_matrix.py",
         "every_way",
@@ -484,7 +525,7 @@ FAULTS = [
     ),
     Fault(
         BASE,
-        "        if not self.has_fast_paths:\n",
+        "        if not self.has_fast_paths and not has_totals:\n",
         "        if not self.has_fast_paths or backend.is_distributed():\n",
         MEETING,
         "rows",
@@ -1516,7 +1557,7 @@ FAULTS = [
     Fault(UPDATES, 'group.layout != "large" or', "True or", FAST, "move_in_memory"),
     Fault(
         UPDATES,
-        "kind = way, optimizer.is_elementwise, optimizer.has_norms",
+        "kind = way, optimizer._is_elementwise, optimizer._has_norms",
         "kind = way",
         RECORDING,
         "norms_may_be",
@@ -1560,8 +1601,8 @@ FAULTS = [
             ),
             (
                 BASE,
-                "return (self._decays[index],)",
-                "return (True,)",
+                "return self._decays[index], self._layouts[index]",
+                "return True, self._layouts[index]",
                 "one_by_one",
                 "torch",
             ),
@@ -2138,8 +2179,8 @@ FAULTS = [
             ),
             (
                 BASE,
-                "rate = now.weight_decay if rate is AS_IT_IS else",
-                "rate = now.weight_decay if True else",
+                "if rate is AS_IT_IS:",
+                "if True:",
                 GROUPS,
                 "any_optimizer",
             ),

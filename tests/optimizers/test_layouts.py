@@ -154,7 +154,7 @@ def test_kernels_of_subclassed_models_are_found():
 
 def test_matrices_are_those_of_the_layout():
     random = np.random.default_rng(0)
-    for layout, shape in [("iioi", (2, 3, 4, 5)), ("bio", (2, 3, 4)), ("oi", (2, 3))]:
+    for layout, shape in [("iioi", (2, 3, 4, 5)), ("ooi", (2, 3, 4)), ("oi", (2, 3))]:
         x = random.normal(size=shape).astype("float32")
         matrices = _layouts.to_matrices(ops.convert_to_tensor(x), layout)
         again = _layouts.from_matrices(matrices, layout, shape)

@@ -53,7 +53,9 @@ class SharpnessAware(keras.Model):
     statistics of batch normalization are those of the first pass. If all gradients are
     0, the weights do not move for the second pass. If a gradient of the first pass is
     infinite or NaN, the second gradient contains NaN, and `skip_nonfinite` or
-    `keras.optimizers.LossScaleOptimizer` skip the step.
+    `keras.optimizers.LossScaleOptimizer` skip the step. Modules of PyTorch inside
+    `keras.layers.TorchModuleWrapper` see both passes: their batch normalization and
+    dropout do not know of them.
 
     With `gradient_accumulation_steps`, the weights move for each batch. Under
     `tf.distribute`, they move for each replica, by the gradient of its samples, as in

@@ -49,7 +49,8 @@ class Lookahead(OptimizerWrapper):
 
     Args:
         inner_optimizer: The optimizer to wrap, or its name: one of this package, of
-            Keras, or your own. For loss scaling, put
+            Keras, or your own. A name that both have means that of Keras; the prefix
+            `tfx_extras>` names ours. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
         sync_period: $k$, in steps, a whole number in [1, 2^31).
         slow_step_size: $\alpha$, in [0, 1].

@@ -71,7 +71,8 @@ class MovingAverage(AverageWrapper):
 
     Args:
         inner_optimizer: The optimizer to wrap, or its name: one of this package, of
-            Keras, or your own. For loss scaling, put
+            Keras, or your own. A name that both have means that of Keras; the prefix
+            `tfx_extras>` names ours. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
         decay: $d$, in [0, 1).
         start_step: $s$, the number of steps during which the average equals the

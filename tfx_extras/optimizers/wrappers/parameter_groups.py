@@ -87,7 +87,8 @@ class ParameterGroups(OptimizerWrapper):
 
     Args:
         inner_optimizer: The optimizer to wrap, or its name: one of this package, of
-            Keras, or your own. For loss scaling, put
+            Keras, or your own. A name that both have means that of Keras; the prefix
+            `tfx_extras>` names ours. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
         groups: The rules: a dictionary from regular expressions to dictionaries with
             the keys above, or to optimizers.

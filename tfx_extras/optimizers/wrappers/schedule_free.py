@@ -86,10 +86,11 @@ class ScheduleFree(AverageWrapper):
 
     To evaluate and save $x$, use `tfx_extras.callbacks.SwapAverage`, with
     `swap_on_epoch=True` for checkpoints, or call `swap`. `assign_average` continues the
-    training from $x$. `use_ema` of the inner optimizer would average $z$. The statistics of batch normalization belong to $y$: see
-    `update_batch_norm`. Weights that you assign during training, for example by
-    `load_weights`, begin anew: $x = z = y$. A variable without gradient stays as it is.
-    Accumulated gradients count as one step.
+    training from $x$. `use_ema` of the inner optimizer would average $z$. The
+    statistics of batch normalization belong to $y$: see `update_batch_norm`. Weights
+    that you assign during training, for example by `load_weights`, begin anew:
+    $x = z = y$. A variable without gradient stays as it is. Accumulated gradients count
+    as one step.
 
     Memory: 8 bytes per weight beside the state of the inner optimizer, 14 for 16-bit
     weights (bfloat16, float16), for which it keeps $x$, $y$ and $z$ in `float32`. Time:
@@ -97,8 +98,9 @@ class ScheduleFree(AverageWrapper):
 
     Args:
         inner_optimizer: The optimizer to wrap, or its name: one of this package, of
-            Keras, or your own. It cannot be a wrapper that follows weights, such as
-            `Lookahead` or `MovingAverage`. For loss scaling, put
+            Keras, or your own. A name that both have means that of Keras; the prefix
+            `tfx_extras>` names ours. It cannot be a wrapper that follows weights, such
+            as `Lookahead` or `MovingAverage`. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
         beta: $\beta$, in [0, 1]. 0 averages the path of the inner optimizer and does
             not change it; 1 takes gradients at the average.

@@ -40,7 +40,8 @@ class SWA(AverageWrapper):
 
     Args:
         inner_optimizer: The optimizer to wrap, or its name: one of this package, of
-            Keras, or your own. For loss scaling, put
+            Keras, or your own. A name that both have means that of Keras; the prefix
+            `tfx_extras>` names ours. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
         start: $s$, the number of steps after which the first snapshot is taken: a whole
             number in [1, 2^31).
