@@ -383,7 +383,7 @@ def test_the_gallery_has_each_loss_schedule_and_optimizer(open_page):
     }
     # Options are no objects; what adds or parts others has no curve of its own.
     without = {"CombinedLoss", "LossOptions", "OptimizerOptions", "ParameterGroups"}
-    without |= {"Optimizer"}  # the base
+    without |= {"Optimizer", "LearningRates"}  # the base, and a result
     # These are functions alone.
     also = purposes.PRESETS | {"chunked_linear_crossentropy"}
     assert shown == classes - without | also

@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -511,9 +512,10 @@ def test_variables_without_gradient_stay_as_they_are(case):
     a, b = (keras.Variable(np.ones(2), dtype="float32", name=n) for n in "ab")
     optimizer = case.make()
     optimizer.build([a, b])
-    for _ in range(2):  # the first step of ADOPT moves nothing
-        with pytest.warns(UserWarning, match="Gradients do not exist"):
-            optimizer.apply([None, ops.ones(2)], [a, b])
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([None, ops.ones(2)], [a, b])
+    with warnings.catch_warnings(action="ignore"):  # graphs warn once
+        optimizer.apply([None, ops.ones(2)], [a, b])  # the first of ADOPT moves nothing
     np.testing.assert_array_equal(array(a), 1)
     assert (array(b) < 1).all()
     for _ in range(2):
