@@ -33,6 +33,8 @@ OPTIMIZERS = {
     name: lambda name=name: getattr(optimizers, name)(RATE)
     for name in sorted({case.cls.__name__ for case in cases.OPTIMIZERS})
 }
+# Its other bases would depend on rounding, where covariances have no full rank.
+OPTIMIZERS["SOAP"] = lambda: optimizers.SOAP(RATE, max_size=4)
 WRAPPERS = {
     "Lookahead": lambda: optimizers.Lookahead(optimizers.RAdam(RATE), 3),
     "MovingAverage": lambda: optimizers.MovingAverage(optimizers.RAdam(RATE), 0.5, 2),
