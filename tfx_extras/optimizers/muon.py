@@ -77,10 +77,12 @@ class Muon(Optimizer):
     (NorMuon), and the matrix a fixed length, whatever `scale`:
 
     $$
-    v_t = \beta v_{t-1} + (1 - \beta)\, \text{mean}_\text{inputs}(X^2) \qquad
-    X \leftarrow \frac{X}{\sqrt{v_t} + 10^{-10}} \qquad
-    w_t = w_{t-1} - \eta \lambda w_{t-1} - \eta\, 0.2 \sqrt{n k}\,
+    \begin{aligned}
+    v_t &= \beta v_{t-1} + (1 - \beta)\, \text{mean}_\text{inputs}(X^2) \\
+    X &\leftarrow X / (\sqrt{v_t} + 10^{-10}) \\
+    w_t &= w_{t-1} - \eta \lambda w_{t-1} - \eta\, 0.2 \sqrt{n k}\,
         \frac{X}{\lVert X \rVert}
+    \end{aligned}
     $$
 
     Which axes of a kernel are inputs and outputs is its layout: see the option
@@ -110,9 +112,9 @@ class Muon(Optimizer):
         scale: "rms", "spectral", "rms_to_rms" or "none".
         variance_beta: $\beta$, decay rate of the second moments of units (NorMuon), in
             [0, 1). 0.95 is usual. `None` means no second moments.
-        iteration_dtype: Dtype of the iterations. "bfloat16" is faster on a GPU, with an
-            error of 3 %, which does no harm to training. `None` means that of the
-            computation, `float32`.
+        iteration_dtype: Dtype of the iterations. "bfloat16" is common on GPUs, and has
+            an error of about 3 %. Most singular values end between 0.7 and 1.2 anyway.
+            `None` means that of the computation, `float32`.
         adam_exclude: Regular expressions. Variables whose `path` matches any of them
             are updated by AdamW.
         adam_beta_1: Decay rate of AdamW's first moment, in [0, 1).
