@@ -249,7 +249,8 @@ def find_learning_rate(
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(64, 3))
-        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> layer = keras.layers.Dense(1, kernel_initializer="zeros")
+        >>> model = keras.Sequential([keras.Input((3,)), layer])
         >>> model.compile(keras.optimizers.SGD(), "mse")
         >>> found = tfx_extras.schedules.find_learning_rate(
         ...     model, x, x @ [[1.0], [2.0], [3.0]], 1e-4, 10.0, steps=50, verbose=0)
@@ -303,8 +304,9 @@ def find_learning_rate(
 
 def _train_on(model: Any, batch: tuple, class_weight: dict | None) -> float:
     """Makes one step, and returns the loss of the batch."""
-    # The logs of `fit` would hold the mean over the epoch so far. This method resets
-    # the metrics, so the loss is that of the batch.
+    # The logs of `fit` would hold the mean over the epoch so far, and in Keras 3.12
+    # those of this method too.
+    model.reset_metrics()
     logs = model.train_on_batch(*batch, class_weight=class_weight, return_dict=True)
     if "loss" not in logs:
         raise ValueError(
