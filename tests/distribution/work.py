@@ -71,6 +71,14 @@ MORE = {
     "LazyAdam, accumulated": lambda: optimizers.LazyAdam(
         RATE, gradient_accumulation_steps=2, **_SKIPS
     ),
+    "Muon, conditioned": lambda: optimizers.Muon(
+        RATE,
+        weight_decay=0.1,
+        corrected_decay=True,
+        adaptive_clip=0.05,
+        centralize_gradient=True,
+        cautious=True,
+    ),
     "RAdam, bfloat16": lambda: optimizers.RAdam(RATE, use_ema=True),
     "SWA, bfloat16": WRAPPERS["SWA"],
 }
@@ -83,7 +91,7 @@ TRAINED = OPTIMIZERS | WRAPPERS | OPTIONS | MORE
 _WRAPPED = ("SWA", "ParameterGroups, clipped")
 _KINDS = (
     *("ConditionalGradient", "weight_decay", "LazyAdam, accumulated"),
-    *("RAdam, bfloat16", *_WRAPPED),
+    *("Muon, conditioned", "RAdam, bfloat16", *_WRAPPED),
 )
 _SOME = {
     "one": _KINDS,
