@@ -173,7 +173,7 @@ def test_top_level_is_six_packages_and_a_version():
 FOR_USERS = {
     *("function", "decays_inside", "has_fast_paths", "initial_values", "penalized"),
     *("coefficients", "is_elementwise", "move", "scalar_slots", "slots", "update"),
-    *("estimated_learning_rate", "shared_values", "slot_shape", "totals"),
+    *("estimate", "estimated_learning_rate", "shared_values", "slot_shape", "totals"),
     *("skipped", "skipped_in_a_row", "rule_optimizers", "has_average", "swap"),
     *("after", "assign_average", "before", "is_swapped"),
     *("has_norms", "slot_shape", "squared_norms"),

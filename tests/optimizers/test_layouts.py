@@ -10,6 +10,7 @@ from keras import layers
 from keras import ops
 
 from tests.tools import array
+from tfx_extras import models
 from tfx_extras import optimizers
 from tfx_extras.optimizers import _layouts
 from tfx_extras.optimizers import kernel_layouts
@@ -48,6 +49,11 @@ LAYERS = [
         layers.EinsumDense("...bc,bcd->...bd", output_shape=(8, 3)),
         SEQUENCE,
         {"kernel": "bio"},
+    ),
+    (
+        layers.EinsumDense("abc,bc->abc", output_shape=(8, 4)),
+        SEQUENCE,
+        {"kernel": None},
     ),
 ]
 each_layer = pytest.mark.parametrize(
@@ -117,6 +123,90 @@ def test_layers_that_make_the_outputs_are_no_matrices(ends):
     assert [*kernel_layouts(nested).values()] == ["io", None]
 
 
+def names(model):
+    found = kernel_layouts(model)
+    return {path.rsplit("/", 2)[-2].lstrip("^"): x for path, x in found.items()}
+
+
+def test_layers_without_weights_may_be_shared():
+    inputs, shared = keras.Input(VECTOR), layers.ReLU()
+    hidden = shared(layers.Dense(8, name="trunk")(inputs))
+    model = keras.Model(inputs, shared(layers.Dense(8, name="head")(hidden)))
+    assert names(model) == {"trunk": "io", "head": None}
+    heads = [shared(layers.Dense(3, name=name)(hidden)) for name in "ab"]
+    assert names(keras.Model(inputs, heads)) == {"trunk": "io", "a": None, "b": None}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.TimeDistributed(layers.Dense(3)),
+        lambda: layers.Bidirectional(layers.GRU(3)),
+        lambda: layers.SpectralNormalization(layers.Dense(3)),
+    ],
+)
+def test_layers_inside_of_the_last_one_are_no_matrices(make):
+    model = keras.Sequential([keras.Input(SEQUENCE), layers.Dense(6), make()])
+    first, *others = kernel_layouts(model).values()
+    assert first == "io"
+    assert others
+    assert not any(others)
+
+
+def test_outputs_may_pass_through_a_model_without_weights():
+    inner_inputs = [keras.Input(VECTOR), keras.Input(VECTOR)]
+    through = layers.Softmax()(inner_inputs[1])
+    outputs = [through, layers.Dense(2, name="inner")(inner_inputs[0])]
+    inner = keras.Model(inner_inputs, outputs)
+    inputs = keras.Input(VECTOR)
+    hidden = [layers.Dense(4, name=name)(inputs) for name in "ab"]
+    outputs = inner(hidden)
+    found = names(keras.Model(inputs, outputs[0]))
+    assert found == {"a": "io", "b": None, "inner": "io"}
+    found = names(keras.Model(inputs, outputs[1]))
+    assert found == {"a": "io", "b": "io", "inner": None}
+
+
+def test_names_do_not_mislead_about_layers_of_keras():
+    model = keras.Sequential(
+        [
+            keras.Input(SEQUENCE),
+            layers.Conv1D(4, 3, name="transpose_like"),
+            layers.Conv1D(4, 3, name="depthwise_like"),
+            layers.Conv1D(4, 3, name="key"),
+        ]
+    )
+    found = kernel_layouts(model, exclude_outputs=False)
+    assert [*found.values()] == ["iio"] * 3
+
+
+def test_a_sharpness_aware_model_has_the_outputs_of_its_model():
+    model = keras.Sequential([keras.Input(VECTOR), layers.Dense(4), layers.Dense(2)])
+    found = kernel_layouts(models.SharpnessAware(model))
+    assert found == kernel_layouts(model)
+    assert [*found.values()] == ["io", None]
+
+
+def test_rules_of_frozen_kernels_are_left_out_and_those_of_others_warn_once():
+    model = keras.Sequential([keras.Input(VECTOR), *map(layers.Dense, (3, 4, 5, 2))])
+    old = kernel_layouts(model)
+    for layer in model.layers[:2]:
+        layer.trainable = False
+    found = kernel_layouts(model)
+    assert [*found.values()] == ["io", None]
+    optimizers.Muon(layouts=found).build(model.trainable_variables)
+    with pytest.warns(
+        UserWarning, match=r"2 of 4 rules .* `kernel_layouts` again"
+    ) as w:
+        optimizers.Muon(layouts=old).build(model.trainable_variables)
+    assert len(w) == 1
+
+
+def test_keys_must_be_strings():
+    with pytest.raises(TypeError, match=r"`layouts` must have keys .* Received: 1"):
+        optimizers.Muon(layouts={1: "io"})
+
+
 def test_kernels_of_subclassed_models_are_found():
     class Block(layers.Layer):
         def __init__(self):
@@ -146,7 +236,10 @@ def test_kernels_of_subclassed_models_are_found():
     with pytest.raises(ValueError, match="must be built"):
         kernel_layouts(model)
     model(np.zeros((1, *IMAGE), "float32"))
-    assert [*kernel_layouts(model).values()] == ["iioi", None, "iiio"]
+    with pytest.warns(UserWarning, match="does not know the outputs of a subclassed"):
+        found = kernel_layouts(model)
+    assert found == kernel_layouts(model, exclude_outputs=False)
+    assert [*found.values()] == ["iioi", None, "iiio"]
     # By its path, the renamed layer would be taken for another.
     by_path = [_layouts.of_path(w.path, w.shape) for w in model.weights]
     assert by_path[0] == "iiio"

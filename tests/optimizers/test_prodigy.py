@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from tests.references import optimizers as references
+from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import wide
 from tfx_extras import schedules
@@ -116,6 +117,7 @@ def test_the_rate_that_it_estimates_can_be_read_and_is_logged():
     train(optimizer, variables(start), gradients)
     d = float(array(optimizer._shared[0]))
     assert d > 10 * D0
+    assert float(array(optimizer.estimate)) == d
     assert float(array(optimizer.estimated_learning_rate)) == pytest.approx(0.5 * d)
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")]
@@ -133,6 +135,7 @@ def test_the_rate_that_it_estimates_can_be_read_and_is_logged():
     assert logged["learning_rate"] == [0.5, 0.5]
     last = float(array(inner.estimated_learning_rate))
     assert logged["estimated_learning_rate"][-1] == pytest.approx(last)
+    assert logged["estimate"][-1] == pytest.approx(2 * last)
     assert last > 0.5 * D0
 
 
@@ -192,6 +195,28 @@ def test_a_group_may_be_left_out_or_decay_differently():
     )
     np.testing.assert_allclose(actual[:4], expected, rtol=1e-5)
     np.testing.assert_array_equal(actual[4:], start[4:].astype("float32"))
+
+
+def test_a_group_corrects_its_decay_by_the_learning_rate_and_not_by_the_estimate():
+    start, gradients = example(3)
+    options = {"d0": D0, "weight_decay": 0.5, "corrected_decay": True}
+    several = [variables(start) for _ in range(2)]
+    groups = {".": {"weight_decay": 0.5}}
+    actual = train(ParameterGroups(Prodigy(**options), groups), several[0], gradients)
+    expected = train(Prodigy(**options), several[1], gradients)
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_the_first_rise_is_not_limited():
+    """Not even of a `d0` that is not 1 when compilers multiply it by its reciprocal."""
+    d0 = 0.007
+    assert np.float32(d0) * (1 / np.float32(d0)) != 1
+    optimizer = Prodigy(d0=d0, growth_rate=1.02)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile(optimizer, "mse", jit_compile=BACKEND != "torch")
+    x = np.random.default_rng(0).normal(size=(8, 4))
+    model.fit(x, 5 * x[:, :3], epochs=6, batch_size=8, verbose=0)
+    assert float(array(optimizer.estimate)) > 1.2 * d0
 
 
 def test_groups_with_other_multipliers_are_refused():

@@ -14,7 +14,9 @@ from tfx_extras.optimizers import AdaBelief
 from tfx_extras.optimizers import AdamW
 from tfx_extras.optimizers import Lookahead
 from tfx_extras.optimizers import MovingAverage
+from tfx_extras.optimizers import Muon
 from tfx_extras.optimizers import ParameterGroups
+from tfx_extras.optimizers import Prodigy
 from tfx_extras.optimizers import RAdam
 from tfx_extras.optimizers import ScheduleFree
 from tfx_extras.optimizers import ScheduleFreeAdamW
@@ -176,6 +178,24 @@ def test_rules_scale_the_rate_of_the_decay_and_replace_it(inner, is_outside):
     assert_near(map(array, all_of_them), wanted)
 
 
+def test_the_decay_has_the_learning_rate_of_each_variable_in_muon():
+    inner = Muon(RATE, 0.0, adam_beta_1=0.0, adam_learning_rate_factor=0.25)
+    optimizer = ScheduleFree(inner, weight_decay=0.5)
+    kernel = variable([[1.0, -2.0], [0.5, 1.0]], "kernel")
+    bias = variable(name="bias")
+    zeros = [ops.zeros((2, 2)), ops.zeros(3)]
+    for _ in range(2):
+        optimizer.apply(zeros, [kernel, bias])
+    wanted = references.schedule_free(
+        np.array(START), np.zeros((2, 3)), RATE / 4, 0.0, weight_decay=0.5
+    )[0]
+    np.testing.assert_allclose(array(bias), wanted, rtol=1e-6)
+    wanted = references.schedule_free(
+        np.array([1.0, -2.0]), np.zeros((2, 2)), RATE, 0.0, weight_decay=0.5
+    )[0]
+    np.testing.assert_allclose(array(kernel)[0], wanted, rtol=1e-6)
+
+
 def test_optimizers_of_rules_average_by_their_own_rates():
     schedule = keras.optimizers.schedules.PolynomialDecay(RATE / 8, 5, RATE)
     rules = {"b": sgd(schedule), ".*": {}}
@@ -293,9 +313,11 @@ def test_an_optimizer_that_was_built_before_keeps_its_16_bit_rounding_errors():
         lambda: ScheduleFreeSGD(),
         lambda: ParameterGroups(Lookahead("sgd"), {".*": {}}),
         lambda: ParameterGroups("sgd", {"a": Lookahead("sgd"), ".*": {}}),
+        lambda: Prodigy(beta_1=0.0),
+        lambda: ParameterGroups("sgd", {"a": Prodigy(beta_1=0.0), ".*": {}}),
     ],
 )
-def test_wrappers_that_follow_weights_are_refused_inside(inner):
+def test_what_follows_the_weights_is_refused_inside(inner):
     with pytest.raises(ValueError, match="ScheduleFree cannot contain "):
         ScheduleFree(inner())
 
@@ -306,6 +328,7 @@ def test_wrappers_that_follow_weights_are_refused_inside(inner):
         (keras.optimizers.Adam(), "beta_1"),
         (keras.optimizers.SGD(0.1, momentum=0.5), "momentum"),
         (RAdam(), "beta_1"),
+        (Muon(momentum=0.0), "adam_beta_1"),
     ],
 )
 def test_a_momentum_inside_is_warned_of(inner, name):
@@ -313,6 +336,19 @@ def test_a_momentum_inside_is_warned_of(inner, name):
         ScheduleFree(inner)
     with pytest.warns(UserWarning, match="replaces the momentum"):
         ScheduleFree(ParameterGroups("sgd", {"a": inner, ".*": {}}))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weight_decay": 0.01}, "Set it to None, and give `weight_decay` to"),
+        ({"weight_decay": None, "use_ema": True}, "keeps an average of its own"),
+    ],
+)
+def test_options_that_see_the_wrong_weights_are_warned_of(options, message):
+    inner = AdamW(beta_1=0.0, **options)
+    with pytest.warns(UserWarning, match=message):
+        ScheduleFree(inner)
 
 
 @pytest.mark.filterwarnings("error:`ScheduleFree`:UserWarning")

@@ -163,6 +163,27 @@ def test_cautious_steps_leave_out_what_opposes_the_gradient(dtype, tolerance):
     assert_equal(actual, expected(mask=mask), tolerance)
 
 
+def test_cautious_steps_are_not_scaled_up_for_those_lost_to_rounding():
+    random = np.random.default_rng(0)
+    start, gradient = random.normal(size=(2, 10_000))
+    moved = []
+    for is_cautious in (False, True):
+        w = keras.Variable(start, dtype="float32")
+        optimizer = optimizers.AdamW(1e-9, weight_decay=None, cautious=is_cautious)
+        optimizer.apply([ops.convert_to_tensor(gradient, "float32")], [w])
+        moved.append(array(w) - start.astype("float32"))
+    assert np.any(moved[0] == 0)
+    assert np.any(moved[0] != 0)
+    np.testing.assert_array_equal(*moved)
+
+
+def test_signs_agree_although_their_product_underflows():
+    w = keras.Variable(np.zeros(2), dtype="float32")
+    optimizer = optimizers.AdamW(1e-26, epsilon=1e-20, cautious=True, weight_decay=None)
+    optimizer.apply([ops.convert_to_tensor([1e-14, -1e-14], "float32")], [w])
+    np.testing.assert_allclose(array(w), [-1e-26, 1e-26], rtol=1e-3)
+
+
 def test_cautious_steps_leave_the_decay_as_it_is():
     actual = trained(adamw(cautious=True, weight_decay=0.5))
     assert_equal(actual, expected(mask=mask, decay=0.5), 1e-11)

@@ -22,8 +22,8 @@ class LearningRateLogger(keras.callbacks.Callback):
     a wrapper, it is the learning rate of the inner optimizer.
 
     An optimizer that estimates its learning rate, such as
-    `tfx_extras.optimizers.Prodigy`, adds the key `estimated_learning_rate`: the
-    learning rate times the estimate.
+    `tfx_extras.optimizers.Prodigy`, adds the keys `estimate` and
+    `estimated_learning_rate`, which is the learning rate times the estimate.
 
     `keras.optimizers.MultiOptimizer` has no learning rate of its own. Each of its
     optimizers is logged with its name, such as `learning_rate_adam`. A second optimizer
@@ -75,8 +75,8 @@ def _learning_rates(optimizer: Any) -> dict[str, Any]:
 def _estimated(optimizer: Any) -> dict[str, Any]:
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
-    name = "estimated_learning_rate"
-    return {name: getattr(optimizer, name)} if hasattr(optimizer, name) else {}
+    names = "estimate", "estimated_learning_rate"
+    return {n: getattr(optimizer, n) for n in names if hasattr(optimizer, n)}
 
 
 def _number(rate: Any) -> float:

@@ -127,6 +127,11 @@ class SharpnessAware(keras.Model):
         """The names of the outputs, by which `compile` finds losses and metrics."""
         return self.model.output_names
 
+    @property
+    def outputs(self):
+        """The outputs of a functional model, by which `kernel_layouts` finds heads."""
+        return getattr(self.model, "outputs", None)
+
     def call(self, inputs, training=None):
         return self.model(inputs, training=training)
 

@@ -223,6 +223,15 @@ class Optimizer(WithGradients):
         """Whether the formula or an option needs norms."""
         return self.has_norms or self.cautious
 
+    @property
+    def _has_totals(self) -> bool:
+        """Whether each step depends on the gradients of all variables."""
+        return type(self).totals is not Optimizer.totals
+
+    def _own_factor(self, index) -> float:
+        """Returns the factor of the learning rate that a variable always has."""
+        return 1.0
+
     def _traits(self, index) -> tuple:
         """Returns what decides the update of a variable, beside its shape and dtype."""
         return self._decays[index], self._layouts[index], self._clips[index]
@@ -233,7 +242,7 @@ class Optimizer(WithGradients):
         step = ops.cast(self.iterations, dtype) + 1
         return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
 
-    def _now_of(self, now: Now, index, dtype: str) -> Now:
+    def _now_of(self, now: Now, learning_rate, index, dtype: str) -> Now:
         """Returns the values that the update of one variable depends on."""
         if self._own_rates is None:
             return now
@@ -241,7 +250,8 @@ class Optimizer(WithGradients):
         if rate is AS_IT_IS:
             rate = now.weight_decay
         else:
-            rate = self._decay_now(rate, now.learning_rate, dtype)
+            # Not that of `now`, which `totals` may have changed.
+            rate = self._decay_now(rate, learning_rate, dtype)
         return now._replace(learning_rate=now.learning_rate * factor, weight_decay=rate)
 
     def build(self, variables: list) -> None:
@@ -348,7 +358,7 @@ class Optimizer(WithGradients):
     def _backend_update_step(self, grads, trainable_variables, learning_rate) -> None:
         # Keras calls this for all variables at once.
         self._note_rate(learning_rate)
-        has_totals = type(self).totals is not Optimizer.totals
+        has_totals = self._has_totals
         if not self.has_fast_paths and not has_totals:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
@@ -369,7 +379,7 @@ class Optimizer(WithGradients):
             if self._own_rates is not None:
                 own = dtype, *self._own_rates[index]
                 if own not in moments_of_own:
-                    moments_of_own[own] = self._now_of(now, index, dtype)
+                    moments_of_own[own] = self._now_of(now, learning_rate, index, dtype)
                 now = moments_of_own[own]
             kept = variable, self._residuals[index], *self._slots[index]
             updates.append(Update(now, index, gradient, kept))
@@ -412,13 +422,14 @@ class Optimizer(WithGradients):
         return type(self).update_step is not Optimizer.update_step
 
     def update_step(self, gradient, variable, learning_rate) -> None:
-        if type(self).totals is not Optimizer.totals:
+        if self._has_totals:
             raise TypeError(
                 f"`{type(self).__name__}` cannot update one variable by `update_step`, "
                 "because each step depends on the gradients of all variables."
             )
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
-        now = self._now_of(self._now(learning_rate, dtype), index, dtype)
+        now = self._now(learning_rate, dtype)
+        now = self._now_of(now, learning_rate, index, dtype)
         kept = variable, self._residuals[index], *self._slots[index]
         self._update_kept(Update(now, index, gradient, kept))
 

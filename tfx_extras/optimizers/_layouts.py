@@ -7,6 +7,7 @@ that a variable is no matrix.
 
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from keras import layers
 from keras import ops
 
 from tfx_extras._typed import typechecked
+from tfx_extras.optimizers._paths import matched
 from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._paths import warn_of_unmatched
 
@@ -29,6 +31,11 @@ _TRANSPOSED = (
     layers.Conv3DTranspose,
 )
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+# Layers whose last axis has the outputs, whatever their names are.
+_USUAL = (
+    *(layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D),
+    *(layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell),
+)
 
 
 @typechecked
@@ -40,7 +47,8 @@ def kernel_layouts(
     Use it for the option `layouts` of optimizers, such as that of `Muon`, if the model
     contains `EinsumDense` layers, renamed layers, or an output layer. Without it, an
     optimizer knows only the path and the shape of a variable. Keras has no
-    equivalent.
+    equivalent. The result is for this model: call the function again after you rebuild
+    the model or unfreeze layers.
 
     A layout has a letter for each axis of a kernel: `i` for inputs, over which a unit
     sums, `o` for outputs, and `b` for axes along which there are separate matrices.
@@ -51,12 +59,13 @@ def kernel_layouts(
         model: A model that is built.
         exclude_outputs: Whether the kernels of the layers that make the outputs get
             `None`, as is usual for Muon. Layers without weights after them, such as a
-            softmax, do not matter. The outputs of a subclassed model are not known: add
-            a rule for its last layer.
+            softmax, do not matter. The outputs of a subclassed model are not known, and
+            a warning says so: add a rule for its last layer.
 
     Returns:
-        A dictionary from regular expressions, each for the path of one kernel, to
-        layouts. Put rules of your own before them: the first one that matches counts.
+        A dictionary from regular expressions, each for the path of one kernel that is
+        trained, to layouts. Put rules of your own before them: the first one that
+        matches counts.
 
     Raises:
         ValueError: If the model is not built, or if kernels with the same path have
@@ -79,14 +88,19 @@ def kernel_layouts(
             "The model must be built, so that its kernels exist. Call it once, or give "
             f"it an `Input`. Received: model={model.name!r}"
         )
-    final = set(map(id, _output_layers(model))) if exclude_outputs else set()
+    final = set()
+    if exclude_outputs:
+        _warn_of_unknown_outputs(model)
+        makers = _makers(keras.tree.flatten(getattr(model, "outputs", None) or []))
+        parts = [part for layer in makers for part in layer._flatten_layers()]
+        final = set(map(id, parts))
     by_kernel: dict[int, str | None] = {}
     for layer in model._flatten_layers():
         for kernel in _own_kernels(layer):
             layout = None if id(layer) in final else _of_layer(layer, kernel)
             by_kernel[id(kernel)] = layout
     found: dict[str, str | None] = {}
-    for weight in model.weights:
+    for weight in model.trainable_weights:
         if id(weight) not in by_kernel:
             continue
         path, layout = f"^{re.escape(weight.path)}$", by_kernel[id(weight)]
@@ -118,35 +132,64 @@ def _of_layer(layer: Any, kernel: Any) -> str | None:
         return "i" * (rank - 2) + "oi"
     if isinstance(layer, _DEPTHWISE):
         return None
-    if isinstance(layer, layers.Dense) or kernel.name != "kernel":
+    if isinstance(layer, _USUAL) or kernel.name != "kernel":
         return "i" * (rank - 1) + "o"
     return of_path(kernel.path, kernel.shape)
 
 
-def _of_equation(equation: str) -> str:
+def _of_equation(equation: str) -> str | None:
     """Returns the layout of the kernel in an equation such as `"abc,cd->abd"`."""
     inputs, output = equation.replace("...", "").split("->")
     given, kernel = inputs.split(",")
-    return "".join(
+    letters = [
         ("b" if axis in given else "o") if axis in output else "i" for axis in kernel
-    )
+    ]
+    return "".join(letters) if {"i", "o"} <= {*letters} else None
 
 
-def _output_layers(model: Any) -> Iterator[Any]:
-    """Yields the layers with weights that make the outputs of a functional model."""
-    waiting = keras.tree.flatten(getattr(model, "outputs", None) or [])
-    seen = set()
+def _warn_of_unknown_outputs(model: keras.Model) -> None:
+    if not getattr(model, "outputs", None):
+        warnings.warn(
+            "`kernel_layouts` does not know the outputs of a subclassed model, so its "
+            "output layer is not excluded. Put a rule with None for it before the "
+            "others, and pass `exclude_outputs=False`. "
+            f"Received: model={model.name!r}",
+            stacklevel=4,
+        )
+
+
+def _makers(tensors: Sequence[Any], inputs: list | None = None) -> list:
+    """Returns the last layers with weights that symbolic tensors come from.
+
+    Args:
+        tensors: Outputs of layers.
+        inputs: A list, to which the inputs of the model are added that tensors come
+            from without any weights in between.
+    """
+    found, waiting, seen = [], list(tensors), set()
     while waiting:
-        operation = waiting.pop()._keras_history.operation
-        if id(operation) in seen:
+        tensor = waiting.pop()
+        if id(tensor) in seen:
             continue
-        seen.add(id(operation))
-        if isinstance(operation, keras.Model):
-            yield from _output_layers(operation)
+        seen.add(id(tensor))
+        operation, node, place = tensor._keras_history
+        given = operation._inbound_nodes[node].input_tensors
+        outputs = getattr(operation, "outputs", None)
+        if isinstance(operation, keras.Model) and outputs:
+            reached: list = []
+            inner = keras.tree.flatten(outputs)[place]
+            found += _makers([inner], reached)
+            own = keras.tree.flatten(operation.inputs)
+            ids = set(map(id, reached))
+            pairs = zip(own, given, strict=True)
+            waiting += [outer for x, outer in pairs if id(x) in ids]
         elif getattr(operation, "weights", None):
-            yield operation
-        elif not isinstance(operation, layers.InputLayer):
-            waiting += keras.tree.flatten(operation.input)
+            found.append(operation)
+        elif given:
+            waiting += given
+        elif inputs is not None:
+            inputs.append(tensor)
+    return found
 
 
 def of_path(path: str, shape: Sequence[int]) -> str | None:
@@ -165,6 +208,11 @@ def of_path(path: str, shape: Sequence[int]) -> str | None:
 def require_layouts(layouts: Mapping[str, str | None]) -> dict[str, str | None]:
     """Returns layouts as a dictionary. Raises if one has wrong letters."""
     for pattern, layout in layouts.items():
+        if not isinstance(pattern, str):
+            raise TypeError(
+                "Argument `layouts` must have keys that are strings, the regular "
+                f"expressions of paths. Received: {pattern!r}"
+            )
         try:
             re.compile(pattern)
         except re.error as error:
@@ -196,7 +244,7 @@ def found_layouts(
         paths: Their paths.
         all_paths: All paths of the model, if rules may match others.
     """
-    warn_of_unmatched("layouts", layouts, all_paths)
+    _warn_of_unmatched(layouts, all_paths)
     found = []
     for variable, path in zip(variables, paths, strict=True):
         rules = [pattern for pattern in layouts if re.search(pattern, path)]
@@ -212,6 +260,28 @@ def found_layouts(
             )
         found.append(layout)
     return found
+
+
+def _warn_of_unmatched(layouts: Mapping[str, str | None], paths: Sequence[str]) -> None:
+    """Warns of rules that match no variable, once of all those of another model."""
+    exact = [pattern for pattern in layouts if _is_exact(pattern)]
+    others = [pattern for pattern in layouts if pattern not in exact]
+    warn_of_unmatched("layouts", others, paths)
+    unmatched = [pattern for pattern in exact if not any(matched([pattern], paths))]
+    if unmatched:
+        warnings.warn(
+            f"`layouts`: {len(unmatched)} of {len(exact)} rules for single paths match "
+            "no variable. If they are those of another model, or of layers that were "
+            "frozen later, call `kernel_layouts` again. "
+            f"They are: {unmatched}. The paths are: {list(paths)}",
+            stacklevel=5,
+        )
+
+
+def _is_exact(pattern: str) -> bool:
+    """Whether a regular expression matches a single path, as in `kernel_layouts`."""
+    path = re.sub(r"\\(.)", r"\1", pattern[1:-1])
+    return pattern == f"^{re.escape(path)}$"
 
 
 def axes_of(layout: str, letter: str) -> tuple[int, ...]:

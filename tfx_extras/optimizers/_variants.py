@@ -51,7 +51,10 @@ def cautious(step: Any, gradient: Any, squared_norms: Callable[..., Any]) -> Any
         gradient: The gradient.
         squared_norms: A function that sums squares over the whole variable.
     """
-    mask = ops.cast(step * gradient > 0, step.dtype)
-    kept, count = squared_norms(mask, ops.ones_like(mask))  # their squares are 0 or 1
+    # Of their signs, because a product could underflow.
+    mask = ops.cast(ops.sign(step) * ops.sign(gradient) > 0, step.dtype)
+    # A step that was lost to rounding tells nothing.
+    is_known = ops.cast((step != 0) | (gradient == 0), step.dtype)
+    kept, count = squared_norms(mask, is_known)  # their squares are 0 or 1
     share = kept / ops.where(count > 0, count, 1.0)
     return step * mask / ops.where(share > 1e-3, share, 1e-3)

@@ -89,4 +89,6 @@ def _along(direction, variable, decay) -> Any:
     """Returns the decay where a step in this direction decreases the magnitude too."""
     if direction is None:
         return decay
-    return ops.where(direction * variable >= 0, decay, ops.zeros_like(decay))
+    # Of their signs, because a product could underflow.
+    agree = ops.sign(direction) * ops.sign(variable) >= 0
+    return ops.where(agree, decay, ops.zeros_like(decay))

@@ -217,12 +217,14 @@ class Muon(Optimizer):
         now = self._at_own_rate(now, index)
         return super()._after_decay(variable, now, index, direction)
 
+    def _own_factor(self, index):
+        return 1.0 if self._are_matrices[index] else self.adam_learning_rate_factor
+
     def _at_own_rate(self, now, index):
         """Returns the values of this step with the learning rate of the variable."""
         if self._are_matrices[index]:
             return now
-        rate = now.learning_rate * self.adam_learning_rate_factor
-        return now._replace(learning_rate=rate)
+        return now._replace(learning_rate=now.learning_rate * self._own_factor(index))
 
     def move(self, gradient, variable, now, slots, index):
         if not self._are_matrices[index]:

@@ -53,8 +53,8 @@ class Prodigy(Optimizer):
     correction are left out of the $\gamma_t$ of $s_t$, so that a warm-up does not raise
     the estimate.
 
-    `optimizer.estimated_learning_rate` is $d_t\, \eta$, the rate of the next step.
-    `LearningRateLogger` logs it too.
+    `optimizer.estimate` is $d_t$, and `optimizer.estimated_learning_rate` is
+    $d_t\, \eta$, the rate of the next step. `LearningRateLogger` logs both.
 
     Each variable keeps $w_t - w_0$, the sum of its steps, in place of $w_0$, because
     steps of $10^{-6}$ are lost in the difference of two weights in `float32`. So moves
@@ -145,10 +145,15 @@ class Prodigy(Optimizer):
         self.shared_values = {"d": self.d0, "d_max": self.d0, "r": 0.0}
 
     @property
+    def estimate(self) -> Any:
+        """How far the weights must move: d0 at first, and never less later."""
+        d = ops.convert_to_tensor(self._shared[0]) if self.built else self.d0
+        return ops.cast(d, "float32")
+
+    @property
     def estimated_learning_rate(self) -> Any:
         """The learning rate times the estimate: that of the next step."""
-        d = ops.convert_to_tensor(self._shared[0]) if self.built else self.d0
-        return ops.cast(self.learning_rate, "float32") * ops.cast(d, "float32")
+        return ops.cast(self.learning_rate, "float32") * self.estimate
 
     def _take_rates(self, own_rates):
         for factor in {own.factor for own in own_rates or ()} - {0.0, 1.0}:
@@ -184,7 +189,8 @@ class Prodigy(Optimizer):
         # Comparisons in this order keep NaN.
         d_max = new = ops.where(found <= d_max, d_max, found)
         if self.growth_rate is not None:
-            is_first_rise = (ratio == 1.0) & (found > d)
+            # Not `ratio == 1`, which compilers compute with the reciprocal of `d0`.
+            is_first_rise = (d == ops.cast(self.d0, d.dtype)) & (found > d)
             limit = self.growth_rate * ops.where(is_first_rise, found, d)
             new = ops.where(limit < d_max, limit, d_max)
         coefficients = ratio, gain_of_sums, new / self.d0, beta_3

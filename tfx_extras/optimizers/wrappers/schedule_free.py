@@ -78,8 +78,9 @@ class ScheduleFree(AverageWrapper):
     $c_t$ is 0 as long as the sum is 0. $\beta$ has the role of a momentum, $\lambda$ is
     the weight decay, $r$ is `r`, and $p$ is `weight_lr_power`.
 
-    The inner optimizer must keep no momentum of its own, and a warning says so if it
-    does: set its `beta_1` or `momentum` to 0. `ScheduleFreeAdamW`, `ScheduleFreeSGD`
+    The inner optimizer must keep no momentum and no weight decay of its own, and a
+    warning says so if it does: set its `beta_1` or `momentum` to 0, and its
+    `weight_decay` to `None`. `ScheduleFreeAdamW`, `ScheduleFreeSGD`
     and `ScheduleFreeRAdam` are presets. In the first steps of an inner `RAdam` or
     `AdaBelief`, in which its rectification $r_t$ is not defined, $z$ stays where it is.
     Then $\eta_t$ includes $r_t$.
@@ -102,6 +103,7 @@ class ScheduleFree(AverageWrapper):
             `tfx_extras>` names ours. It cannot be a wrapper that follows weights, such
             as `Lookahead` or `MovingAverage`. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
+            It cannot be or contain `Prodigy`.
         beta: $\beta$, in [0, 1]. 0 averages the path of the inner optimizer and does
             not change it; 1 takes gradients at the average.
         weight_decay: $\lambda$, in [0, inf), the weight decay at $y$. It is decoupled,
@@ -150,8 +152,8 @@ class ScheduleFree(AverageWrapper):
         name: str | None = None,
     ):
         super().__init__(inner_optimizer, name)
-        _require_no_followers(self.inner_optimizer)
-        _warn_of_momentum(self.inner_optimizer)
+        _require_usable(self.inner_optimizer)
+        _warn_of_options(self.inner_optimizer)
         self.beta = require("beta", beta, "[0, 1]")
         self.weight_decay = require("weight_decay", weight_decay, "[0, inf)")
         self.weight_decay_exclude = require_patterns(
@@ -273,7 +275,8 @@ class ScheduleFree(AverageWrapper):
             # A rule of `ParameterGroups` sets the decay of the inner optimizer instead.
             decays = self._decays[index] and own.weight_decay is AS_IT_IS
             unit = spacing(variable, residuals[index])
-            kind = Kind(numbers[id(leaf)], own.factor, decays, unit)
+            factor = own.factor * _own_factor(leaf, variable)
+            kind = Kind(numbers[id(leaf)], factor, decays, unit)
             kinds.setdefault(kind, []).append(variable)
         return kinds
 
@@ -505,6 +508,13 @@ def _rate_of(leaf: Any, dtype: str) -> tuple[Any, Any]:
     return rate * factor, factor > 0
 
 
+def _own_factor(leaf: Any, variable: Any) -> float:
+    """Returns the factor of the learning rate that an optimizer gives a variable."""
+    if not isinstance(leaf, Optimizer):
+        return 1.0
+    return leaf._own_factor(leaf._get_variable_index(variable))
+
+
 def _source(optimizer: Any, variable: Any) -> tuple[Any, OwnRate]:
     """Returns the optimizer that updates a variable, and its rate of the variable."""
     rates = None
@@ -529,9 +539,15 @@ def _within(optimizer: Any) -> Iterator[Any]:
             yield from _within(other)
 
 
-def _require_no_followers(inner: Any) -> None:
-    """Raises for wrappers that follow the weights, which are not those of the model."""
+def _require_usable(inner: Any) -> None:
+    """Raises for optimizers that must see the weights of the model."""
     for each in _within(inner):
+        if isinstance(each, Optimizer) and each._has_totals:
+            raise ValueError(
+                f"ScheduleFree cannot contain {type(each).__name__}, which estimates "
+                "its learning rate from the weights that it moves. Use another inner "
+                f"optimizer, such as AdamW. Received: inner_optimizer={inner}"
+            )
         if isinstance(each, OptimizerWrapper) and each.slots:
             kind = type(each).__name__
             raise ValueError(
@@ -541,9 +557,10 @@ def _require_no_followers(inner: Any) -> None:
             )
 
 
-def _warn_of_momentum(inner: Any) -> None:
+def _warn_of_options(inner: Any) -> None:
+    """Warns of options of the inner optimizer that belong to `ScheduleFree`."""
     for leaf in leaves(inner):
-        for name in ("beta_1", "momentum"):
+        for name in ("beta_1", "adam_beta_1", "momentum"):
             value = getattr(leaf, name, None)
             if isinstance(value, int | Number) and value > 0:
                 warnings.warn(
@@ -552,3 +569,18 @@ def _warn_of_momentum(inner: Any) -> None:
                     f"Received: {name}={value}",
                     stacklevel=4,
                 )
+        if leaf.weight_decay:
+            warnings.warn(
+                f"The weight decay of `{leaf.name}` is that of the weights z, which "
+                "are not those of the model. Set it to None, and give "
+                "`weight_decay` to `ScheduleFree`. "
+                f"Received: weight_decay={leaf.weight_decay}",
+                stacklevel=4,
+            )
+        if leaf.use_ema:
+            warnings.warn(
+                f"`use_ema` of `{leaf.name}` averages the weights z, which are not "
+                "those of the model. `ScheduleFree` keeps an average of its own. "
+                "Received: use_ema=True",
+                stacklevel=4,
+            )
