@@ -36,12 +36,12 @@ LARSES = {
     # Without weight decay, timm adapts nothing.
     "not adapted": {"momentum": 0.9},
 }
+# With caution, timm leaves out elements of the momentum only.
 ADANS = {
     "default": {},
     "proximal decay": {"weight_decay": 0.1},
     "decay": {"weight_decay": 0.1, "no_prox": True},
     "short": {"betas": [0.5, 0.75, 0.9], "eps": 1e-3},
-    "cautious": {"weight_decay": 0.1, "no_prox": True, "caution": True},
 }
 ADAMWS = {
     "cautious": {"caution": True, "weight_decay": 0.1},
@@ -73,7 +73,7 @@ CLIPS = {
 AVERAGES = {
     "ModelEmaV3:decay": {"decay": 0.75},
     "ModelEmaV3:steps": {"decay": 0.75, "update_after_step": 3, "step": True},
-    "ModelEmaV3:warm-up": {"decay": 0.9375, "use_warmup": True, "step": True},
+    "ModelEmaV3:warm-up": {"decay": 0.9, "use_warmup": True, "step": True},
     "ModelEmaV3:warm-up, later": {
         "decay": 0.875,
         "use_warmup": True,
@@ -82,7 +82,7 @@ AVERAGES = {
         "warmup_gamma": 4.0,
         "warmup_power": 0.75,
     },
-    "EMAModel:warm-up": {"decay": 0.9375, "use_ema_warmup": True},
+    "EMAModel:warm-up": {"decay": 0.9, "use_ema_warmup": True},
     "EMAModel:warm-up, later": {
         "decay": 0.875,
         "use_ema_warmup": True,

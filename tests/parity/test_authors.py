@@ -111,9 +111,14 @@ def test_it_moves_as_that_of_its_authors(name, dtype, device):
             moves = trajectory(optimizer, dtype, columns=theirs.shape[-1])
         else:
             moves = kernel_trajectory(optimizer, form, dtype)
+    tolerance = TOLERANCES[dtype]
     if symbol == "ADOPT":
+        # On PyTorch, `ops.where` rounds a Python number, such as epsilon, to float32.
+        tolerance = max(tolerance, 1e-7)
         # Where the first gradient is 0, the authors divide the next one by epsilon.
         begins = inputs.optimizers()["gradients"][0] != 0
         assert begins.sum() == 9
         moves = np.where(begins, moves, theirs)
-    assert_moves_alike(moves, theirs, TOLERANCES[dtype], dtype, form)
+    # A rotation gives each element a part of the rounding of the largest.
+    is_mixed = symbol == "SOAP" and dtype == "float32"
+    assert_moves_alike(moves, theirs, tolerance, dtype, form, is_mixed)

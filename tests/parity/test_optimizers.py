@@ -70,10 +70,11 @@ def kernel_trajectory(optimizer, form, dtype):
     return np.stack(recorded)
 
 
-def assert_moves_alike(ours, theirs, tolerance, dtype=None, form=None):
+def assert_moves_alike(ours, theirs, tolerance, dtype=None, form=None, is_mixed=False):
     """Compares each weight, relative to its total movement so far, up and down.
 
-    `form` is that of a kernel: see `inputs.formed`.
+    `form` is that of a kernel: see `inputs.formed`. With `is_mixed`, the movement is
+    that of the weight which moved most.
     """
     dtype = dtype or theirs.dtype
     theirs = theirs.astype("float64")
@@ -83,6 +84,8 @@ def assert_moves_alike(ours, theirs, tolerance, dtype=None, form=None):
     else:
         start, steps = inputs.formed(form)[0][None], inputs.KERNEL_STEPS
     moved = np.cumsum(np.abs(np.diff(theirs, axis=0, prepend=start)), 0)
+    if is_mixed:
+        moved = moved.max(axis=tuple(range(1, moved.ndim)), keepdims=True)
     # Each library rounds a weight once per update, however little it moves.
     largest = np.maximum(np.abs(start), np.abs(theirs)) + moved
     steps = np.array(steps).reshape(-1, *[1] * (theirs.ndim - 1))

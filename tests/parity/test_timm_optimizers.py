@@ -43,7 +43,6 @@ def adan(arguments):
         arguments.get("eps", 1e-8),
         proximal=not arguments.get("no_prox", False),
         weight_decay=arguments.get("weight_decay"),
-        cautious=arguments.get("caution", False),
     )
 
 
@@ -124,4 +123,6 @@ def test_averages_move_as_those_of_timm_and_diffusers(name, dtype, device):
                 recorded.append(tools.array(weights))
                 optimizer.swap()
     theirs = GOLDEN.arrays[f"{name}/average"]
-    assert_moves_alike(recorded, theirs, TOLERANCES[dtype], dtype)
+    # On PyTorch, `ops.where` rounds a Python number, such as 1 - decay, to float32.
+    tolerance = max(TOLERANCES[dtype], 1e-7)
+    assert_moves_alike(recorded, theirs, tolerance, dtype)
