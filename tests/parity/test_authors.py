@@ -119,6 +119,9 @@ def test_it_moves_as_that_of_its_authors(name, dtype, device):
         begins = inputs.optimizers()["gradients"][0] != 0
         assert begins.sum() == 9
         moves = np.where(begins, moves, theirs)
-    # A rotation gives each element a part of the rounding of the largest.
     is_mixed = symbol == "SOAP" and dtype == "float32"
+    if is_mixed:
+        # A rotation gives each element a part of the rounding of the largest. The
+        # largest error is 7e-6, and 4e-5 with the decompositions of TensorFlow.
+        tolerance = 1e-4
     assert_moves_alike(moves, theirs, tolerance, dtype, form, is_mixed)
