@@ -19,8 +19,6 @@ from tfx_extras.optimizers import AdEMAMix
 from tfx_extras.optimizers import Muon
 
 GOLDEN = inputs.Golden("authors")
-HAS_GPU = len(tools.devices()) > 1
-pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
 
 
 def muon(arguments):

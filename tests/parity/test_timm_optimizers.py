@@ -19,8 +19,6 @@ from tfx_extras.optimizers import Adan
 from tfx_extras.optimizers import MovingAverage
 
 GOLDEN = inputs.Golden("timm_optimizers")
-HAS_GPU = len(tools.devices()) > 1
-pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
 
 
 def lars(arguments):
