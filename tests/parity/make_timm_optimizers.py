@@ -24,15 +24,16 @@ RATE = 2.0**-6
 # The learning rate falls after steps 4 and 20, from that of the constructor.
 FALLING = [[4, 20], [RATE, RATE / 2, RATE / 32]]
 LARSES = {
-    "decay": {"weight_decay": 0.1, "momentum": 0.9},
-    "always": {"always_adapt": True, "momentum": 0.9},
+    "decay": {"lr": 4.0, "weight_decay": 0.1, "momentum": 0.9},
+    "always": {"lr": 4.0, "always_adapt": True, "momentum": 0.9},
     "nesterov": {
+        "lr": 0.25,
         "weight_decay": 0.01,
         "momentum": 0.5,
         "nesterov": True,
         "trust_coeff": 0.1,
     },
-    "epsilon": {"weight_decay": 0.1, "eps": 1.0},
+    "epsilon": {"lr": 4.0, "weight_decay": 0.1, "eps": 1.0},
     # Without weight decay, timm adapts nothing.
     "not adapted": {"momentum": 0.9},
 }
