@@ -16,6 +16,8 @@ from tests.parity import tfa_optimizers
 GOLDENS = Path(__file__).parent / "goldens"
 # Rectification is first defined in step 5 (threshold 4) or 6 (threshold 5).
 STEPS = (1, 2, 5, 6, 7, 10, 50)
+# Kernels have fewer gradients, and more weights.
+KERNEL_STEPS = (1, 2, 12)
 
 
 def _normal(random, shape, scale=1.0):
@@ -32,6 +34,40 @@ def optimizers():
     gradients[:, 1, 1] *= 2.0**-12  # small enough for an epsilon of 1e-14 to matter
     gradients[:, 2, 3] = 0  # only its decay moves it
     return {"start": _normal(random, (3, 4), 0.25), "gradients": gradients}
+
+
+def kernels():
+    """A kernel of a convolution, and 12 gradients, whose units differ in size."""
+    random = np.random.default_rng(2412)
+    shape = (12, 3, 3, 4, 5)
+    sizes = np.exp2(random.integers(-4, 3, (12, 1, 1, 1, 5)))
+    return {
+        "kernel": _normal(random, shape[1:], 0.25),
+        "kernel_gradients": _normal(random, shape, sizes),
+    }
+
+
+def formed(form):
+    """The kernel and its gradients as a convolution, a matrix or a vector has them."""
+
+    def forms(x):
+        tall = x.reshape(*x.shape[:-4], 36, 5)
+        if form == "vector":
+            return tall[..., :12, :].reshape(*x.shape[:-4], 60)
+        wide = np.swapaxes(tall, -1, -2)
+        return {"convolution": x, "tall": tall, "wide": wide}[form]
+
+    return tuple(forms(x) for x in kernels().values())
+
+
+def in_order_of_pytorch(kernel):
+    """A kernel whose outputs come first, then its inputs, and last height and width."""
+    return np.transpose(kernel, (3, 2, 0, 1) if kernel.ndim == 4 else None)
+
+
+def in_order_of_keras(kernel):
+    """The inverse of `in_order_of_pytorch`."""
+    return np.transpose(kernel, (2, 3, 1, 0) if kernel.ndim == 4 else None)
 
 
 def losses():
@@ -181,6 +217,10 @@ def of(library):
         return schedules()
     if library == "tfa_optimizers":
         return tfa_optimizers.given()
+    if library in ("authors", "timm_optimizers"):
+        return optimizers() | kernels()
+    if library == "pytorch_optimizer":
+        return optimizers() | losses() | kernels()
     return optimizers() | losses()
 
 

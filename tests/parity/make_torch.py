@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from tests.parity import inputs
+from tests.parity.torch_moves import trajectory
 
 OPTIMIZER = {"lr": 2.0**-6, "betas": [0.9, 0.999], "eps": 1e-30, "weight_decay": 0.0}
 OPTIMIZERS = {
@@ -19,6 +20,20 @@ OPTIMIZERS = {
     "decay": {"weight_decay": 2.0**-5},
     "epsilon": {"eps": 1e-3},
     "epsilon, short": {"eps": 1e-3, "betas": [0.9, 0.9]},
+}
+ADAMW = {
+    "lr": 2.0**-6,
+    "betas": [0.9, 0.999],
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+    "amsgrad": False,
+}
+ADAMWS = {
+    "default": {},
+    "decay": {"weight_decay": 0.1},
+    "short": {"betas": [0.5, 0.75], "eps": 1e-3},
+    "amsgrad": {"amsgrad": True},
+    "amsgrad, short": {"amsgrad": True, "betas": [0.5, 0.75], "weight_decay": 0.1},
 }
 CROSS_ENTROPY = {
     "plain": {"label_smoothing": 0.0},
@@ -70,17 +85,14 @@ def rates(arguments):
     return np.array(recorded)
 
 
-def trajectory(arguments):
-    given = inputs.optimizers()
-    weights = torch.nn.Parameter(torch.tensor(given["start"]))
-    optimizer = torch.optim.RAdam([weights], decoupled_weight_decay=True, **arguments)
-    recorded = []
-    for step, gradient in enumerate(given["gradients"], 1):
-        weights.grad = torch.tensor(gradient)
-        optimizer.step()
-        if step in inputs.STEPS:
-            recorded.append(weights.detach().numpy().copy())
-    return np.stack(recorded)
+def radam(arguments):
+    return lambda weights: torch.optim.RAdam(
+        weights, decoupled_weight_decay=True, **arguments
+    )
+
+
+def adamw(arguments):
+    return lambda weights: torch.optim.AdamW(weights, **arguments)
 
 
 def value_and_gradient(function, y_pred):
@@ -95,7 +107,11 @@ def main():
     for title, case in OPTIMIZERS.items():
         name = f"RAdam:{title}"
         cases[name] = {"dtype": "float64", "arguments": OPTIMIZER | case}
-        outputs[name] = {"weights": trajectory(cases[name]["arguments"])}
+        outputs[name] = {"weights": trajectory(radam(cases[name]["arguments"]))}
+    for title, case in ADAMWS.items():
+        name = f"AdamW:{title}"
+        cases[name] = {"dtype": "float64", "arguments": ADAMW | case}
+        outputs[name] = {"weights": trajectory(adamw(cases[name]["arguments"]))}
     for title, case in ONE_CYCLES.items():
         name = f"OneCycleLR:{title}"
         cases[name] = {"arguments": ONE_CYCLE | case}

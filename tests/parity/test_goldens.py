@@ -11,8 +11,23 @@ LIBRARIES = {
     "tfa_losses": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "tfa_schedules": {"tensorflow": "2.15.1", "tensorflow-addons": "0.23.0"},
     "timm_schedules": {"timm": "1.0.31", "torch": "2.13.0"},
+    "timm_optimizers": {"timm": "1.0.31", "diffusers": "0.42.1", "torch": "2.13.0"},
     "torch": {"torch": "2.13.0"},
     "optax": {"jax": "0.10.2", "optax": "0.2.8"},
+    "pytorch_optimizer": {"pytorch-optimizer": "4.1.0", "torch": "2.13.0"},
+    "prodigy_and_soap": {
+        "prodigyopt": "1.1.2",
+        "pytorch-optimizer": "4.1.0",
+        "torch": "2.13.0",
+    },
+    "authors": {
+        "Muon": "857d1ad",
+        "ml-ademamix": "c3d73c0",
+        "SOAP": "a1e5535",
+        "adopt": "6468572",
+        "Adan": "2c65bea",
+        "torch": "2.13.0",
+    },
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},
     "sam": {"jax": "0.10.2", "optax": "0.2.8", "sam": "3c3afdb", "torch": "2.13.0"},
 }

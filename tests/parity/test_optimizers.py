@@ -32,6 +32,12 @@ PYTORCH_OPTIMIZER = inputs.Golden("pytorch_optimizer")
 PRODIGY_AND_SOAP = inputs.Golden("prodigy_and_soap")
 # The largest error is 3e-10, at a beta_2 of 0.9, where our series for rho_t is cut off.
 TOLERANCE = 1e-9
+# Newer goldens, which are in float64, are compared on all backends, in these dtypes.
+TOLERANCES = {"float64": TOLERANCE, "float32": 1e-5}
+each_dtype = pytest.mark.parametrize("dtype", TOLERANCES)
+on_all_backends = pytest.mark.only("tensorflow", "jax", "torch")
+# The layout of each form of a kernel.
+LAYOUTS = {"convolution": "iiio", "tall": "io", "wide": "io", "vector": None}
 # The formulas are the same on all backends, and references test each backend.
 HAS_GPU = len(tools.devices()) > 1
 pytestmark = pytest.mark.only("torch", *([tools.BACKEND] if HAS_GPU else []))
@@ -52,15 +58,38 @@ def trajectory(optimizer, dtype, before_step=lambda step: None, columns=4):
     return np.stack(recorded)
 
 
-def assert_moves_alike(ours, theirs, tolerance, dtype=None):
-    """Compares each weight, relative to its total movement so far, up and down."""
+def kernel_trajectory(optimizer, form, dtype):
+    """The weights of a kernel after each step of `inputs.KERNEL_STEPS`."""
+    start, gradients = inputs.formed(form)
+    weights = keras.Variable(start.astype(dtype), dtype=dtype)
+    recorded = []
+    for step, gradient in enumerate(gradients.astype(dtype), 1):
+        optimizer.apply([ops.convert_to_tensor(gradient)], [weights])
+        if step in inputs.KERNEL_STEPS:
+            recorded.append(tools.array(weights))
+    assert keras.backend.standardize_dtype(weights.dtype) == dtype
+    return np.stack(recorded)
+
+
+def assert_moves_alike(ours, theirs, tolerance, dtype=None, form=None, is_mixed=False):
+    """Compares each weight, relative to its total movement so far, up and down.
+
+    `form` is that of a kernel: see `inputs.formed`. With `is_mixed`, the movement is
+    that of the weight which moved most.
+    """
     dtype = dtype or theirs.dtype
     theirs = theirs.astype("float64")
-    start = inputs.optimizers()["start"][None, :, : theirs.shape[-1]]
+    if form is None:
+        start = inputs.optimizers()["start"][None, :, : theirs.shape[-1]]
+        steps = inputs.STEPS
+    else:
+        start, steps = inputs.formed(form)[0][None], inputs.KERNEL_STEPS
     moved = np.cumsum(np.abs(np.diff(theirs, axis=0, prepend=start)), 0)
+    if is_mixed:
+        moved = moved.max(axis=tuple(range(1, moved.ndim)), keepdims=True)
     # Each library rounds a weight once per update, however little it moves.
     largest = np.maximum(np.abs(start), np.abs(theirs)) + moved
-    steps = np.array(inputs.STEPS)[:, None, None]
+    steps = np.array(steps).reshape(-1, *[1] * (theirs.ndim - 1))
     rounding = steps * np.finfo(dtype).eps * largest
     excess = (np.abs(ours - theirs) - rounding) / np.maximum(moved, 1e-300)
     assert excess.max() <= tolerance
@@ -325,3 +354,87 @@ def test_soap_moves_as_that_of_pytorch_optimizer(name, device):
     # pytorch_optimizer decomposes in float32.
     tolerance = 1e-3 if arguments["precondition_frequency"] < 50 else TOLERANCE
     assert_moves_alike(moves, theirs, tolerance)
+
+
+@on_all_backends
+@tools.each_device
+@each_dtype
+@pytest.mark.parametrize("name", TORCH.named("AdamW"))
+def test_adamw_moves_as_that_of_pytorch(name, dtype, device):
+    arguments = TORCH.cases[name]["arguments"]
+    with tools.wide(), keras.device(device):
+        optimizer = AdamW(
+            arguments["lr"],
+            *arguments["betas"],
+            arguments["eps"],
+            amsgrad=arguments["amsgrad"],
+            weight_decay=arguments["weight_decay"],
+        )
+        moves = trajectory(optimizer, dtype)
+    theirs = TORCH.arrays[f"{name}/weights"]
+    assert_moves_alike(moves, theirs, TOLERANCES[dtype], dtype)
+
+
+@on_all_backends
+@tools.each_device
+@each_dtype
+@pytest.mark.parametrize("name", PYTORCH_OPTIMIZER.named("AdEMAMix"))
+def test_ademamix_warms_up_as_that_of_pytorch_optimizer(name, dtype, device):
+    arguments = PYTORCH_OPTIMIZER.cases[name]["arguments"]
+    with tools.wide(), keras.device(device):
+        optimizer = AdEMAMix(
+            arguments["lr"],
+            *arguments.get("betas", [0.9, 0.999, 0.9999]),
+            alpha=arguments.get("alpha", 5.0),
+            warmup_steps=arguments["t_alpha_beta3"],
+            epsilon=arguments.get("eps", 1e-8),
+        )
+        moves = trajectory(optimizer, dtype)
+    theirs = PYTORCH_OPTIMIZER.arrays[f"{name}/weights"]
+    assert_moves_alike(moves, theirs, TOLERANCES[dtype], dtype)
+
+
+@on_all_backends
+@tools.each_device
+@each_dtype
+@pytest.mark.parametrize("name", PYTORCH_OPTIMIZER.named("NorMuon"))
+def test_normuon_moves_as_that_of_pytorch_optimizer(name, dtype, device, monkeypatch):
+    monkeypatch.setattr(muon, "EPSILON", 0.0)  # theirs is the least norm
+    arguments = PYTORCH_OPTIMIZER.cases[name]["arguments"]
+    form = arguments["form"]
+    with tools.wide(), keras.device(device):
+        optimizer = Muon(
+            arguments["lr"],
+            arguments["momentum"],
+            variance_beta=arguments["beta2"],
+            weight_decay=arguments["weight_decay"],
+            layouts={".": LAYOUTS[form]},
+        )
+        moves = kernel_trajectory(optimizer, form, dtype)
+    theirs = PYTORCH_OPTIMIZER.arrays[f"{name}/weights"]
+    assert_moves_alike(moves, theirs, TOLERANCES[dtype], dtype, form)
+
+
+@on_all_backends
+@tools.each_device
+@each_dtype
+@pytest.mark.parametrize("name", PYTORCH_OPTIMIZER.named("centralize_gradient"))
+def test_gradients_are_centralized_as_by_pytorch_optimizer(name, dtype, device):
+    arguments = PYTORCH_OPTIMIZER.cases[name]["arguments"]
+    form = arguments["form"]
+    with tools.wide(), keras.device(device):
+        optimizer = momentum(arguments, centralize_gradient=True)
+        moves = kernel_trajectory(optimizer, form, dtype)
+    theirs = PYTORCH_OPTIMIZER.arrays[f"{name}/weights"]
+    assert_moves_alike(moves, theirs, TOLERANCES[dtype], dtype, form)
+
+
+def momentum(arguments, **options):
+    """SGD with momentum, which LARS is without adaptation."""
+    return LARS(
+        arguments["lr"],
+        arguments["momentum"],
+        layer_adaptation_exclude=["."],
+        layouts={".": LAYOUTS[arguments["form"]]},
+        **options,
+    )
