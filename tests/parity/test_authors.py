@@ -111,8 +111,6 @@ def test_it_moves_as_that_of_its_authors(name, dtype, device):
             moves = kernel_trajectory(optimizer, form, dtype)
     tolerance = TOLERANCES[dtype]
     if symbol == "ADOPT":
-        # On PyTorch, `ops.where` rounds a Python number, such as epsilon, to float32.
-        tolerance = max(tolerance, 1e-7)
         # Where the first gradient is 0, the authors divide the next one by epsilon.
         begins = inputs.optimizers()["gradients"][0] != 0
         assert begins.sum() == 9

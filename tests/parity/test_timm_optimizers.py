@@ -121,6 +121,4 @@ def test_averages_move_as_those_of_timm_and_diffusers(name, dtype, device):
                 recorded.append(tools.array(weights))
                 optimizer.swap()
     theirs = GOLDEN.arrays[f"{name}/average"]
-    # On PyTorch, `ops.where` rounds a Python number, such as 1 - decay, to float32.
-    tolerance = max(TOLERANCES[dtype], 1e-7)
-    assert_moves_alike(recorded, theirs, tolerance, dtype)
+    assert_moves_alike(recorded, theirs, TOLERANCES[dtype], dtype)

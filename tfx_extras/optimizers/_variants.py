@@ -26,7 +26,8 @@ def adaptively_clipped(
         return ops.sqrt(ops.sum(ops.square(x), axis=axes, keepdims=axes is not None))
 
     weights, gradients = norm(variable), norm(gradient)
-    most = limit * ops.where(weights > 1e-3, weights, 1e-3)
+    least = ops.cast(1e-3, weights.dtype)
+    most = limit * ops.where(weights > least, weights, least)
     is_above = gradients > most  # false for NaN, which stays
     return gradient * ops.where(is_above, most / ops.where(is_above, gradients, 1), 1)
 
@@ -57,4 +58,5 @@ def cautious(step: Any, gradient: Any, squared_norms: Callable[..., Any]) -> Any
     is_known = ops.cast((step != 0) | (gradient == 0), step.dtype)
     kept, count = squared_norms(mask, is_known)  # their squares are 0 or 1
     share = kept / ops.where(count > 0, count, 1.0)
-    return step * mask / ops.where(share > 1e-3, share, 1e-3)
+    least = ops.cast(1e-3, share.dtype)
+    return step * mask / ops.where(share > least, share, least)

@@ -103,8 +103,9 @@ class ADOPT(Optimizer):
         moves, limit = now.coefficients
         momentum, variance = slots
         root = ops.sqrt(variance)
+        epsilon = ops.cast(self.epsilon, root.dtype)
         # Comparisons in this order keep NaN.
-        n = gradient / ops.where(root < self.epsilon, self.epsilon, root)
+        n = gradient / ops.where(root < epsilon, epsilon, root)
         if limit is not None:
             n = ops.where(n > limit, limit, ops.where(n < -limit, -limit, n))
         is_first = variance == 0

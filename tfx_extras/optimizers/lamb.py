@@ -142,7 +142,8 @@ class LAMB(Optimizer):
         ratio = ops.where((w_norm > 0) & (u_norm > 0), ratio, 1.0)
         if self.max_trust_ratio is None:
             return ratio
-        return ops.where(ratio < self.max_trust_ratio, ratio, self.max_trust_ratio)
+        most = ops.cast(self.max_trust_ratio, ratio.dtype)
+        return ops.where(ratio < most, ratio, most)
 
     def get_config(self):
         return super().get_config() | {

@@ -161,6 +161,7 @@ class MovingAverage(AverageWrapper):
             early = 9 / (n + 9)  # 1 - n / (n + 9)
         else:
             return gain
+        gain = ops.cast(gain, early.dtype)
         return ops.where(early > gain, early, gain)
 
     def get_config(self):
