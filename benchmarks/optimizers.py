@@ -37,7 +37,7 @@ from _timing import milliseconds
 from _timing import progress
 from _timing import ratio
 
-# The same optimizers in other packages, or what an optimizer of ours adds to. With dense
+# The same optimizers in other packages, or what one of ours adds to. With dense
 # gradients, LazyAdam is Adam.
 PEERS = {
     "ADOPT": ("optax:adopt", "pytorch_optimizer:ADOPT foreach"),
