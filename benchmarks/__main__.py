@@ -57,6 +57,15 @@ PARTS = {
         takes=("tfa", "backends", "device", "picture"),
         on_gpu=True,
     ),
+    "modern_optimizers": Part(
+        "Optimizers that TensorFlow Addons does not have",
+        "optimizers.py",
+        full="--optimizers AdamW ADOPT AdEMAMix Adan LARS Muon Prodigy SOAP "
+        "ScheduleFreeAdamW --problems matrices:300 transformer:1",
+        quick="--optimizers Muon --problems matrices:2 --rounds 3 --seconds 0",
+        takes=("backends", "device"),
+        on_gpu=True,
+    ),
     "compilation": Part(
         "Compilation on PyTorch",
         "compilation.py",

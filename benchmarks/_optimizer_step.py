@@ -42,6 +42,14 @@ def size_of(problem):
     return sum(int(np.prod(shape)) for shape in shapes(problem))
 
 
+def names(problem):
+    """Names of the variables, by which Muon knows kernels."""
+    found = ["bias" if len(shape) < 2 else "kernel" for shape in shapes(problem)]
+    if problem.startswith("transformer"):
+        found[:2] = "token_embeddings", "position_embeddings"
+    return found
+
+
 @functools.lru_cache(maxsize=1)
 def arrays(problem):
     """Weights, and gradients whose columns have magnitudes from 1e-4 to 1."""
@@ -55,12 +63,15 @@ def arrays(problem):
     return weights, gradients
 
 
-def of_keras(optimizer, mode, weights, gradients):
+def of_keras(optimizer, mode, names, weights, gradients):
     """The step, and the size of the optimizer state in bytes."""
     import keras
     from keras import ops
 
-    variables = [keras.Variable(w.copy()) for w in weights]
+    variables = [
+        keras.Variable(w.copy(), name=name)
+        for name, w in zip(names, weights, strict=True)
+    ]
     gradients = [ops.convert_to_tensor(g) for g in gradients]
     optimizer.build(variables)
     slots = sum(4 * int(np.prod(v.shape)) for v in optimizer.variables if v.ndim)
@@ -122,13 +133,19 @@ def of_jax(apply, state, gradients, values):
     return step
 
 
-def of_optax(name, weights, gradients):
+def of_optax(name, names, weights, gradients):
     import optax
     from jax import numpy as jnp
 
-    module = optax.contrib if name == "cocob" else optax
-    rate = {} if name == "cocob" else {"learning_rate": 1e-3}
-    optimizer = getattr(module, name)(**rate)
+    module = optax if hasattr(optax, name) else optax.contrib
+    arguments = {} if name == "cocob" else {"learning_rate": 1e-3}
+    if name == "muon":
+        kernel = module.MuonDimensionNumbers()
+        # A function, because `None` in a tree would be a missing part of it.
+        arguments["muon_weight_dimension_numbers"] = lambda weights: [
+            kernel if name == "kernel" else None for name in names
+        ]
+    optimizer = getattr(module, name)(**arguments)
     values = [jnp.asarray(w) for w in weights]
 
     def apply(state, gradients, values):
@@ -150,7 +167,7 @@ def of_torch(apply):
     return step
 
 
-def of_parameters(package, name, weights, gradients):
+def of_parameters(package, name, names, weights, gradients):
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -158,8 +175,24 @@ def of_parameters(package, name, weights, gradients):
     for parameter, g in zip(parameters, gradients, strict=True):
         parameter.grad = torch.tensor(g, device=device)
     module = importlib.import_module(package)
-    name, way = name.split()  # "Adam fused", for example
-    return of_torch(getattr(module, name)(parameters, **{way: True}).step)
+    name, *way = name.split()  # "Adam fused", for example
+    cls, arguments = getattr(module, name), dict.fromkeys(way, True)
+    if name == "Muon" and package == "pytorch_optimizer":
+        are_kernels = [name == "kernel" for name in names]
+        parameters = [
+            {
+                "params": [
+                    parameter
+                    for parameter, is_kernel in zip(
+                        parameters, are_kernels, strict=True
+                    )
+                    if is_kernel == use_muon
+                ],
+                "use_muon": use_muon,
+            }
+            for use_muon in sorted(set(are_kernels))
+        ]
+    return of_torch(cls(parameters, **arguments).step)
 
 
 def of_copy(size):
@@ -204,27 +237,29 @@ def make(package, name, mode, problem):
         size = size_of(problem)
         return of_copy(size), {"bytes": 4 * 4 * size}
     given = arrays(problem)
+    period = {"period": 10} if name.startswith("SOAP") else {}  # of its new bases
     if package == "tfa":
         return of_tfa(name, mode, *given), {}
     if package == "optax":
-        return of_optax(name, *given), {}
+        return of_optax(name, names(problem), *given), {}
     if package in ("torch.optim", "pytorch_optimizer"):
-        return of_parameters(package, name, *given), {}
+        return of_parameters(package, name, names(problem), *given), period
     if package == "keras":
         from keras import optimizers
     else:
         from tfx_extras import optimizers
     is_torch = package != "keras" and os.environ["KERAS_BACKEND"] == "torch"
     compiles = {"compiled": True, "eager": False}.get(mode) if is_torch else None
-    optimizer = getattr(optimizers, name)()
+    arguments = {"beta_1": 0.0} if name == "AdamW without momentum" else {}
+    optimizer = getattr(optimizers, name.split()[0])(**arguments)
     if compiles is not None:
         optimizer.jit_compile = compiles
     if package == "plain":
         if not optimizer.has_fast_paths:
             raise ValueError("this optimizer has no fast paths to turn off")
         optimizer.has_fast_paths = False
-    step, slots = of_keras(optimizer, mode, *given)
-    known = {"bytes": 3 * 4 * size_of(problem) + 2 * slots}
+    step, slots = of_keras(optimizer, mode, names(problem), *given)
+    known = {"bytes": 3 * 4 * size_of(problem) + 2 * slots} | period
     return step, known | ({"programs": programs} if mode == "compiled" else {})
 
 

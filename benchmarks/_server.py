@@ -44,6 +44,8 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
         make: Takes the arguments of `Process.make`, and returns a step and a
             dictionary of facts about it, or of functions that find them after two
             steps. The step compiles when it is first called, and waits for its result.
+            The fact `"period"` is the number of steps after which its work repeats, if
+            some steps do more than others.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the output of libraries must not mix with the answers
@@ -53,14 +55,18 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
         step, known = make(**arguments)
         first = timed(step)()
         step()
-        steps[contender] = step
+        steps[contender] = step, known.get("period", 1)
         known = {k: v() if callable(v) else v for k, v in known.items()}
         return known | {"first": first}
+
+    def timed_steps(contender, seconds):
+        step, period = steps[contender]
+        return repeated(step, seconds, period)
 
     requests = {
         "sees_gpu": sees_gpu,
         "make": made,
-        "time": lambda contender, seconds: repeated(steps[contender], seconds),
+        "time": timed_steps,
         "drop": lambda contender: steps.pop(contender, None) and None,
     }
     for line in sys.stdin:

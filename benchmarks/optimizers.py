@@ -37,26 +37,40 @@ from _timing import milliseconds
 from _timing import progress
 from _timing import ratio
 
-# The same optimizers in other packages. With dense gradients, LazyAdam is Adam.
+# The same optimizers in other packages, or what one of ours adds to. With dense
+# gradients, LazyAdam is Adam.
 PEERS = {
+    "ADOPT": ("optax:adopt", "pytorch_optimizer:ADOPT foreach"),
     "AdaBelief": (
         "tfa:AdaBelief",
         "optax:adabelief",
         "pytorch_optimizer:AdaBelief foreach",
     ),
+    "AdEMAMix": ("optax:ademamix", "pytorch_optimizer:AdEMAMix foreach"),
+    "AdamW": (
+        "tfx:RAdam",
+        "keras:AdamW",
+        "optax:adamw",
+        "torch.optim:AdamW foreach",
+        "torch.optim:AdamW fused",
+    ),
+    "Adan": ("optax:adan", "pytorch_optimizer:Adan foreach"),
     "COCOB": ("tfa:COCOB", "optax:cocob"),
     "ConditionalGradient": ("tfa:ConditionalGradient",),
     "LAMB": ("keras:Lamb", "tfa:LAMB", "optax:lamb", "pytorch_optimizer:Lamb foreach"),
+    "LARS": ("optax:lars", "pytorch_optimizer:LARS foreach"),
     "LazyAdam": (
         "tfa:LazyAdam",
         "optax:adam",
         "torch.optim:Adam foreach",
     ),
+    "Muon": ("keras:Muon", "optax:muon", "torch.optim:Muon", "pytorch_optimizer:Muon"),
     "NovoGrad": (
         "tfa:NovoGrad",
         "optax:novograd",
         "pytorch_optimizer:NovoGrad foreach",
     ),
+    "Prodigy": ("optax:prodigy", "pytorch_optimizer:Prodigy foreach"),
     "ProximalAdagrad": ("tfa:ProximalAdagrad",),
     "RAdam": (
         "tfa:RectifiedAdam",
@@ -64,8 +78,16 @@ PEERS = {
         "torch.optim:RAdam foreach",
         "pytorch_optimizer:RAdam foreach",
     ),
+    "SOAP": ("pytorch_optimizer:SOAP",),
+    "ScheduleFreeAdamW": (
+        "tfx:AdamW without momentum",
+        "keras:ScheduleFreeAdamW",
+        "optax:schedule_free_adamw",
+        "pytorch_optimizer:ScheduleFreeAdamW foreach",
+    ),
     "Yogi": ("tfa:Yogi", "optax:yogi", "pytorch_optimizer:Yogi foreach"),
 }
+OF_TFA = [name for name, peers in PEERS.items() if any("tfa:" in p for p in peers)]
 FASTEST = "torch.optim", "Adam fused"
 PACKAGES = {
     "keras": "Keras",
@@ -73,6 +95,7 @@ PACKAGES = {
     "plain": "ours without fast paths:",
     "pytorch_optimizer": "pytorch_optimizer",
     "tfa": "TensorFlow Addons",
+    "tfx": "ours:",
     "torch.optim": "PyTorch",
 }
 BACKENDS = {
@@ -266,7 +289,7 @@ def main():
     parser.add_argument("--tfa", help="Python of an environment with TensorFlow Addons")
     parser.add_argument("--device", default="cpu", help="cpu, or the number of a GPU")
     parser.add_argument("--picture", help="figure to write, .svg or .png")
-    parser.add_argument("--optimizers", nargs="*", default=list(PEERS))
+    parser.add_argument("--optimizers", nargs="*", default=OF_TFA)
     parser.add_argument("--backends", nargs="*", default=list(BACKENDS))
     default = ["vector:20000000", "matrices:300", "transformer:12"]
     parser.add_argument("--problems", nargs="*", default=default)

@@ -28,12 +28,12 @@ def counted():
     """Prints the counts of all optimizers, in JSON. Runs in a process with JAX."""
     import jax
     import keras
-    from optimizers import PEERS
+    from optimizers import OF_TFA
 
     from tfx_extras import optimizers
 
     ones, found = jax.numpy.ones(SIZE), {}
-    for name in PEERS:
+    for name in OF_TFA:
         optimizer = getattr(optimizers, name)()
         weights = keras.Variable(ones)
         optimizer.build([weights])

@@ -149,7 +149,7 @@ def test_each_step_is_an_update():
     from _optimizer_step import of_keras
 
     optimizer = keras.optimizers.SGD()
-    step, _ = of_keras(optimizer, "graph", *arrays("vector:5"))
+    step, _ = of_keras(optimizer, "graph", ["w"], *arrays("vector:5"))
     step()
     step()
     assert int(optimizer.iterations) == 2
