@@ -139,11 +139,13 @@ def options(entry: Entry) -> str:
 def linker(entry: Entry):
     """Returns a function that links the names on the page of an entry."""
     here = posixpath.dirname(f"api/{entry.page}")
+    is_class = inspect.isclass(entry.thing)
+    methods = {name for name, _ in _methods(entry.thing)} if is_class else set()
 
     def link(name):
         *package, last = name.removeprefix("tfx_extras.").split(".")
         target = PAGES.get((".".join(package) or entry.package, last))
-        own = {entry.name, *_arguments(entry.thing)}
+        own = {entry.name, *_arguments(entry.thing), *methods}
         if target in (None, entry.page) or name in own:
             return f"`{name}`"
         return f"[`{name}`]({posixpath.relpath(f'api/{target}.md', here)})"

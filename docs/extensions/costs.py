@@ -22,10 +22,21 @@ def sentence(package: str, thing) -> str:
     """The cost of a loss, schedule or optimizer, or an empty text."""
     text = inspect.getdoc(thing)
     if inspect.isclass(thing) and issubclass(thing, keras.optimizers.Optimizer):
-        return _of_optimizer(thing)
+        says_it = re.search(r"\bTime:|\btime of a step\b", " ".join(text.split()))
+        return "" if says_it else _of_optimizer(thing)
     if "$$" not in text or re.search(r"\b(Time|Memory)\b", text):
         return ""
+    if package == "schedules" and not _is_schedule(thing):
+        return ""
     return {"losses": LOSS, "schedules": SCHEDULE}.get(package, "")
+
+
+def _is_schedule(thing) -> bool:
+    """Whether this is a schedule or its function, not a tool like a range test."""
+    schedule = keras.optimizers.schedules.LearningRateSchedule
+    if inspect.isclass(thing):
+        return issubclass(thing, schedule)
+    return "step" in inspect.signature(thing).parameters
 
 
 def _of_optimizer(cls) -> str:

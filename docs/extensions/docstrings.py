@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 SECTION = re.compile(
-    r"^(Args|Call arguments|Returns|Raises|Example|References?):(?:$|(?= ))",
+    r"^(Attributes|Args|Call arguments|Returns|Raises|Example|References?):(?:$|(?= ))",
     re.MULTILINE,
 )
 ENTRY = re.compile(r"^(\*{0,2}\w+): ", re.MULTILINE)
@@ -89,9 +89,9 @@ def _section(title, body, link):
         return "**References:**\n\n" + "\n".join(f"- {line}" for line in references)
     if title == "Returns":
         return f":returns: {linked(_joined(body), link)}"
-    if title == "Call arguments":
+    if title in ("Attributes", "Call arguments"):
         block = listed(_named(body), link).replace("\n", "\n    ")
-        return f":Call arguments:\n    {block}"
+        return f":{title}:\n    {block}"
     field = {"Args": "param", "Raises": "raises"}[title]
     return "\n".join(
         f":{field} {_plain(name)}: {linked(text, link)}"

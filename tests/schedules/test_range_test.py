@@ -252,7 +252,11 @@ def test_an_interrupted_search_restores_too(kind, error):
     model.fit(X, Y, batch_size=8, verbose=0)
 
 
-@each_class([*OPTIMIZERS, *WRAPPERS])
+FIND_THEIR_RATES = (optimizers.COCOB, optimizers.Prodigy)
+EACH = [case for case in (*OPTIMIZERS, *WRAPPERS) if case.cls not in FIND_THEIR_RATES]
+
+
+@each_class(EACH)
 @pytest.mark.only("torch")
 def test_every_optimizer_is_as_before(case):
     model = made(case.make())
@@ -505,6 +509,23 @@ def test_models_that_cannot_be_tried_are_refused():
 
 
 @pytest.mark.only("torch")
+@pytest.mark.parametrize("cls", FIND_THEIR_RATES)
+def test_optimizers_that_find_their_own_rate_are_refused(cls):
+    groups = {"first": cls(), ".*": {}}
+    for optimizer in (
+        cls(),
+        optimizers.MovingAverage(optimizers.Lookahead(cls())),
+        keras.optimizers.LossScaleOptimizer(cls()),
+        optimizers.ParameterGroups(keras.optimizers.SGD(0.1), groups),
+    ):
+        model = made(optimizer)
+        before = state(model)
+        with pytest.raises(ValueError, match=f"`{cls.__name__}` finds its own step"):
+            find_learning_rate(model, X, Y, **FEW)
+        assert_same(state(model), before)
+
+
+@pytest.mark.only("torch")
 def test_a_train_step_without_a_loss_is_refused():
     class Silent(keras.Sequential):
         def train_step(self, data):
@@ -586,6 +607,7 @@ def test_there_is_no_suggestion_if_the_loss_never_falls(losses):
     found = LearningRates(RATES, losses)
     assert found.suggestion is None
     assert "did not fall by more than its noise" in found.reason
+    assert "Try a higher `high`, larger batches or more steps." in found.reason
     assert repr(found) == "LearningRates(61 rates, no suggestion)"
 
 

@@ -21,8 +21,10 @@ class ADOPT(Optimizer):
 
     Use it in place of Adam where small batches or rare large gradients make training
     unstable. Each gradient is divided by the second moment of the gradients before it,
-    and before it enters the momentum. Keras has no equivalent. `keras.optimizers.Adam`
-    divides by a second moment that contains the gradient itself.
+    and before it enters the momentum. The learning rate and the weight decay are those
+    of `AdamW`. In training of less than some ten thousand steps, try `beta_2=0.999`.
+    Keras has no equivalent. `keras.optimizers.Adam` divides by a second moment that
+    contains the gradient itself.
 
     $$
     \begin{aligned}

@@ -73,6 +73,7 @@ class COCOB(Optimizer):
     # beside the new ones, and XLA would copy all four.
     slots = ("largest", "gradient_sum", "magnitude_sum", "reward", "bet")
     initial_values = MappingProxyType({"largest": 1e-8})
+    _finds_its_rate = True  # `find_learning_rate` refuses it
 
     @typechecked
     def __init__(

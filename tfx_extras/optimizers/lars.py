@@ -51,7 +51,8 @@ class LARS(Optimizer):
 
     Args:
         learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without
-            arguments that returns it.
+            arguments that returns it. Scale it with the batch: SimCLR takes 0.3 for
+            each 256 samples, so 4.8 for a batch of 4096, as in the example.
         momentum: $\mu$, decay rate of the momentum, in [0, 1).
         trust_coefficient: $c$, in (0, inf).
         epsilon: $\epsilon$, in [0, inf).
@@ -78,7 +79,8 @@ class LARS(Optimizer):
         >>> print(w.numpy().round(4))
         [ 2.97 -3.96]
 
-    Reference: You et al., 2017. https://arxiv.org/abs/1708.03888
+    Reference: You et al., 2017. https://arxiv.org/abs/1708.03888;
+    SimCLR: Chen et al., 2020. https://arxiv.org/abs/2002.05709
     """
 
     decays_inside = True

@@ -106,6 +106,7 @@ class Prodigy(Optimizer):
     """
 
     slots = ("displacement", "sums", "momentum", "variance")
+    _finds_its_rate = True  # `find_learning_rate` refuses it
 
     @typechecked
     def __init__(

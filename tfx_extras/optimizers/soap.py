@@ -68,9 +68,12 @@ class SOAP(Optimizer):
     Memory: 8 bytes of state per weight, $8 n^2$ bytes for each axis of length $n$ that
     has a basis, and 2 more per 16-bit weight (bfloat16, float16). A variable with bases
     is updated by itself. The decompositions are in `float32`, or in `float64` for
-    `float64` variables.
+    `float64` variables. Time: a kernel of $n \times k$ with two bases takes about
+    $6 n k (n + k)$ operations per step, whatever the batch. Every `frequency` steps,
+    each basis takes a matrix product and a QR decomposition more.
 
-    Differs from the authors' code in the weight decay, which precedes the step here.
+    Differs from the authors' code in the weight decay. It precedes the step here, and
+    is none by default. Their default is 0.01.
 
     Args:
         learning_rate: $\eta$, in [0, inf): a number, a schedule, or a function without

@@ -17,6 +17,7 @@ from tfx_extras._typed import typechecked
 from tfx_extras.schedules._plot import new_axes
 from tfx_extras.schedules._rates import leaves
 from tfx_extras.schedules._rates import rate_variable
+from tfx_extras.schedules._rates import require_rates
 from tfx_extras.schedules._rates import value_of
 
 __all__ = ["LearningRates", "find_learning_rate"]
@@ -40,7 +41,8 @@ class LearningRates:
 
     The suggestion is the rate at which the smoothed loss falls most steeply over the
     logarithm of the rate. There is none if the loss did not fall by more than its
-    noise, which is the standard deviation of $l_i - s_i$ up to the minimum of $s$.
+    noise, which is the standard deviation of $l_i - s_i$ up to the minimum of $s$. Then
+    `reason` says so. `plot()` shows the curve.
 
     Attributes:
         rates: The learning rate of each step.
@@ -106,14 +108,20 @@ class LearningRates:
         rounding = 1e-6 * np.max(np.abs(self.losses[until]))
         if not fall > max(noise, rounding):
             return None, (
-                f"The loss did not fall by more than its noise, from "
-                f"{self.rates[0]:.3g} to {self.rates[lowest]:.3g}."
+                "The loss did not fall by more than its noise between the rate "
+                f"{self.rates[0]:.3g} and the minimum of the loss, at the rate "
+                f"{self.rates[lowest]:.3g}. Try a higher `high`, larger batches or "
+                "more steps."
             )
         slopes = np.gradient(self.smoothed_losses, np.log(self.rates[:count]))
         return float(self.rates[np.argmin(slopes[until])]), None
 
     def plot(self, axes: Any = None, **line_options) -> Any:
         """Plots the losses over the learning rates, and marks the suggestion.
+
+        The line is the smoothed loss, and the points are the losses. Points after the
+        minimum are drawn no higher than the highest loss before it. So points in a row
+        at that height show divergence.
 
         Args:
             axes: Matplotlib axes to plot on; by default, those of a new figure.
@@ -187,8 +195,8 @@ def find_learning_rate(
     r"""Find a learning rate: trains for a few steps at ever higher rates (range test).
 
     Use it to choose the peak of a schedule, such as that of `WarmupCosine` or
-    `OneCycle`. It needs no more than some ten to a hundred batches. It says nothing
-    about optimizers without a learning rate to tune, such as `COCOB`. Keras has no
+    `OneCycle`. It needs no more than some ten to a hundred batches. Optimizers that
+    find their own step size, `COCOB` and `Prodigy`, are refused. Keras has no
     equivalent.
 
     $$
@@ -239,12 +247,12 @@ def find_learning_rate(
 
     Returns:
         `LearningRates`, with the arrays `rates`, `losses` and `smoothed_losses`, the
-        number `suggestion`, and the method `plot`. `suggestion` is `None` if the loss
+        number `suggestion`, and the method `plot()`. `suggestion` is `None` if the loss
         did not fall. Then `reason` says why.
 
     Raises:
         ValueError: If an argument is outside its interval, the model is not compiled,
-            or the data ends too early.
+            its optimizer finds its own step size, or the data ends too early.
         TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
@@ -273,6 +281,7 @@ def find_learning_rate(
             "The model must be compiled with an optimizer: call `model.compile` "
             f"first. Received: model={model!r}"
         )
+    require_rates(model.optimizer)
     batches = _batches(x, y, sample_weight, batch_size, shuffle, steps)
     first = next(batches)
     rates = np.geomspace(low, high, steps)

@@ -23,6 +23,18 @@ def leaves(optimizer: Any) -> Iterator[Any]:
         yield from leaves(other)
 
 
+def require_rates(optimizer: Any) -> None:
+    """Raises an error for an optimizer whose learning rate is not for users to find."""
+    for leaf in leaves(optimizer):
+        if getattr(leaf, "_finds_its_rate", False):
+            raise ValueError(
+                f"`{type(leaf).__name__}` finds its own step size, so there is no "
+                "learning rate to look for. Leave its `learning_rate` at the default, "
+                "or let a schedule lower it from there. "
+                f"Received: model.optimizer={type(optimizer).__name__}"
+            )
+
+
 def rate_variable(optimizer: Any) -> keras.Variable | None:
     """Returns the variable that holds a learning rate; a schedule has none."""
     rate = optimizer._learning_rate
