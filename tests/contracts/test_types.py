@@ -348,6 +348,7 @@ def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
             ),
             "Did you mean [1.0, 20.0], in the order of the classes? Received",
         ),
+        (lambda: optimizers.RAdam(Rate), "Did you mean an instance, `Rate(...)`? Rec"),
         (
             lambda: losses.TripletHardLoss(distance_metric="cosine"),
             "squared-L2, angular, or a function. Did you mean `angular`? Received",

@@ -209,8 +209,9 @@ class WithOptions(keras.optimizers.Optimizer):
             learning_rate = float(
                 require("learning_rate", learning_rate, self._rate_interval)
             )
-        elif not is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
-            # Classes, layers and losses are callable too.
+        elif isinstance(learning_rate, type) or (
+            hasattr(learning_rate, "get_config") and not is_schedule(learning_rate)
+        ):  # classes, layers and losses are callable too
             hint = ""
             if isinstance(learning_rate, type):
                 hint = f" Did you mean an instance, `{learning_rate.__name__}(...)`?"
