@@ -123,7 +123,7 @@ class MovingAverage(AverageWrapper):
         self.warmup_gamma, self.warmup_power = warmup_gamma, warmup_power
         values = (decay, warmup_gamma, warmup_power)
         for value, (name, default) in zip(values, DEFAULTS.items(), strict=True):
-            if value == default:
+            if value is None or value == default:
                 continue
             if name not in USED[warmup]:
                 raise ValueError(
