@@ -1,7 +1,10 @@
 """Finds public objects by name, because Keras finds only its own by name."""
 
 import fnmatch
+import inspect
+import sys
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -65,20 +68,24 @@ class Catalog:
         Args:
             identifier: One of
                 a name, ignoring case, with or without the prefix `tfx_extras>`:
-                the name of a class gives a new instance, the name of a function
-                gives the function;
-                a class: gives a new instance;
+                the name of a class, or of a preset such as `Ranger`, gives a new
+                instance, the name of a function gives the function;
+                a class or a preset: gives a new instance;
                 a dictionary made by `keras.saving.serialize_keras_object`;
-                an instance, a function, or `None`: returned unchanged.
+                an instance, another function, or `None`: returned unchanged.
             *args: Positional arguments of the class.
             **arguments: Keyword arguments of the class.
 
         Raises:
             ValueError: If no object has this name. The message suggests similar
                 names.
+            TypeError: If a required argument is missing, or an argument has the wrong
+                type or an unknown name.
         """
         found = self._find(identifier) if isinstance(identifier, str) else identifier
-        if isinstance(found, type) and issubclass(found, self._base):
+        is_class = isinstance(found, type) and issubclass(found, self._base)
+        if is_class or self._is_preset(found):
+            self._require_enough(found, args, arguments)
             return found(*args, **arguments)
         if not isinstance(identifier, str):
             return self._resolve(identifier, [*args, *arguments.items()])
@@ -88,6 +95,32 @@ class Catalog:
                 f"it, or name its class. Received: arguments={[*args, *arguments]}"
             )
         return found
+
+    def _is_preset(self, found: Any) -> bool:
+        """Whether this is a function of the package that makes an instance."""
+        name = getattr(found, "__name__", "")
+        return name[:1].isupper() and self._objects.get(name) is found
+
+    def _require_enough(
+        self, found: Any, args: Sequence[Any], arguments: Mapping[str, Any]
+    ) -> None:
+        """Raises if a required argument of a class is missing."""
+        parameters = list(inspect.signature(found).parameters.values())[len(args) :]
+        missing = [
+            p.name
+            for p in parameters
+            if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+            if p.name not in arguments
+        ]
+        if missing:
+            package = self._package.rpartition(".")[-1]
+            given = "..., " * bool(args or arguments)
+            given += ", ".join(f"{name}=..." for name in missing)
+            raise TypeError(
+                f"`{found.__name__}` needs the argument `{'`, `'.join(missing)}`, as "
+                f"in `{package}.get({found.__name__!r}, {given})`. "
+                f"Received: arguments={[*args, *arguments]}"
+            )
 
     def _find(self, name: str) -> Any:
         prefix = f"{PACKAGE}>"
@@ -113,7 +146,17 @@ class Catalog:
 
     def _hint(self, name: str, known: Iterable[str]) -> str:
         hint = _of_keras(name, self._home)
-        return hint or did_you_mean(name, known, OBJECTS)
+        return hint or self._elsewhere(name) or did_you_mean(name, known, OBJECTS)
+
+    def _elsewhere(self, name: str) -> str:
+        """Suggests an object of this name in another package of `tfx_extras`."""
+        for package in sys.modules[PACKAGE].__all__:
+            home = f"{PACKAGE}.{package}"
+            public = getattr(sys.modules.get(home), "__all__", ())
+            same = [n for n in public if key(n) == key(name)]
+            if same and home != self._package:
+                return f" Did you mean `{home}.{same[0]}`?"
+        return ""
 
     def _resolve(self, identifier: Any, arguments: Sequence[Any]) -> Any:
         if arguments:

@@ -3,10 +3,12 @@
 import functools
 import inspect
 import math
+import re
 import reprlib
 import types
 import typing
 from collections.abc import Callable
+from collections.abc import Container
 from collections.abc import Mapping
 from typing import Any
 from typing import TypeVar
@@ -15,6 +17,7 @@ import numpy as np
 
 from tfx_extras._suggest import ARGUMENTS
 from tfx_extras._suggest import did_you_mean
+from tfx_extras._suggest import key
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,8 +77,11 @@ def _require_known(name: str, value: Any, owner: Any, function: Callable[..., An
     """Raises if neither the function nor the target of its `**kwargs` has `name`."""
     is_class = isinstance(owner, type)
     known = arguments_of(owner) if is_class else _kinds(function)
-    if _passes_on(function) and (name in known or not is_class):
-        return
+    if _passes_on(function):
+        # A preset passes on what is not another name for one of its own arguments.
+        passes = name in known if is_class else not _stands_for(name, known)
+        if passes:
+            return
     hint = did_you_mean(name, known, ARGUMENTS)
     hint = hint or f" Its arguments are: {', '.join(known) or 'none'}."
     if "inner_optimizer" in known:
@@ -84,6 +90,10 @@ def _require_known(name: str, value: Any, owner: Any, function: Callable[..., An
         f"`{owner.__name__}` has no argument `{name}`.{hint} "
         f"Received: {name}={_short.repr(value)}"
     )
+
+
+def _stands_for(name: str, known: Container[str]) -> bool:
+    return any(one in known for one in ARGUMENTS.get(key(name), ()))
 
 
 def require_types(owner: str, arguments: Mapping[str, Any], kinds: Mapping[str, Any]):
@@ -172,13 +182,20 @@ def _meant(name: str, kind: Any, value: Any) -> str:
             weights = _short.repr([value[c] for c in classes])
             meant = f"{weights}, in the order of the classes"
     elif isinstance(value, str):
-        if _is([value], kind) and not _is([0.5], kind):
+        if _is_one_of_list(value, kind):
             meant = f"[{value!r}]"
         elif _is(0.5, kind) and _is_number(value):
             meant = value.strip()
     elif _is(0.5, kind) and getattr(value, "shape", None) == ():
         meant = f"float({name})"
+    elif _is_one_of_list(value, kind):
+        meant = f"[{_short.repr(value)}]"
     return f" Did you mean {meant}?" if meant else ""
+
+
+def _is_one_of_list(value: Any, kind: Any) -> bool:
+    """Whether a list with this value fits, though not one with any value."""
+    return _is([value], kind) and not _is([object()], kind)
 
 
 def _classes(kind: Any) -> list[type]:
@@ -200,7 +217,8 @@ def _words(kind: Any) -> str:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         *words, last = dict.fromkeys(filter(None, map(_words, inner)))
-        return f"{', '.join(words)} or {last}" if words else last
+        comma = "," * any(" or " in word for word in words)
+        return f"{', '.join(words)}{comma} or {last}" if words else last
     if origin is Callable:
         count = None if inner[0] is ... else len(inner[0])
         return "a function" + ("" if count is None else f" of {count} arguments")
@@ -213,8 +231,16 @@ def _words(kind: Any) -> str:
 
 
 def _plural(kind: Any) -> str:
-    words = [word.split(" ", 1)[-1] for word in _words(kind).split(" or ")]
-    return " or ".join(w[:-1] + "ies" if w[-1] == "y" else w + "s" for w in words)
+    # "a list of numbers" becomes "lists of numbers".
+    words = [re.sub(r"^an? ", "", word) for word in _words(kind).split(" or ")]
+    split = [re.match(r"(\S+)(.*)", word) for word in words]
+    return " or ".join(_several(m[1]) + m[2] for m in split if m)
+
+
+def _several(word: str) -> str:
+    if word == "None":
+        return word
+    return word[:-1] + "ies" if word[-1] == "y" else word + "s"
 
 
 def _article(word: str) -> str:

@@ -3,8 +3,10 @@
 import keras
 import pytest
 
+import tfx_extras
 from tests.cases import OPTIMIZERS
 from tests.cases import each_class
+from tests.contracts.test_surface import PRESETS
 from tests.contracts.test_surface import TOOLS
 from tests.contracts.test_surface import WITHOUT_CLASSES
 from tfx_extras import losses
@@ -18,7 +20,7 @@ def test_every_name_is_found_in_any_case_and_with_its_package(package):
     assert names == sorted(names)
     for name in names:
         obj = getattr(package, name)
-        if isinstance(obj, type):
+        if isinstance(obj, type) or name in PRESETS:
             continue
         assert package.get(name) is obj
     assert set(names) == set(package.__all__) - TOOLS - WITHOUT_CLASSES
@@ -49,6 +51,52 @@ def test_a_class_gives_an_instance_with_the_arguments(package, cls, arguments):
     made = package.get(cls, **arguments)
     assert type(made) is cls
     assert made.get_config() == cls(**arguments).get_config()
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_preset_gives_an_optimizer_by_its_name_and_by_itself(name):
+    preset = getattr(optimizers, name)
+    for form in (name, name.lower(), f"tfx_extras>{name}", preset):
+        made = optimizers.get(form, 0.5, clipnorm=2.0)
+        assert type(made) is type(preset())
+        assert made.get_config() == preset(0.5, clipnorm=2.0).get_config()
+    assert optimizers.get(name).get_config() == preset().get_config()
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    ("package", "name", "arguments", "said"),
+    [
+        (
+            optimizers,
+            "schedulefree",
+            {},
+            "`ScheduleFree` needs the argument `inner_optimizer`, as in "
+            "`optimizers.get('ScheduleFree', inner_optimizer=...)`.",
+        ),
+        (
+            optimizers,
+            "SWA",
+            {"inner_optimizer": "sgd", "start": 1},
+            "needs the argument `period`, as in `optimizers.get('SWA', ..., period=",
+        ),
+        (
+            schedules,
+            "REX",
+            {},
+            "arguments `initial_learning_rate`, `decay_steps`, as in `schedules.get('R",
+        ),
+    ],
+)
+def test_a_name_without_a_required_argument_says_what_to_write(
+    package, name, arguments, said
+):
+    said = said.replace("arguments `i", "argument `i")
+    with pytest.raises(TypeError) as raised:
+        package.get(name, **arguments)
+    assert said in str(raised.value)
+    assert f"Received: arguments={[*arguments]}" in str(raised.value)
 
 
 def test_arguments_need_no_names():
@@ -102,6 +150,11 @@ def test_an_unknown_name_suggests_the_nearest(package, name, near):
         (optimizers, "Frank-Wolfe", ["`ConditionalGradient`"]),
         (schedules, "WSD", ["`WarmupStableDecay`"]),
         (schedules, "cosine", ["`WarmupCosine`"]),
+        (schedules, "CosineAnnealing", ["`WarmupCosine`"]),
+        (optimizers, "AdamWScheduleFree", ["`ScheduleFreeAdamW`?"]),
+        (optimizers, "sam", ["`tfx_extras.models.SharpnessAware`?"]),
+        (optimizers, "warmup_cosine", ["`tfx_extras.schedules.WarmupCosine`?"]),
+        (losses, "Muon", ["`tfx_extras.optimizers.Muon`?"]),
     ],
 )
 def test_a_part_of_a_name_and_what_others_call_it_are_understood(package, name, meant):
@@ -127,10 +180,19 @@ def test_what_is_of_keras_is_said_to_be_there(package, name, place):
 
 
 def test_every_alias_names_something_that_there_is():
+    from tfx_extras._suggest import ARGUMENTS
     from tfx_extras._suggest import OBJECTS
 
     known = {*losses.list(), *optimizers.list(), *schedules.list()}
-    assert {name for names in OBJECTS.values() for name in names} <= known
+    meant = {
+        name for names in [*OBJECTS.values(), *ARGUMENTS.values()] for name in names
+    }
+    for name in {name for name in meant if "." in name}:
+        package, _, own = name.partition(".")
+        assert own in getattr(tfx_extras, package).__all__
+    assert {
+        name for names in OBJECTS.values() for name in names if "." not in name
+    } <= known
 
 
 def test_what_is_no_name_and_no_object_is_refused():
@@ -158,6 +220,18 @@ def test_patterns_select_names_in_any_case():
     [
         (losses, "SigmoidFocalCrossEntropy", "Did you mean `SigmoidFocalCrossentropy`"),
         (optimizers, "EMA", "Did you mean `MovingAverage`?"),
+        (optimizers, "SAM", "Did you mean `tfx_extras.models.SharpnessAware`?"),
+        (
+            optimizers,
+            "SharpnessAware",
+            "Did you mean `tfx_extras.models.SharpnessAware`?",
+        ),
+        (optimizers, "plot", "Did you mean `tfx_extras.schedules.plot`?"),
+        (
+            schedules,
+            "LRFinder",
+            "Did you mean `tfx_extras.schedules.find_learning_rate`?",
+        ),
         (optimizers, "Nadam", "`Nadam` is part of Keras: `keras.optimizers.Nadam`."),
         (schedules, "CosineWarmup", "Did you mean `WarmupCosine` or `warmup_cosine`?"),
     ],

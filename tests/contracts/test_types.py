@@ -12,6 +12,7 @@ import pytest
 from tfx_extras import callbacks
 from tfx_extras import layers
 from tfx_extras import losses
+from tfx_extras import models
 from tfx_extras import optimizers
 from tfx_extras import schedules
 from tfx_extras import tfa
@@ -19,7 +20,7 @@ from tfx_extras import tfa
 PUBLIC = [
     getattr(package, name)
     for package in (
-        *(losses, optimizers, schedules, layers, callbacks),
+        *(losses, optimizers, schedules, layers, models, callbacks),
         *(tfa.losses, tfa.optimizers),
     )
     for name in package.__all__
@@ -195,6 +196,54 @@ def test_an_unknown_argument_is_said_to_be_of_the_class(cls):
         (schedules.PiecewiseLinear, "milestones", "`boundaries`"),
         (layers.ChunkedLinearCrossentropy, "num_classes", "`classes`"),
         (callbacks.SwapAverage, "swap_on_epochs", "`swap_on_epoch`"),
+        # Names of timm, Optax, PyTorch, pytorch_optimizer, Keras and the authors
+        (optimizers.AdamW, "no_weight_decay_list", "`weight_decay_exclude`"),
+        (optimizers.AdamW, "cautious_wd", "`cautious_decay`"),
+        (optimizers.AdamW, "use_gc", "`centralize_gradient`"),
+        (optimizers.AdamW, "agc", "`adaptive_clip`"),
+        (optimizers.AdamW, "lookahead", "`tfx_extras.optimizers.Lookahead`"),
+        (optimizers.AdamW, "warmup_steps", "`tfx_extras.schedules.Warmup`"),
+        (optimizers.LARS, "eta", "`trust_coefficient`"),
+        (optimizers.LARS, "trust_ratio_mask", "`layer_adaptation_exclude`"),
+        (optimizers.LAMB, "trust_clip", "`max_trust_ratio`"),
+        (optimizers.SOAP, "max_precond_dim", "`max_size`"),
+        (optimizers.SOAP, "precondition_frequency", "`frequency`"),
+        (optimizers.SOAP, "shampoo_beta", "`basis_beta`"),
+        (optimizers.ADOPT, "clip_lambda", "`clip_power`"),
+        (
+            optimizers.ADOPT,
+            "decouple",
+            "`weight_decay`, which is decoupled except where the formula contains it",
+        ),
+        (optimizers.AdEMAMix, "t_alpha_beta3", "`warmup_steps`"),
+        (optimizers.Adan, "no_prox", "`proximal`, which means the opposite"),
+        (optimizers.Muon, "adjust_lr_fn", "`scale`"),
+        (optimizers.Muon, "exclude_layers", "`adam_exclude`"),
+        (optimizers.Muon, "beta", "`momentum`"),
+        (optimizers.Muon, "beta2", "`variance_beta` or `adam_beta_2`"),
+        (
+            optimizers.Muon,
+            "adamw_lr",
+            "`adam_learning_rate_factor`, a factor of `learning_rate`",
+        ),
+        (optimizers.Prodigy, "estim_lr_coef", "`d_coef`"),
+        (optimizers.ScheduleFree, "momentum", "`beta`"),
+        (optimizers.Lookahead, "alpha", "`slow_step_size`"),
+        (optimizers.Ranger, "k", "`sync_period`"),
+        (optimizers.SWA, "swa_freq", "`period`"),
+        (optimizers.MovingAverage, "inv_gamma", "`warmup_gamma`"),
+        (optimizers.MovingAverage, "beta", "`decay`"),
+        (models.SharpnessAware, "radius", "`rho`"),
+        (schedules.WarmupCosine, "t_initial", "`decay_steps`"),
+        (schedules.WarmupCosine, "warmup_lr_init", "`initial_learning_rate`"),
+        (schedules.WarmupCosine, "warmup_target", "`peak_learning_rate`"),
+        (
+            schedules.WarmupCosine,
+            "alpha",
+            "`end_learning_rate`, which is not a ratio",
+        ),
+        (schedules.Polynomial, "final_learning_rate", "`end_learning_rate`"),
+        (schedules.OneCycle, "pct_start", "`warmup_fraction`"),
         (tfa.losses.SigmoidFocalCrossEntropy, "gama", "`gamma`"),
         (tfa.optimizers.LAMB, "weight_decya", "`weight_decay`"),
         (tfa.optimizers.AdamW, "learning_rat", "`learning_rate`"),
@@ -214,6 +263,17 @@ def test_a_near_name_that_means_something_else_is_not_suggested():
     ):
         # COCOB has no `momentum`; `ema_momentum` is another argument.
         optimizers.COCOB(momentum=0.9)
+    with pytest.raises(TypeError, match=r"`maximize`\. Its arguments are: "):
+        optimizers.SOAP(maximize=True)  # not `max_size`
+
+
+@pytest.mark.only("torch")
+def test_a_preset_passes_on_the_options_of_the_optimizer_that_it_makes():
+    options = {"beta_1": 0.5, "amsgrad": True, "ema_momentum": 0.5, "clipnorm": 1.0}
+    inner = optimizers.Ranger(**options).inner_optimizer
+    assert inner.get_config().items() >= options.items()
+    with pytest.raises(TypeError, match="`RAdam` has no argument `xyzzy`"):
+        optimizers.Ranger(xyzzy=1)
 
 
 def test_an_argument_without_a_near_one_shows_those_that_there_are():
@@ -256,6 +316,20 @@ def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
             "must be a list of strings. Did you mean ['bias']? Received",
         ),
         (
+            lambda: optimizers.Muon(ns_coefficients=(3.4, -4.7, 2.0)),
+            "must be a string or a list of lists of numbers. "
+            "Did you mean [(3.4, -4.7, 2.0)]? Received",
+        ),
+        (
+            lambda: schedules.Sequential(0.1, [3]),
+            "or numbers. Did you mean [0.1]? Received: schedules=0.1",
+        ),
+        (
+            lambda: optimizers.Muon(layouts="io"),
+            "must be a dictionary of strings or None, or None. Received",
+        ),
+        (lambda: optimizers.Muon(scale="original"), "Did you mean `spectral`?"),
+        (
             lambda: optimizers.Lookahead(keras.optimizers.Adam),
             "Did you mean an instance, `Adam(...)`? Received",
         ),
@@ -274,6 +348,7 @@ def test_learning_rate_and_lr_are_one_in_tensorflow_addons():
             ),
             "Did you mean [1.0, 20.0], in the order of the classes? Received",
         ),
+        (lambda: optimizers.RAdam(Rate), "Did you mean an instance, `Rate(...)`? Rec"),
         (
             lambda: losses.TripletHardLoss(distance_metric="cosine"),
             "squared-L2, angular, or a function. Did you mean `angular`? Received",

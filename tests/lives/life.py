@@ -175,11 +175,14 @@ class _Draw:
                 "slow_step_size": self.one([0.25, 0.5, 1.0]),
             }
         if kind == "MovingAverage":
-            return {
+            own = {
                 "decay": self.one([0.5, 0.875]),
                 "start_step": self.one([0, 0, 2]),
                 "warmup": self.one([False, False, True, "inverse", "power"]),
             }
+            if own["warmup"] == "power":
+                del own["decay"]
+            return own
         if kind == "ScheduleFree":
             excluded = [self.one(PATTERNS)] if self.chance(0.3) else []
             return {
@@ -211,8 +214,12 @@ class _Draw:
         if "beta_2" in KINDS[kind] and kind != "NovoGrad":
             hyper.setdefault("epsilon", self.one(LARGE))
             hyper.setdefault("beta_2", self.one(MOMENTS["beta_2"]))
-        if kind == "SGD" and hyper.get("nesterov") and not hyper.get("momentum"):
-            hyper["momentum"] = 0.5
+        if kind in ("SGD", "LARS") and hyper.get("nesterov"):
+            hyper["momentum"] = hyper.get("momentum") or 0.5
+        if kind == "AdamW" and hyper.get("nesterov"):
+            hyper["beta_1"] = hyper.get("beta_1") or 0.5
+        if hyper.get("variance_beta") is not None:
+            hyper.pop("scale", None)
         node = {
             "kind": kind,
             "hyper": hyper,

@@ -785,3 +785,18 @@ def test_each_replica_moves_its_own_weights(run_eagerly):
         model.layers[1].get_weights(), *(step[-1] for step in steps), strict=True
     ):
         np.testing.assert_allclose(a, np.mean(each, axis=0), rtol=1e-5)
+
+
+@pytest.mark.only("torch")
+def test_a_wrapper_around_a_compiled_model_says_that_it_is_not_compiled():
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    trained = SharpnessAware(model)
+    with pytest.raises(ValueError, match=r"call `compile\(\)`"):  # Keras's message
+        trained.fit(x, y, verbose=0)
+    model.compile("sgd", "mse")
+    for method in (trained.fit, trained.train_on_batch, trained.test_on_batch):
+        with pytest.raises(ValueError, match="`SharpnessAware` must be compiled itsel"):
+            method(x, y)
+    trained.compile("sgd", "mse")
+    trained.fit(x, y, verbose=0)

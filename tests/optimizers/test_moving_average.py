@@ -35,7 +35,7 @@ def test_power_averages_over_a_share_of_all_steps(width, gamma):
 
 def test_power_is_that_of_a_gamma_of_6_94_and_uses_no_decay():
     expected = window(50, warmup="power", warmup_gamma=6.94)
-    np.testing.assert_array_equal(window(50, warmup="power", decay=0.1), expected)
+    np.testing.assert_array_equal(window(50, warmup="power"), expected)
 
 
 def test_inverse_ends_at_the_decay():
@@ -54,6 +54,7 @@ def test_an_unknown_warm_up_is_refused():
         (False, "warmup_gamma"),
         (True, "warmup_power"),
         ("power", "warmup_power"),
+        ("power", "decay"),
     ],
 )
 def test_an_argument_that_the_warm_up_does_not_use_is_refused(warmup, name):

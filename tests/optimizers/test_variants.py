@@ -274,6 +274,7 @@ def test_resumed_training_knows_the_largest_learning_rate():
         ({"adaptive_clip": 0.0}, "`adaptive_clip` must be in .* adaptive_clip=0.0"),
         ({"adaptive_clip_exclude": ["a"]}, "has no effect without `adaptive_clip`"),
         ({"layouts": {"kernel": "io"}}, "`layouts` has no effect"),
+        ({"max_consecutive_skips": 3}, "has no effect without `skip_nonfinite`"),
         (
             {"corrected_decay": True, "independent_decay": True},
             "`corrected_decay` must be False with `independent_decay`",
@@ -295,6 +296,22 @@ def test_resumed_training_knows_the_largest_learning_rate():
 def test_options_without_effect_or_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         adamw(**options)
+
+
+@pytest.mark.only("torch")
+@pytest.mark.parametrize(
+    ("cls", "arguments", "said"),
+    [
+        (optimizers.AdamW, {"nesterov": True, "beta_1": 0.0}, "beta_1=0.0"),
+        (optimizers.LARS, {"nesterov": True, "momentum": 0}, "momentum=0"),
+        (optimizers.Muon, {"scale": "none", "variance_beta": 0.9}, "variance_beta=0.9"),
+    ],
+)
+def test_an_argument_without_effect_is_named_with_the_cause(cls, arguments, said):
+    name, value = next(iter(arguments.items()))
+    message = f"`{name}` has no effect with.* Received: {name}={value}, {said}"
+    with pytest.raises(ValueError, match=message):
+        cls(**arguments)
 
 
 def test_a_layout_that_does_not_fit_names_its_variable():

@@ -79,7 +79,7 @@ class SwapAverage(keras.callbacks.Callback):
                 cure = "For `use_ema=True`, use `keras.callbacks.SwapEMAWeights`."
             raise ValueError(
                 "`SwapAverage` needs an optimizer that keeps an average, such as "
-                f"`MovingAverage` or `SWA`. {cure} "
+                f"`MovingAverage`, `SWA` or `ScheduleFree`. {cure} "
                 f"Received: optimizer={shown(self.model.optimizer)}"
             )
         return averages

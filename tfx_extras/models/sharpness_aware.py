@@ -138,6 +138,14 @@ class SharpnessAware(keras.Model):
     def compute_mask(self, inputs, previous_mask):
         return None  # the outputs of `model` have their masks
 
+    def _assert_compile_called(self, method_name=None):
+        if self.model.compiled and not self.compiled:
+            raise ValueError(
+                "`SharpnessAware` must be compiled itself, because it is what trains. "
+                f"Only its `model` is compiled. Received: model={self.model}"
+            )
+        super()._assert_compile_called(method_name)
+
     def train_step(self, *args):
         if not self.trainable_variables:
             return super().train_step(*args)

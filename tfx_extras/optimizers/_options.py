@@ -151,6 +151,7 @@ class OptimizerOptions(OptionsBesideDecay, total=False):
     weight_decay: Number | keras.optimizers.schedules.LearningRateSchedule | None
 
 
+_SKIPS = 10  # default of `max_consecutive_skips`
 # Intervals of the options that are passed on to Keras.
 _INTERVALS = {
     "clipnorm": "[0, inf)",
@@ -192,7 +193,7 @@ class WithOptions(keras.optimizers.Optimizer):
         independent_decay: bool = False,
         weight_decay_exclude: Sequence[str] = (),
         skip_nonfinite: bool = False,
-        max_consecutive_skips: Number = 10,
+        max_consecutive_skips: Number = _SKIPS,
         centralize_gradient: bool = False,
         adaptive_clip: Number | None = None,
         adaptive_clip_exclude: Sequence[str] = (),
@@ -208,8 +209,9 @@ class WithOptions(keras.optimizers.Optimizer):
             learning_rate = float(
                 require("learning_rate", learning_rate, self._rate_interval)
             )
-        elif not is_schedule(learning_rate) and hasattr(learning_rate, "get_config"):
-            # Classes, layers and losses are callable too.
+        elif isinstance(learning_rate, type) or (
+            hasattr(learning_rate, "get_config") and not is_schedule(learning_rate)
+        ):  # classes, layers and losses are callable too
             hint = ""
             if isinstance(learning_rate, type):
                 hint = f" Did you mean an instance, `{learning_rate.__name__}(...)`?"
@@ -239,6 +241,12 @@ class WithOptions(keras.optimizers.Optimizer):
         self.max_consecutive_skips = require_steps(
             "max_consecutive_skips", max_consecutive_skips, f"[1, {COUNTABLE})"
         )
+        if self.max_consecutive_skips != _SKIPS and not skip_nonfinite:
+            raise ValueError(
+                "Argument `max_consecutive_skips` has no effect without "
+                "`skip_nonfinite`. "
+                f"Received: max_consecutive_skips={max_consecutive_skips}"
+            )
         self.centralize_gradient = centralize_gradient
         if adaptive_clip is not None:
             adaptive_clip = require("adaptive_clip", adaptive_clip, "(0, inf)")

@@ -97,6 +97,11 @@ class AdamW(Optimizer):
         self.beta_1 = require("beta_1", beta_1, "[0, 1)")
         self.beta_2 = require("beta_2", beta_2, "[0, 1)")
         self.epsilon = require("epsilon", epsilon, "(0, inf)")
+        if nesterov and not self.beta_1:
+            raise ValueError(
+                "Argument `nesterov` has no effect without momentum. "
+                f"Received: nesterov=True, beta_1={beta_1}"
+            )
         self.nesterov = nesterov
         self.amsgrad = amsgrad
         has = {"momentum": self.beta_1 > 0, "variance": True, "max_variance": amsgrad}

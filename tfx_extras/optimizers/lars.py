@@ -104,6 +104,11 @@ class LARS(Optimizer):
             "trust_coefficient", trust_coefficient, "(0, inf)"
         )
         self.epsilon = require("epsilon", epsilon, "[0, inf)")
+        if nesterov and not self.momentum:
+            raise ValueError(
+                "Argument `nesterov` has no effect without `momentum`. "
+                f"Received: nesterov=True, momentum={momentum}"
+            )
         self.nesterov = nesterov
         self.layer_adaptation_exclude = require_patterns(
             "layer_adaptation_exclude", layer_adaptation_exclude

@@ -184,6 +184,12 @@ class Muon(Optimizer):
         self.scale = require_one_of("scale", scale, _SCALES)
         if variance_beta is not None:
             variance_beta = require("variance_beta", variance_beta, "[0, 1)")
+            if scale != "rms":
+                raise ValueError(
+                    "Argument `scale` has no effect with `variance_beta`, which gives "
+                    "each matrix a fixed length. "
+                    f"Received: scale={scale}, variance_beta={variance_beta}"
+                )
         self.variance_beta = variance_beta
         self.iteration_dtype = require_one_of(
             "iteration_dtype", iteration_dtype, _DTYPES

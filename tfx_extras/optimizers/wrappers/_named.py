@@ -28,7 +28,7 @@ def named(optimizer: Any, argument: str = "inner_optimizer") -> Any:
         if not isinstance(optimizer, str):
             raise
     try:
-        found = optimizers.get(optimizer)
+        return optimizers.get(optimizer)
     except ValueError:
         known = dict.fromkeys([*_of_keras(), *optimizers.list()])  # each name once
         hint = did_you_mean(optimizer, known, OBJECTS)
@@ -37,8 +37,6 @@ def named(optimizer: Any, argument: str = "inner_optimizer") -> Any:
             f"`keras.optimizers` or `tfx_extras.optimizers`.{hint} "
             f"Received: {argument}={optimizer!r}"
         ) from None
-    is_preset = not isinstance(found, keras.optimizers.Optimizer)  # a function
-    return found() if is_preset else found
 
 
 def _of_keras() -> list[str]:

@@ -72,6 +72,7 @@ def _stand_in(optimizer, variables, is_copy, like):
         part["learning_rate"] = _no_rate
         if "skip_nonfinite" in part:
             part["skip_nonfinite"] = False
+            part.pop("max_consecutive_skips", None)
     stand_in = type(optimizer).from_config(config)
     vars(innermost(stand_in))["_sibling_paths"] = like._saved_paths
     stand_in.build(variables)

@@ -107,6 +107,7 @@ class Lookahead(OptimizerWrapper):
 
 
 @register
+@typechecked
 def Ranger(  # noqa: N802
     learning_rate: LearningRate = 0.001,
     sync_period: Number = 6,

@@ -16,14 +16,16 @@ from tfx_extras.optimizers.wrappers._base import OfOptimizer
 
 __all__ = ["MovingAverage"]
 
+_DECAY = 0.99
 # The arguments that each warm-up uses.
 USED = {
-    False: (),
-    True: (),
-    "inverse": ("warmup_gamma", "warmup_power"),
+    False: ("decay",),
+    True: ("decay",),
+    "inverse": ("decay", "warmup_gamma", "warmup_power"),
     "power": ("warmup_gamma",),
 }
-INTERVALS = {"warmup_gamma": "(0, inf)", "warmup_power": "(0, 10]"}
+INTERVALS = {"decay": "[0, 1)", "warmup_gamma": "(0, inf)", "warmup_power": "(0, 10]"}
+DEFAULTS = {"decay": _DECAY, "warmup_gamma": None, "warmup_power": None}
 
 
 @register
@@ -106,7 +108,7 @@ class MovingAverage(AverageWrapper):
     def __init__(
         self,
         inner_optimizer: OfOptimizer,
-        decay: Number = 0.99,
+        decay: Number = _DECAY,
         start_step: Number = 0,
         warmup: bool | str = False,
         warmup_gamma: Number | None = None,
@@ -114,16 +116,14 @@ class MovingAverage(AverageWrapper):
         name: str | None = None,
     ):
         super().__init__(inner_optimizer, name)
-        self.decay = require("decay", decay, "[0, 1)")
         self.start_step = require_steps("start_step", start_step, f"[0, {COUNTABLE})")
         require_one_of("warmup", warmup, USED)
         self.warmup = warmup
+        self.decay = decay
         self.warmup_gamma, self.warmup_power = warmup_gamma, warmup_power
-        for name, value in (
-            ("warmup_gamma", warmup_gamma),
-            ("warmup_power", warmup_power),
-        ):
-            if value is None:
+        values = (decay, warmup_gamma, warmup_power)
+        for value, (name, default) in zip(values, DEFAULTS.items(), strict=True):
+            if value is None or value == default:
                 continue
             if name not in USED[warmup]:
                 raise ValueError(
