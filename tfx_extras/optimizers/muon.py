@@ -77,7 +77,7 @@ class Muon(Optimizer):
     too.
 
     With `variance_beta` $\beta$, each output unit has a second moment of its own
-    (NorMuon), and the matrix a fixed length, whatever `scale`:
+    (NorMuon), and the matrix a fixed length, so `scale` must be the default:
 
     $$
     \begin{aligned}

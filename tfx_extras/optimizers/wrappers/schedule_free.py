@@ -313,6 +313,7 @@ class GradientDescent(Optimizer):
 
 
 @register
+@typechecked
 def ScheduleFreeAdamW(  # noqa: N802
     learning_rate: Number | LearningRateSchedule = 0.0025,
     warmup_steps: Number = 0,
@@ -367,6 +368,7 @@ def ScheduleFreeAdamW(  # noqa: N802
 
 
 @register
+@typechecked
 def ScheduleFreeSGD(  # noqa: N802
     learning_rate: Number | LearningRateSchedule = 1.0,
     warmup_steps: Number = 0,
@@ -414,6 +416,7 @@ def ScheduleFreeSGD(  # noqa: N802
 
 
 @register
+@typechecked
 def ScheduleFreeRAdam(  # noqa: N802
     learning_rate: Number | LearningRateSchedule = 0.0025,
     beta: Number = 0.9,
