@@ -16,14 +16,26 @@ VARIABLES = {
     "encoder/kernel": (4, 2),
     "norm/bias": (3,),
     "table/embeddings": (5, 2),
-    "head/kernel": (3,),
+    "head/kernel": (2, 2),
 }
+# Those of which SOAP would take an arbitrary basis for a long axis.
+LONG = ("encoder/kernel", "table/embeddings")
 PATTERNS = ("kernel", "bias", "^encoder/", "table", "head|norm")
+LAYOUTS = ({"table": "io"}, {"table": "oi"}, {"^encoder": None, "kernel": "oi"})
 HALF = ("bfloat16", "float16")
 WRAPPERS = (
     *("Lookahead", "MovingAverage", "SWA", "ScheduleFree"),
     *("ParameterGroups", "ParameterGroups"),
 )
+# The presets of wrappers, and the optimizers inside them.
+PRESETS = {
+    "Lookahead": [("Ranger", "RAdam")],
+    "ScheduleFree": [
+        ("ScheduleFreeAdamW", "AdamW"),
+        ("ScheduleFreeSGD", "GradientDescent"),
+        ("ScheduleFreeRAdam", "RAdam"),
+    ],
+}
 MOMENTS = {"beta_1": (0.0, 0.5, 0.875), "beta_2": (0.5, 0.9375, 0.984375)}
 # Values of epsilon. With a tiny one, differences that cancel in float32 would matter.
 LARGE = (2.0**-10, 2.0**-3)
@@ -51,9 +63,28 @@ KINDS = {
     "Muon": {
         "momentum": (0.0, 0.5),
         "nesterov": (False, True),
-        "scale": ("rms", "spectral"),
+        "ns_coefficients": ("jordan", "quintic"),
+        "adam_exclude": ((), ("head",), ("encoder",)),
+        "scale": ("rms", "spectral", "rms_to_rms", "none"),
         "variance_beta": (None, 0.5),
         "adam_learning_rate_factor": (0.5, 2.0),
+    },
+    "SOAP": MOMENTS
+    | {
+        "epsilon": LARGE,
+        "basis_beta": (None, 0.5),
+        "frequency": (1, 2, 10),
+        "max_size": (1, 2, 2, 10000),
+    },
+    "Prodigy": MOMENTS
+    | {
+        "epsilon": LARGE,
+        "beta_3": (None, 0.0, 0.5),
+        "d0": (2.0**-6, 2.0**-3),
+        "d_coef": (0.5, 2.0),
+        "growth_rate": (None, 1.0, 1.5),
+        "safeguard_warmup": (False, True),
+        "bias_correction": (False, True),
     },
     "ConditionalGradient": {"radius": (0.5, 4.0)},
     "LazyAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
@@ -151,12 +182,38 @@ class _Draw:
             kind = self.one(kinds)
             inner = self.node(is_half, depth + 1, (*within, kind))
             node = {"kind": kind, "hyper": self.wrapping(kind), "inner": inner}
+            if self.chance(0.25):
+                self.make_preset(node)
             if kind == "ParameterGroups":
                 node["rules"] = self.rules(is_half, leaf_of(inner))
                 if BACKEND == "tensorflow":
                     self.name_rows(node)
             return node
         return self.leaf(is_half, within)
+
+    def make_preset(self, node):
+        """Makes a wrapper the preset of a name, with the optimizer inside it."""
+        preset, kind = self.one(PRESETS.get(node["kind"], [(None, None)]))
+        if preset is None:
+            return
+        hyper = {key: self.one(values) for key, values in KINDS.get(kind, {}).items()}
+        leaf = {"kind": kind, "hyper": hyper, "rate": self.rate(kind)}
+        leaf["options"] = self.options(kind)
+        node |= {"preset": preset, "inner": leaf}
+        if node["kind"] == "ScheduleFree":  # has arguments of these names itself
+            own = {"beta_1": 0.0}
+            if kind == "RAdam":
+                own["sma_threshold"] = 4.0
+            kept = {k: v for k, v in hyper.items() if k in ("beta_2", "epsilon")}
+            leaf["hyper"] = kept | own if kind in KINDS else {}
+            for name in ("weight_decay", "weight_decay_exclude"):
+                leaf["options"].pop(name, None)
+            for name in ("weight_lr_power", "r"):
+                del node["hyper"][name]
+            if kind == "AdamW":
+                leaf["options"]["weight_decay"] = None
+            if kind != "RAdam" and self.chance(0.5):
+                leaf["rate"] = {"warmup": self.one([2, 5]), "value": leaf["rate"]}
 
     def name_rows(self, node):
         """Makes groups clip sparse and dense gradients together."""
@@ -211,6 +268,10 @@ class _Draw:
         if "beta_2" in KINDS[kind] and kind != "NovoGrad":
             hyper.setdefault("epsilon", self.one(LARGE))
             hyper.setdefault("beta_2", self.one(MOMENTS["beta_2"]))
+        if kind == "SOAP":
+            hyper.setdefault("max_size", 2)
+        if kind == "Prodigy":
+            hyper.setdefault("d0", 2.0**-3)
         if kind == "SGD" and hyper.get("nesterov") and not hyper.get("momentum"):
             hyper["momentum"] = 0.5
         node = {
@@ -227,7 +288,7 @@ class _Draw:
         return node
 
     def rate(self, kind):
-        if kind == "COCOB":
+        if kind in ("COCOB", "Prodigy"):
             return self.one([1.0, 0.5])
         return 2.0 ** -int(self.random.integers(2, 7))
 
@@ -269,20 +330,24 @@ class _Draw:
         if not is_kerass and self.chance(0.2):
             found["skip_nonfinite"] = True
         if not is_kerass and kind != "LazyAdam":
-            found |= self.variants("independent_decay" in found)
+            found |= self.variants(kind)
         return found
 
-    def variants(self, is_independent):
+    def variants(self, kind):
         """Options that change gradients, steps and decay."""
         values = {
             "centralize_gradient": True,
             "adaptive_clip": 0.25,
             "cautious": True,
+            "cautious_decay": True,
             "corrected_decay": True,
         }
-        if is_independent:
-            del values["corrected_decay"]
-        return {name: value for name, value in values.items() if self.chance(0.1)}
+        found = {name: value for name, value in values.items() if self.chance(0.1)}
+        if "adaptive_clip" in found and self.chance(0.3):
+            found["adaptive_clip_exclude"] = [self.one(PATTERNS)]
+        if self.chance(0.5):
+            found["layouts"] = self.one(LAYOUTS)
+        return found
 
     def rules(self, is_half, inner):
         rules = []
@@ -376,8 +441,16 @@ def settled(life):
         for node in nodes_of(life["optimizer"]):
             node.get("options", {}).pop("global_clipnorm", None)
     for node in nodes_of(life["optimizer"]):
+        if "inner" not in node:
+            settle_leaf(node, is_long=any(name in LONG for name in life["variables"]))
         if node["kind"] != "ParameterGroups":
             continue
+        if any(each["kind"] == "Prodigy" for each in nodes_of(node)):
+            for _, rule in node["rules"]:  # other factors are rejected
+                if rule.get("learning_rate_multiplier"):
+                    rule["learning_rate_multiplier"] = 1.0
+                if "layer_wise_decay" in rule:
+                    rule["layer_wise_decay"] = 1.0
         options = leaf_of(node["inner"])["options"]
         window = options.get("gradient_accumulation_steps")
         if window and any("optimizer" in rule for _, rule in node["rules"]):
@@ -398,6 +471,25 @@ def settled(life):
                     for name in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
                         others.pop(name, None)
     return life
+
+
+def settle_leaf(node, is_long):
+    """Removes what an optimizer rejects, and what would depend on rounding."""
+    kind, hyper, options = node["kind"], node["hyper"], node["options"]
+    if kind == "SOAP" and is_long:
+        hyper["max_size"] = min(hyper.get("max_size", 2), 2)
+    if options.get("independent_decay"):
+        options.pop("corrected_decay", None)
+    elif kind == "Adan" and hyper.get("proximal", True):
+        options.pop("cautious_decay", None)
+    if kind == "Prodigy":
+        options.pop("cautious", None)
+        options.pop("cautious_decay", None)
+    if "adaptive_clip" not in options:
+        options.pop("adaptive_clip_exclude", None)
+    if not (kind == "Muon" or "adaptive_clip" in options):
+        if "centralize_gradient" not in options:
+            options.pop("layouts", None)
 
 
 def leaf_of(node):
@@ -430,7 +522,7 @@ def _tree(node, indent=""):
     if "rate" in node:
         own = {"learning_rate": node["rate"], **own}
     arguments = ", ".join(f"{key}={value}" for key, value in own.items())
-    lines = [f"{indent}{node['kind']}({arguments})"]
+    lines = [f"{indent}{node.get('preset', node['kind'])}({arguments})"]
     for pattern, rule in node.get("rules", ()):
         rule = dict(rule)
         other = rule.pop("optimizer", None)
@@ -488,6 +580,9 @@ def _without(life, name):
 
 def _simpler(node):
     """Yields variants of an optimizer with one thing removed."""
+    if "preset" in node:
+        yield {key: value for key, value in node.items() if key != "preset"}
+        return
     if "inner" in node:
         yield node["inner"]
         for inner in _simpler(node["inner"]):
@@ -514,12 +609,14 @@ def _simpler(node):
             yield node | {"options": options}
         if node["hyper"]:
             plain = {
-                k: v for k, v in node["hyper"].items() if k in ("epsilon", "beta_2")
+                k: v
+                for k, v in node["hyper"].items()
+                if k in ("epsilon", "beta_2", "max_size", "d0")
             }
             if plain != node["hyper"]:
                 yield node | {"hyper": plain}
         if isinstance(node["rate"], dict):
-            yield node | {"rate": node["rate"]["values"][0]}
+            yield node | {"rate": node["rate"].get("value", 0.5)}
         if node["kind"] not in ("RAdam", "SGD", "LazyAdam"):
             for kind in ("SGD",) if node["kind"] in OF_KERAS else ("RAdam",):
                 hyper = {"epsilon": LARGE[0]} if kind == "RAdam" else {}
