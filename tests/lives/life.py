@@ -487,9 +487,9 @@ def settle_leaf(node, is_long):
         options.pop("cautious_decay", None)
     if "adaptive_clip" not in options:
         options.pop("adaptive_clip_exclude", None)
-    if not (kind == "Muon" or "adaptive_clip" in options):
-        if "centralize_gradient" not in options:
-            options.pop("layouts", None)
+    uses_layouts = {"adaptive_clip", "centralize_gradient"} & {*options}
+    if kind != "Muon" and not uses_layouts:
+        options.pop("layouts", None)
 
 
 def leaf_of(node):

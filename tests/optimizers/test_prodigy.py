@@ -221,6 +221,25 @@ def test_a_warm_up_does_not_raise_a_safeguarded_estimate():
     assert found[1] < found[0]
 
 
+@pytest.mark.only("jax")
+def test_a_compiled_step_may_follow_one_that_is_not():
+    """The state is donated, so two numbers of it cannot share a buffer."""
+    import jax
+
+    start, gradients = example(2)
+    several, both = variables(start), variables(start)
+    expected = Prodigy(d0=D0)
+    train(expected, both, gradients)
+    optimizer = Prodigy(d0=D0)
+    train(optimizer, several, gradients[:1])
+    step = jax.jit(optimizer.stateless_apply, donate_argnums=0)
+    parts = map(jax.numpy.asarray, np.split(gradients[1], [SIZES[0]]))
+    state = [v.value for v in optimizer.variables]
+    weights, _ = step(state, [*parts], [v.value for v in several])
+    for found, variable in zip(weights, both, strict=True):
+        np.testing.assert_allclose(found, array(variable), rtol=1e-6)
+
+
 def test_updates_of_single_variables_are_refused():
     class Alone(Prodigy):
         def update_step(self, gradient, variable, learning_rate):
