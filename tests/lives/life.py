@@ -210,10 +210,8 @@ class _Draw:
                 leaf["options"].pop(name, None)
             for name in ("weight_lr_power", "r"):
                 del node["hyper"][name]
-            if kind == "AdamW":
-                leaf["options"]["weight_decay"] = None
             if kind != "RAdam" and self.chance(0.5):
-                leaf["rate"] = {"warmup": self.one([2, 5]), "value": leaf["rate"]}
+                leaf["rate"] = {"warmup": self.one([2, 4]), "value": leaf["rate"]}
 
     def name_rows(self, node):
         """Makes groups clip sparse and dense gradients together."""
@@ -280,8 +278,6 @@ class _Draw:
             "rate": rate or self.rate(kind),
             "options": self.options(kind),
         }
-        if kind == "AdamW":  # decays by default
-            node["options"].setdefault("weight_decay", None)
         if not rate and self.chance(0.1):
             values = [node["rate"], node["rate"] / 2, node["rate"] / 8]
             node["rate"] = {"boundaries": [2, 4], "values": values}
@@ -476,6 +472,8 @@ def settled(life):
 def settle_leaf(node, is_long):
     """Removes what an optimizer rejects, and what would depend on rounding."""
     kind, hyper, options = node["kind"], node["hyper"], node["options"]
+    if kind == "AdamW":  # decays by default
+        options.setdefault("weight_decay", None)
     if kind == "SOAP" and is_long:
         hyper["max_size"] = min(hyper.get("max_size", 2), 2)
     if options.get("independent_decay"):

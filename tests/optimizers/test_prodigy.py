@@ -182,11 +182,14 @@ def test_skipped_and_accumulated_gradients(is_fast):
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
-def test_a_group_may_be_left_out_or_decay_differently():
+@pytest.mark.parametrize("corrected_decay", [False, True])
+def test_a_group_may_be_left_out_or_decay_differently(corrected_decay):
+    """At a constant learning rate, there is nothing to correct, whatever `d`."""
     start, gradients = example()
     groups = {"a": {"weight_decay": 0.5}, "b": {"learning_rate_multiplier": 0}}
     several = variables(start)
-    actual = train(ParameterGroups(Prodigy(d0=D0), groups), several, gradients)
+    optimizer = Prodigy(d0=D0, corrected_decay=corrected_decay)
+    actual = train(ParameterGroups(optimizer, groups), several, gradients)
     expected = references.prodigy(
         start[:4], gradients[:, :4], 1.0, d0=D0, weight_decay=0.5
     )

@@ -233,15 +233,18 @@ class Optimizer(WithGradients):
         step = ops.cast(self.iterations, dtype) + 1
         return Now(ops.cast(learning_rate, dtype), rate, self.coefficients(step))
 
-    def _now_of(self, now: Now, index, dtype: str) -> Now:
-        """Returns the values that the update of one variable depends on."""
+    def _now_of(self, now: Now, index, learning_rate, dtype: str) -> Now:
+        """Returns the values that the update of one variable depends on.
+
+        `learning_rate` is that of the optimizer, which `totals` may have changed.
+        """
         if self._own_rates is None:
             return now
         factor, rate = self._own_rates[index]
         if rate is AS_IT_IS:
             rate = now.weight_decay
         else:
-            rate = self._decay_now(rate, now.learning_rate, dtype)
+            rate = self._decay_now(rate, learning_rate, dtype)
         return now._replace(learning_rate=now.learning_rate * factor, weight_decay=rate)
 
     def build(self, variables: list) -> None:
@@ -369,7 +372,7 @@ class Optimizer(WithGradients):
             if self._own_rates is not None:
                 own = dtype, *self._own_rates[index]
                 if own not in moments_of_own:
-                    moments_of_own[own] = self._now_of(now, index, dtype)
+                    moments_of_own[own] = self._now_of(now, index, learning_rate, dtype)
                 now = moments_of_own[own]
             kept = variable, self._residuals[index], *self._slots[index]
             updates.append(Update(now, index, gradient, kept))
@@ -418,7 +421,8 @@ class Optimizer(WithGradients):
                 "because each step depends on the gradients of all variables."
             )
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
-        now = self._now_of(self._now(learning_rate, dtype), index, dtype)
+        now = self._now(learning_rate, dtype)
+        now = self._now_of(now, index, learning_rate, dtype)
         kept = variable, self._residuals[index], *self._slots[index]
         self._update_kept(Update(now, index, gradient, kept))
 

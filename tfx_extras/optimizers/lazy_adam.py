@@ -137,7 +137,8 @@ class LazyAdam(Optimizer):
             return
         index, dtype = self._get_variable_index(variable), wide(variable.dtype)
         residual = self._residuals[index]
-        now = self._now_of(self._now(learning_rate, dtype), index, dtype)
+        now = self._now(learning_rate, dtype)
+        now = self._now_of(now, index, learning_rate, dtype)
         if self._decays[index]:
             store(
                 self._after_decay(exact(variable, residual), now, index),

@@ -148,8 +148,9 @@ class DecoupledWeightDecayExtension(Optimizer):
         # Formulas of this package would apply the decay again.
         return super()._now(learning_rate, dtype)._replace(weight_decay=0.0)
 
-    def _now_of(self, now, index, dtype):
-        return super()._now_of(now, index, dtype)._replace(weight_decay=0.0)
+    def _now_of(self, now, index, learning_rate, dtype):
+        now = super()._now_of(now, index, learning_rate, dtype)
+        return now._replace(weight_decay=0.0)
 
     def _decay_of(self, index, dtype) -> Any:
         own = self._own_rates[index].weight_decay if self._own_rates else AS_IT_IS
