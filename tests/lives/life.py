@@ -443,8 +443,9 @@ def settled(life):
             continue
         if any(each["kind"] == "Prodigy" for each in nodes_of(node)):
             for _, rule in node["rules"]:  # other factors are rejected
-                if rule.get("learning_rate_multiplier"):
-                    rule["learning_rate_multiplier"] = 1.0
+                factor = rule.get("learning_rate_multiplier", 1.0)
+                if "learning_rate_multiplier" in rule:
+                    rule["learning_rate_multiplier"] = 0.0 if factor < 0.5 else 1.0
                 if "layer_wise_decay" in rule:
                     rule["layer_wise_decay"] = 1.0
         options = leaf_of(node["inner"])["options"]
