@@ -81,7 +81,7 @@ KINDS = {
         "epsilon": LARGE,
         "beta_3": (None, 0.0, 0.5),
         "d0": (2.0**-6, 2.0**-3),
-        "d_coef": (0.5, 2.0),
+        "d_coef": (2.0, 8.0),
         "growth_rate": (None, 1.0, 1.5),
         "safeguard_warmup": (False, True),
         "bias_correction": (False, True),
@@ -101,6 +101,7 @@ def draw(seed):
 class _Draw:
     def __init__(self, random):
         self.random = random
+        self.data = None  # of the last training
 
     def chance(self, p):
         return bool(self.random.random() < p)
@@ -186,6 +187,8 @@ class _Draw:
                 self.make_preset(node)
             if kind == "ParameterGroups":
                 node["rules"] = self.rules(is_half, leaf_of(inner))
+                if leaf_of(inner)["kind"] == "Prodigy":
+                    self.leave_out(node)
                 if BACKEND == "tensorflow":
                     self.name_rows(node)
             return node
@@ -212,6 +215,14 @@ class _Draw:
                 del node["hyper"][name]
             if kind != "RAdam" and self.chance(0.5):
                 leaf["rate"] = {"warmup": self.one([2, 4]), "value": leaf["rate"]}
+
+    def leave_out(self, node):
+        """Makes groups treat the estimate of Prodigy differently."""
+        if self.chance(0.5):
+            left_out = {"learning_rate_multiplier": 0.0}
+            node["rules"].append(["^" + self.one(list(VARIABLES)), left_out])
+        if self.chance(0.3):
+            leaf_of(node)["options"]["corrected_decay"] = True
 
     def name_rows(self, node):
         """Makes groups clip sparse and dense gradients together."""
@@ -255,6 +266,8 @@ class _Draw:
         # LazyAdam treats sparse gradients differently, so groups must pass them
         # through.
         kinds += ["LazyAdam"] * (5 if "ParameterGroups" in within else 1)
+        # Prodigy's groups share its estimate.
+        kinds += ["Prodigy"] * (4 if "ParameterGroups" in within else 1)
         if within and not is_half:
             kinds += OF_KERAS * 2
         kind = self.one(kinds)
@@ -270,6 +283,7 @@ class _Draw:
             hyper.setdefault("max_size", 2)
         if kind == "Prodigy":
             hyper.setdefault("d0", 2.0**-3)
+            hyper.setdefault("d_coef", 4.0)  # with less, the estimate hardly rises
         if kind == "SGD" and hyper.get("nesterov") and not hyper.get("momentum"):
             hyper["momentum"] = 0.5
         node = {
@@ -416,9 +430,12 @@ class _Draw:
             how = "fit"
         if BACKEND != "torch" and self.chance(0.01):
             how = self.one(["fit_compiled", "compiled"])
+        # As in training, where gradients resemble the last one.
+        if self.data is None or self.chance(0.6):
+            self.data = self.number()
         return {
             "do": "train",
-            "data": self.number(),
+            "data": self.data,
             "scale": self.one([0.25, 1.0, 4.0]),
             "kinds": kinds,
             "how": how,
@@ -610,7 +627,7 @@ def _simpler(node):
             plain = {
                 k: v
                 for k, v in node["hyper"].items()
-                if k in ("epsilon", "beta_2", "max_size", "d0")
+                if k in ("epsilon", "beta_2", "max_size", "d0", "d_coef")
             }
             if plain != node["hyper"]:
                 yield node | {"hyper": plain}
