@@ -56,6 +56,8 @@ def main():
     for seed in seeds:
         life = draw(seed)
         lived += 1
+        if lived % 250 == 0:
+            print(f"{lived} lives so far, {failed} failed", flush=True)
         if options.life is not None:
             print("\n".join(described(life)))
         difference = live(life)

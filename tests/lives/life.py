@@ -16,14 +16,26 @@ VARIABLES = {
     "encoder/kernel": (4, 2),
     "norm/bias": (3,),
     "table/embeddings": (5, 2),
-    "head/kernel": (3,),
+    "head/kernel": (2, 2),
 }
+# Those of which SOAP would take an arbitrary basis for a long axis.
+LONG = ("encoder/kernel", "table/embeddings")
 PATTERNS = ("kernel", "bias", "^encoder/", "table", "head|norm")
+LAYOUTS = ({"table": "io"}, {"table": "oi"}, {"^encoder": None, "kernel": "oi"})
 HALF = ("bfloat16", "float16")
 WRAPPERS = (
     *("Lookahead", "MovingAverage", "SWA", "ScheduleFree"),
     *("ParameterGroups", "ParameterGroups"),
 )
+# The presets of wrappers, and the optimizers inside them.
+PRESETS = {
+    "Lookahead": [("Ranger", "RAdam")],
+    "ScheduleFree": [
+        ("ScheduleFreeAdamW", "AdamW"),
+        ("ScheduleFreeSGD", "GradientDescent"),
+        ("ScheduleFreeRAdam", "RAdam"),
+    ],
+}
 MOMENTS = {"beta_1": (0.0, 0.5, 0.875), "beta_2": (0.5, 0.9375, 0.984375)}
 # Values of epsilon. With a tiny one, differences that cancel in float32 would matter.
 LARGE = (2.0**-10, 2.0**-3)
@@ -51,9 +63,28 @@ KINDS = {
     "Muon": {
         "momentum": (0.0, 0.5),
         "nesterov": (False, True),
-        "scale": ("rms", "spectral"),
+        "ns_coefficients": ("jordan", "quintic"),
+        "adam_exclude": ((), ("head",), ("encoder",)),
+        "scale": ("rms", "spectral", "rms_to_rms", "none"),
         "variance_beta": (None, 0.5),
         "adam_learning_rate_factor": (0.5, 2.0),
+    },
+    "SOAP": MOMENTS
+    | {
+        "epsilon": LARGE,
+        "basis_beta": (None, 0.5),
+        "frequency": (1, 2, 10),
+        "max_size": (1, 2, 2, 10000),
+    },
+    "Prodigy": MOMENTS
+    | {
+        "epsilon": LARGE,
+        "beta_3": (None, 0.0, 0.5),
+        "d0": (2.0**-6, 2.0**-3),
+        "d_coef": (2.0, 8.0),
+        "growth_rate": (None, 1.0, 1.5),
+        "safeguard_warmup": (False, True),
+        "bias_correction": (False, True),
     },
     "ConditionalGradient": {"radius": (0.5, 4.0)},
     "LazyAdam": MOMENTS | {"epsilon": LARGE, "amsgrad": (False, True)},
@@ -70,6 +101,7 @@ def draw(seed):
 class _Draw:
     def __init__(self, random):
         self.random = random
+        self.data = None  # of the last training
 
     def chance(self, p):
         return bool(self.random.random() < p)
@@ -151,12 +183,46 @@ class _Draw:
             kind = self.one(kinds)
             inner = self.node(is_half, depth + 1, (*within, kind))
             node = {"kind": kind, "hyper": self.wrapping(kind), "inner": inner}
+            if self.chance(0.25):
+                self.make_preset(node)
             if kind == "ParameterGroups":
                 node["rules"] = self.rules(is_half, leaf_of(inner))
+                if leaf_of(inner)["kind"] == "Prodigy":
+                    self.leave_out(node)
                 if BACKEND == "tensorflow":
                     self.name_rows(node)
             return node
         return self.leaf(is_half, within)
+
+    def make_preset(self, node):
+        """Makes a wrapper the preset of a name, with the optimizer inside it."""
+        preset, kind = self.one(PRESETS.get(node["kind"], [(None, None)]))
+        if preset is None:
+            return
+        hyper = {key: self.one(values) for key, values in KINDS.get(kind, {}).items()}
+        leaf = {"kind": kind, "hyper": hyper, "rate": self.rate(kind)}
+        leaf["options"] = self.options(kind)
+        node |= {"preset": preset, "inner": leaf}
+        if node["kind"] == "ScheduleFree":  # has arguments of these names itself
+            own = {"beta_1": 0.0}
+            if kind == "RAdam":
+                own["sma_threshold"] = 4.0
+            kept = {k: v for k, v in hyper.items() if k in ("beta_2", "epsilon")}
+            leaf["hyper"] = kept | own if kind in KINDS else {}
+            for name in ("weight_decay", "weight_decay_exclude"):
+                leaf["options"].pop(name, None)
+            for name in ("weight_lr_power", "r"):
+                del node["hyper"][name]
+            if kind != "RAdam" and self.chance(0.5):
+                leaf["rate"] = {"warmup": self.one([2, 4]), "value": leaf["rate"]}
+
+    def leave_out(self, node):
+        """Makes groups treat the estimate of Prodigy differently."""
+        if self.chance(0.5):
+            left_out = {"learning_rate_multiplier": 0.0}
+            node["rules"].append(["^" + self.one(list(VARIABLES)), left_out])
+        if self.chance(0.3):
+            leaf_of(node)["options"]["corrected_decay"] = True
 
     def name_rows(self, node):
         """Makes groups clip sparse and dense gradients together."""
@@ -203,6 +269,8 @@ class _Draw:
         # LazyAdam treats sparse gradients differently, so groups must pass them
         # through.
         kinds += ["LazyAdam"] * (5 if "ParameterGroups" in within else 1)
+        # Prodigy's groups share its estimate.
+        kinds += ["Prodigy"] * (4 if "ParameterGroups" in within else 1)
         if within and not is_half:
             kinds += OF_KERAS * 2
         kind = self.one(kinds)
@@ -220,21 +288,24 @@ class _Draw:
             hyper["beta_1"] = hyper.get("beta_1") or 0.5
         if hyper.get("variance_beta") is not None:
             hyper.pop("scale", None)
+        if kind == "SOAP":
+            hyper.setdefault("max_size", 2)
+        if kind == "Prodigy":
+            hyper.setdefault("d0", 2.0**-3)
+            hyper.setdefault("d_coef", 4.0)  # with less, the estimate hardly rises
         node = {
             "kind": kind,
             "hyper": hyper,
             "rate": rate or self.rate(kind),
             "options": self.options(kind),
         }
-        if kind == "AdamW":  # decays by default
-            node["options"].setdefault("weight_decay", None)
         if not rate and self.chance(0.1):
             values = [node["rate"], node["rate"] / 2, node["rate"] / 8]
             node["rate"] = {"boundaries": [2, 4], "values": values}
         return node
 
     def rate(self, kind):
-        if kind == "COCOB":
+        if kind in ("COCOB", "Prodigy"):
             return self.one([1.0, 0.5])
         return 2.0 ** -int(self.random.integers(2, 7))
 
@@ -276,20 +347,24 @@ class _Draw:
         if not is_kerass and self.chance(0.2):
             found["skip_nonfinite"] = True
         if not is_kerass and kind != "LazyAdam":
-            found |= self.variants("independent_decay" in found)
+            found |= self.variants(kind)
         return found
 
-    def variants(self, is_independent):
+    def variants(self, kind):
         """Options that change gradients, steps and decay."""
         values = {
             "centralize_gradient": True,
             "adaptive_clip": 0.25,
             "cautious": True,
+            "cautious_decay": True,
             "corrected_decay": True,
         }
-        if is_independent:
-            del values["corrected_decay"]
-        return {name: value for name, value in values.items() if self.chance(0.1)}
+        found = {name: value for name, value in values.items() if self.chance(0.1)}
+        if "adaptive_clip" in found and self.chance(0.3):
+            found["adaptive_clip_exclude"] = [self.one(PATTERNS)]
+        if self.chance(0.5):
+            found["layouts"] = self.one(LAYOUTS)
+        return found
 
     def rules(self, is_half, inner):
         rules = []
@@ -362,9 +437,12 @@ class _Draw:
             how = "fit"
         if BACKEND != "torch" and self.chance(0.01):
             how = self.one(["fit_compiled", "compiled"])
+        # As in training, where gradients resemble the last one.
+        if self.data is None or self.chance(0.6):
+            self.data = self.number()
         return {
             "do": "train",
-            "data": self.number(),
+            "data": self.data,
             "scale": self.one([0.25, 1.0, 4.0]),
             "kinds": kinds,
             "how": how,
@@ -383,8 +461,17 @@ def settled(life):
         for node in nodes_of(life["optimizer"]):
             node.get("options", {}).pop("global_clipnorm", None)
     for node in nodes_of(life["optimizer"]):
+        if "inner" not in node:
+            settle_leaf(node, is_long=any(name in LONG for name in life["variables"]))
         if node["kind"] != "ParameterGroups":
             continue
+        if any(each["kind"] == "Prodigy" for each in nodes_of(node)):
+            for _, rule in node["rules"]:  # other factors are rejected
+                factor = rule.get("learning_rate_multiplier", 1.0)
+                if "learning_rate_multiplier" in rule:
+                    rule["learning_rate_multiplier"] = 0.0 if factor < 0.5 else 1.0
+                if "layer_wise_decay" in rule:
+                    rule["layer_wise_decay"] = 1.0
         options = leaf_of(node["inner"])["options"]
         window = options.get("gradient_accumulation_steps")
         if window and any("optimizer" in rule for _, rule in node["rules"]):
@@ -405,6 +492,27 @@ def settled(life):
                     for name in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
                         others.pop(name, None)
     return life
+
+
+def settle_leaf(node, is_long):
+    """Removes what an optimizer rejects, and what would depend on rounding."""
+    kind, hyper, options = node["kind"], node["hyper"], node["options"]
+    if kind == "AdamW":  # decays by default
+        options.setdefault("weight_decay", None)
+    if kind == "SOAP" and is_long:
+        hyper["max_size"] = min(hyper.get("max_size", 2), 2)
+    if options.get("independent_decay"):
+        options.pop("corrected_decay", None)
+    elif kind == "Adan" and hyper.get("proximal", True):
+        options.pop("cautious_decay", None)
+    if kind == "Prodigy":
+        options.pop("cautious", None)
+        options.pop("cautious_decay", None)
+    if "adaptive_clip" not in options:
+        options.pop("adaptive_clip_exclude", None)
+    uses_layouts = {"adaptive_clip", "centralize_gradient"} & {*options}
+    if kind != "Muon" and not uses_layouts:
+        options.pop("layouts", None)
 
 
 def leaf_of(node):
@@ -437,7 +545,7 @@ def _tree(node, indent=""):
     if "rate" in node:
         own = {"learning_rate": node["rate"], **own}
     arguments = ", ".join(f"{key}={value}" for key, value in own.items())
-    lines = [f"{indent}{node['kind']}({arguments})"]
+    lines = [f"{indent}{node.get('preset', node['kind'])}({arguments})"]
     for pattern, rule in node.get("rules", ()):
         rule = dict(rule)
         other = rule.pop("optimizer", None)
@@ -495,6 +603,9 @@ def _without(life, name):
 
 def _simpler(node):
     """Yields variants of an optimizer with one thing removed."""
+    if "preset" in node:
+        yield {key: value for key, value in node.items() if key != "preset"}
+        return
     if "inner" in node:
         yield node["inner"]
         for inner in _simpler(node["inner"]):
@@ -521,12 +632,14 @@ def _simpler(node):
             yield node | {"options": options}
         if node["hyper"]:
             plain = {
-                k: v for k, v in node["hyper"].items() if k in ("epsilon", "beta_2")
+                k: v
+                for k, v in node["hyper"].items()
+                if k in ("epsilon", "beta_2", "max_size", "d0", "d_coef")
             }
             if plain != node["hyper"]:
                 yield node | {"hyper": plain}
         if isinstance(node["rate"], dict):
-            yield node | {"rate": node["rate"]["values"][0]}
+            yield node | {"rate": node["rate"].get("value", 0.5)}
         if node["kind"] not in ("RAdam", "SGD", "LazyAdam"):
             for kind in ("SGD",) if node["kind"] in OF_KERAS else ("RAdam",):
                 hyper = {"epsilon": LARGE[0]} if kind == "RAdam" else {}

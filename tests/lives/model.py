@@ -10,6 +10,8 @@ import re
 import numpy as np
 
 from tests.references.optimizers import JORDAN
+from tests.references.optimizers import QUINTIC
+from tests.references.optimizers import along
 from tests.references.optimizers import orthogonalized
 from tests.references.optimizers import rectification
 from tests.references.optimizers import shrunk
@@ -52,6 +54,16 @@ class Weights:
 # Formulas: `function(w, g, lr, decay, t, state, ...)` returns new weights. `state` is a
 # dictionary for one variable, `t` is the number of the update, and `decay` is the
 # part of the weight decay that belongs in the formula.
+
+
+class Cautious(float):
+    """A weight decay that leaves out weights which the step moves away from 0."""
+
+
+def _penalty(decay, direction, w):
+    if isinstance(decay, Cautious):
+        return np.where(direction * w >= 0, decay * w, 0.0)
+    return decay * w
 
 
 def _moments(s, g, beta_1, beta_2):
@@ -115,7 +127,8 @@ def lamb(
 ):
     m, v = _moments(s, g, beta_1, beta_2)
     m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
-    u = m_hat / (np.sqrt(v_hat) + epsilon) + decay * w
+    u = m_hat / (np.sqrt(v_hat) + epsilon)
+    u = u + _penalty(decay, u, w)
     w_norm, u_norm = np.linalg.norm(w), np.linalg.norm(u)
     ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0
     return w - lr * min(ratio, max_trust_ratio or np.inf) * u
@@ -159,7 +172,8 @@ def novograd(
     square = np.sum(g**2)
     is_first = s.get("v", 0.0) == 0
     v = s["v"] = square if is_first else beta_2 * s["v"] + (1 - beta_2) * square
-    d = g / (np.sqrt(_largest(s, v, amsgrad)) + epsilon) + decay * w
+    d = g / (np.sqrt(_largest(s, v, amsgrad)) + epsilon)
+    d = d + _penalty(decay, d, w)
     gain = 1 if is_first or not grad_averaging else 1 - beta_1
     s["m"] = beta_1 * s.get("m", 0.0) + gain * d
     return w - lr * s["m"]
@@ -274,7 +288,7 @@ def adopt(
     n = np.where(past == 0, 0.0, n)
     m = s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * n
     s["v"] = np.where(past == 0, g**2, beta_2 * past + (1 - beta_2) * g**2)
-    return w if t == 1 else w - lr * (m + decay * w)
+    return w if t == 1 else w - lr * (m + _penalty(decay, m, w))
 
 
 def ademamix(
@@ -330,7 +344,7 @@ def lars(w, g, lr, decay, t, s, momentum=0.9, epsilon=0.0, nesterov=False):
     ratio = 1.0
     if w_norm > 0 and g_norm > 0:
         ratio = 0.001 * w_norm / (g_norm + decay * w_norm + epsilon)
-    d = ratio * (g + decay * w)
+    d = ratio * (g + _penalty(decay, g, w))
     b = s["b"] = momentum * s.get("b", 0.0) + d
     return w - lr * (d + momentum * b if nesterov else b)
 
@@ -342,28 +356,105 @@ def muon(
     decay,
     t,
     s,
-    is_matrix=False,
+    layout=None,
     momentum=0.95,
     nesterov=True,
+    ns_coefficients="jordan",
     scale="rms",
     variance_beta=None,
+    adam_exclude=(),  # `layout` is `None` for them
     adam_learning_rate_factor=1.0,  # `lr` contains it
 ):
-    if not is_matrix:
+    if layout is None:
         m, v = _moments(s, g, 0.9, 0.95)
         u = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.95**t)) + 1e-8)
         return w - lr * u
     m = s["m"] = momentum * s.get("m", 0.0) + (1 - momentum) * g
     u = momentum * m + (1 - momentum) * g if nesterov else m
-    x, (n, k) = orthogonalized(u, JORDAN, 5), w.shape
-    size = 0.2 * max(n, k) ** 0.5 if scale == "rms" else max(1, k / n) ** 0.5
+    u = u if layout == "io" else u.T
+    triples = JORDAN if ns_coefficients == "jordan" else QUINTIC
+    x, (n, k) = orthogonalized(u, triples, 5), u.shape
+    size = {
+        "rms": 0.2 * max(n, k) ** 0.5,
+        "spectral": max(1, k / n) ** 0.5,
+        "rms_to_rms": (k / n) ** 0.5,
+        "none": 1.0,
+    }[scale]
     if variance_beta is not None:
         square = (1 - variance_beta) * np.mean(x**2, axis=0)
         s["v"] = variance_beta * s.get("v", 0.0) + square
         x = x / (np.sqrt(s["v"]) + 1e-10)
         norm = np.linalg.norm(x)
         size = 0.2 * (n * k) ** 0.5 / (norm if norm > 0 else 1.0)
-    return w - lr * size * x
+    return w - lr * size * (x if layout == "io" else x.T)
+
+
+def soap(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    beta_1=0.95,
+    beta_2=0.95,
+    basis_beta=None,
+    epsilon=1e-8,
+    frequency=10,
+    max_size=10000,
+):
+    axes = [k for k in range(w.ndim) if w.ndim > 1 and 1 < w.shape[k] <= max_size]
+    if "t" not in s and not g.any():
+        return w
+    t = s["t"] = s.get("t", -1) + 1  # that of this variable
+    q, new = s.setdefault("q", {}), w
+    if t > 0:
+        m = s["m"] = beta_1 * s.get("m", 0.0) + (1 - beta_1) * g
+        r, u = g, m
+        for k in axes:
+            r, u = along(r, q[k].T, k), along(u, q[k].T, k)
+        s["v"] = beta_2 * s.get("v", 0.0) + (1 - beta_2) * r**2
+        u = u / (np.sqrt(s["v"]) + epsilon)
+        for k in axes:
+            u = along(u, q[k], k)
+        new = w - lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * u
+    beta_c = beta_2 if basis_beta is None else basis_beta
+    for k in axes:
+        rows = np.moveaxis(g, k, 0).reshape(w.shape[k], -1)
+        c = s[k] = beta_c * s.get(k, 0.0) + (1 - beta_c) * rows @ rows.T
+        if t == 0:
+            q[k] = np.linalg.eigh(c)[1][:, ::-1]
+        elif t % frequency == 0:
+            order = np.argsort(-np.diag(q[k].T @ c @ q[k]))
+            s["v"] = np.take(s["v"], order, axis=k)
+            q[k] = np.linalg.qr(c @ q[k][:, order])[0]
+    return new
+
+
+def prodigy(
+    w,
+    g,
+    lr,
+    decay,
+    t,
+    s,
+    pass_of_all,  # d, of this step and the next, and factors of `lr` and of s
+    beta_1=0.9,
+    beta_2=0.999,
+    beta_3=None,
+    epsilon=1e-8,
+    **hyper,  # of the pass over all variables
+):
+    d, new_d, rate, gain = pass_of_all
+    beta_3 = np.sqrt(beta_2) if beta_3 is None else beta_3
+    s["s"] = beta_3 * s.get("s", 0.0) + gain * g
+    m, v = _moments(s, d * g, beta_1, beta_2)
+    dlr = rate * lr
+    return w - dlr * decay * w - dlr * m / (np.sqrt(v) + new_d * epsilon)
+
+
+def gradient_descent(w, g, lr, decay, t, s):
+    return w - lr * g
 
 
 FORMULAS = {
@@ -384,13 +475,18 @@ FORMULAS = {
     "AdEMAMix": ademamix,
     "Adan": adan,
     "Muon": muon,
+    "SOAP": soap,
+    "Prodigy": prodigy,
+    "GradientDescent": gradient_descent,
 }
 OF_KERAS = ("SGD", "Adam")
-DECAYS_INSIDE = ("LAMB", "NovoGrad", "ADOPT", "Adan", "LARS")
+DECAYS_INSIDE = ("LAMB", "NovoGrad", "ADOPT", "Adan", "LARS", "Prodigy")
 
 
 def at(number, step):
     """A number, or the value of a schedule at `step`."""
+    if isinstance(number, dict) and "warmup" in number:
+        return number["value"] * min((step + 1) / number["warmup"], 1.0)
     if isinstance(number, dict):
         return number["values"][sum(step > b for b in number["boundaries"])]
     return number
@@ -430,6 +526,7 @@ class Leaf:
         self.skipped = self.skipped_in_a_row = 0
         self.state, self.sums, self.averages = {}, {}, {}
         self.largest = 0.0  # the largest learning rate so far
+        self.estimate = None  # of Prodigy: d, the largest d, and r
 
     def build(self, own, factors, decays, weights):
         self.own, self.factors, self.decays = own, factors, decays
@@ -468,9 +565,10 @@ class Leaf:
         ):
             return 1.0
         beta_2 = self.hyper.get("beta_2", 0.999)
-        if 2 / (1 - beta_2) - 1 <= 5:
+        if 2 / (1 - beta_2) - 1 <= self.hyper.get("sma_threshold", 5.0):
             return 1.0
-        return rectification(self.updates + 1, beta_2, 5.0) or 0.0
+        threshold = self.hyper.get("sma_threshold", 5.0)
+        return rectification(self.updates + 1, beta_2, threshold) or 0.0
 
     def set_rate(self, rate):
         self.rate = rate
@@ -517,32 +615,51 @@ class Leaf:
         clip(options, grads, in_group)
         if grads:
             self.largest = max(self.largest, self.current_rate())
+        layouts = {i: self.layout_of(i, weights) for i in grads}
+        for i, g in grads.items():
+            clips = not self.matches("adaptive_clip_exclude", weights.paths[i])
+            condition(options, g, weights[i], layouts[i], clips)
+        pass_of_all = self.estimated(grads, t) if self.kind == "Prodigy" else None
         for i, g in grads.items():
             lr, decay = self.current_rate() * self.factors[i], self.decays[i]
             decay = at(decay, self.updates)
             if options.get("corrected_decay") and self.largest:
                 decay = decay * self.current_rate() / self.largest
-            is_matrix = weights.paths[i].endswith("kernel") and weights[i].ndim == 2
-            if self.kind == "Muon" and not is_matrix:
-                lr = lr * self.hyper.get("adam_learning_rate_factor", 1.0)
-            condition(options, g, weights[i], is_matrix)
-            w, inside = weights[i], 0.0
-            if options.get("independent_decay"):
-                w = w - decay * w
-            elif self.kind in DECAYS_INSIDE:
-                inside = decay
-            else:
-                w = w - lr * decay * w
-            state = self.state.setdefault(i, {})
             hyper = dict(self.hyper)
             if self.kind == "LazyAdam":
                 hyper["rows"] = g.rows
+            if self.kind == "Prodigy":
+                hyper["pass_of_all"] = pass_of_all
             if self.kind == "Muon":
-                hyper["is_matrix"] = is_matrix
+                is_excluded = self.matches("adam_exclude", weights.paths[i])
+                is_matrix = layouts[i] is not None and not is_excluded
+                hyper["layout"] = layouts[i] if is_matrix else None
+                if not is_matrix:
+                    lr = lr * self.hyper.get("adam_learning_rate_factor", 1.0)
+            is_cautious = bool(options.get("cautious_decay"))
+            before = w = weights[i]
+            share, inside = lr * decay, 0.0
+            if options.get("independent_decay"):
+                share = decay
+            elif self.decays_inside:
+                share, inside = 0.0, Cautious(decay) if is_cautious else decay
+            if not is_cautious:
+                w = w - share * w
+            state = self.state.setdefault(i, {})
             new = FORMULAS[self.kind](w, g.value, lr, inside, t, state, **hyper)
+            step = w - new
             if options.get("cautious"):
-                kept = (w - new) * g.value > 0
-                new = w - (w - new) * kept / max(np.mean(kept), 1e-3)
+                kept = step * g.value > 0
+                new = w - step * kept / max(np.mean(kept), 1e-3)
+            if is_cautious:
+                new = new - np.where(step * w >= 0, share * w, 0.0)
+                # Smaller steps are lost in `float32`, and have no sign there.
+                is_lost = (step != 0) & (np.abs(step) <= 2.0**-22 * np.abs(w))
+                unsure = np.where(is_lost, np.abs(share * w), 0.0)
+                weights.slack[i] = np.maximum(weights.slack[i], unsure)
+            if self.kind == "Prodigy":
+                moved = state.get("displacement", 0.0) + new - before
+                state["displacement"] = moved
             weights[i] = new
         if not options.get("use_ema"):
             return
@@ -553,6 +670,53 @@ class Leaf:
             self.averages[i] = momentum * past + (1 - momentum) * weights[i]
             if every and t % every == 0:
                 weights[i] = self.averages[i]
+
+    @property
+    def decays_inside(self):
+        if self.kind == "Adan":
+            return self.hyper.get("proximal", True)
+        return self.kind in DECAYS_INSIDE
+
+    def matches(self, argument, path):
+        given = {**self.hyper, **self.options}.get(argument, ())
+        return any(re.search(pattern, path) for pattern in given)
+
+    def layout_of(self, i, weights):
+        """The layout of a variable, `None` if it is no matrix."""
+        path = weights.paths[i]
+        for pattern, layout in self.options.get("layouts", {}).items():
+            if re.search(pattern, path):
+                return layout
+        return "io" if path.endswith("kernel") and weights[i].ndim == 2 else None
+
+    def estimated(self, grads, t):
+        """Prodigy's pass over all variables, which changes its estimate."""
+        if not grads:
+            return None
+        hyper = self.hyper
+        d0, beta_2 = hyper.get("d0", 1e-6), hyper.get("beta_2", 0.999)
+        beta_3 = hyper.get("beta_3")
+        beta_3 = np.sqrt(beta_2) if beta_3 is None else beta_3
+        d, d_max, r = self.estimate or (d0, d0, 0.0)
+        rate = d
+        if hyper.get("bias_correction"):
+            rate = rate * np.sqrt(1 - beta_2**t) / (1 - hyper.get("beta_1", 0.9) ** t)
+        dlr = rate * self.current_rate()
+        gain = d / d0 * (d if hyper.get("safeguard_warmup") else dlr)
+        r, size = beta_3 * r, 0.0
+        for i, g in grads.items():
+            if self.factors[i] != 0:
+                s = self.state.get(i, {})
+                r = r - d / d0 * dlr * np.sum(g.value * s.get("displacement", 0.0))
+                size = size + np.sum(np.abs(beta_3 * s.get("s", 0.0) + gain * g.value))
+        new = d
+        if size > 0:
+            d_hat = hyper.get("d_coef", 1.0) * r / size
+            new = max(d, d_hat) if d == d0 else d
+            d_max = max(d_max, d_hat)
+            new = min(d_max, new * (hyper.get("growth_rate") or np.inf))
+        self.estimate = new, d_max, r
+        return d, new, rate, gain
 
     def finalize(self, weights, only):
         if self.options.get("use_ema"):
@@ -573,15 +737,15 @@ def clip(options, grads, in_group):
         clip_together(grads, options["global_clipnorm"])
 
 
-def condition(options, g, w, is_matrix):
+def condition(options, g, w, layout, clips):
     """Clips a gradient by the norms of weights, and centers it, for each unit."""
-    axes = 0 if is_matrix else None
-    if options.get("adaptive_clip"):
+    axes = None if layout is None else layout.index("i")
+    if options.get("adaptive_clip") and clips:
         norms = [np.sqrt(np.sum(x**2, axis=axes, keepdims=True)) for x in (w, g.value)]
         most = options["adaptive_clip"] * np.maximum(norms[0], 1e-3)
         g.value = g.value * np.minimum(1, most / np.maximum(norms[1], 1e-30))
-    if options.get("centralize_gradient") and is_matrix:
-        g.value = g.value - g.value.mean(axis=0)
+    if options.get("centralize_gradient") and layout is not None:
+        g.value = g.value - g.value.mean(axis=axes, keepdims=True)
 
 
 def clip_together(grads, largest):

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from tests.faults import AVERAGING
+from tests.faults import BASE
+from tests.faults import DECAY
 from tests.faults import GRADIENTS
 from tests.faults import ROOT
 from tests.faults import ROUNDING
@@ -20,6 +22,9 @@ from tests.faults import Fault
 from tests.faults import planted
 
 LIVES = "tests/lives/test_lives.py"
+LAYOUT = "tfx_extras/optimizers/_layouts.py"
+PRODIGY = "tfx_extras/optimizers/prodigy.py"
+SOAP = "tfx_extras/optimizers/soap.py"
 GROUPS = WRAPPERS + "parameter_groups.py"
 MOST = 1000  # lives until a fault must have been found
 
@@ -111,6 +116,97 @@ PLANTED = {
         "if False:",
         LIVES,
         backend="tensorflow",
+    ),
+    "Prodigy: variables that do not move are part of the estimate": Fault(
+        BASE,
+        "if self._own_rates is None or self._own_rates[index].factor != 0:",
+        "if True:",
+        LIVES,
+    ),
+    "Prodigy: the estimate changes the decay of a group": Fault(
+        BASE,
+        "rate = self._decay_now(rate, learning_rate, dtype)",
+        "rate = self._decay_now(rate, now.learning_rate, dtype)",
+        LIVES,
+    ),
+    "Prodigy: decay is no part of the displacement": Fault(
+        PRODIGY,
+        "return variable + change, (displacement + change, s, m, v)",
+        "step = m / (ops.sqrt(v) + new_ratio * self.epsilon)\n"
+        "        step = displacement - now.learning_rate * step\n"
+        "        return variable + change, (step, s, m, v)",
+        LIVES,
+    ),
+    "Prodigy: each rise of the estimate is taken for the first": Fault(
+        PRODIGY,
+        "is_first_rise = (ratio == 1.0) & (found > d)",
+        "is_first_rise = found > d",
+        LIVES,
+    ),
+    "Prodigy: two numbers share a buffer on JAX": Fault(
+        "tfx_extras/_backend/jax.py",
+        "is_shared = id(value) in seen and not isinstance(value, Tracer)",
+        "is_shared = False",
+        LIVES,
+        backend="jax",
+    ),
+    "SOAP: second moments are not ordered with their basis": Fault(
+        SOAP,
+        "ordered = ops.take(ordered, order, axis=axis)",
+        "ordered = ordered",
+        LIVES,
+    ),
+    "SOAP: the momentum stays in the old basis": Fault(
+        SOAP,
+        "return _rotated(_rotated_back(m, old), new), ordered, _joined(new)",
+        "return m, ordered, _joined(new)",
+        LIVES,
+    ),
+    "SOAP: all variables have one count of steps": Fault(
+        SOAP,
+        "after = ops.where(begins, counted + 1, ops.zeros_like(count))",
+        "after = ops.cast(self.iterations, count.dtype) + 1",
+        LIVES,
+    ),
+    "cautious decay looks at a step that was masked": Fault(
+        BASE,
+        "new_w = w - cautious(step, gradient, self._squared_norms)",
+        "step = cautious(step, gradient, self._squared_norms)\n"
+        "            new_w = w - step",
+        LIVES,
+    ),
+    "corrected decay forgets the largest learning rate": Fault(
+        DECAY,
+        "self._largest_rate.assign(ops.where(rate > past, rate, past))",
+        "self._largest_rate.assign(ops.where(rate > 0, rate, past))",
+        LIVES,
+    ),
+    "the last rule for a layout counts": Fault(
+        LAYOUT, "layout = layouts[rules[0]]", "layout = layouts[rules[-1]]", LIVES
+    ),
+    "Muon: variables that are excluded are taken for matrices": Fault(
+        "tfx_extras/optimizers/muon.py",
+        'excluded = self._matches("adam_exclude")',
+        "excluded = [False] * len(variables)",
+        LIVES,
+    ),
+    "variables that are excluded are clipped": Fault(
+        BASE,
+        "self._clips = [not x for x in not_clipped]",
+        "self._clips = [True for _ in not_clipped]",
+        LIVES,
+    ),
+    "ScheduleFreeAdamW: the optimizer inside decays too": Fault(
+        WRAPPERS + "schedule_free.py",
+        "beta_2, epsilon, weight_decay=None, **kwargs)",
+        "beta_2, epsilon, **kwargs)",
+        LIVES,
+    ),
+    "ScheduleFreeRAdam: the threshold is that of RAdam": Fault(
+        WRAPPERS + "schedule_free.py",
+        "sma_threshold=4.0, **kwargs",
+        "**kwargs",
+        LIVES,
     ),
 }
 

@@ -15,12 +15,15 @@ from tests.lives.life import BACKEND
 from tests.lives.life import VARIABLES
 from tests.tools import array
 from tfx_extras import optimizers
+from tfx_extras.optimizers.wrappers.schedule_free import GradientDescent
+from tfx_extras.schedules import Warmup
 
 # Where in the input the gradient of each variable is, and how long the input is. Both
 # are the same in all lives, so that less is compiled.
 SIZES = [math.prod(shape) for shape in VARIABLES.values()]
 PLACES = dict(zip(VARIABLES, [0, *itertools.accumulate(SIZES)], strict=False))
 WIDTH = sum(SIZES) + 1
+PRESET = ("beta_1", "sma_threshold", "weight_decay")  # in the optimizer of a preset
 SCHEDULE = keras.optimizers.schedules.PiecewiseConstantDecay
 
 
@@ -102,6 +105,18 @@ class World:
         """Makes the optimizer of a node."""
         kind = node["kind"]
         own = {**node.get("hyper", {}), **node.get("options", {})}
+        if "preset" in node:
+            leaf = node["inner"]
+            rest = {**leaf["hyper"], **leaf["options"]}
+            if kind == "ScheduleFree":  # the preset sets these
+                rest = {k: v for k, v in rest.items() if k not in PRESET}
+            if isinstance(leaf["rate"], dict) and "warmup" in leaf["rate"]:
+                rest["warmup_steps"] = leaf["rate"]["warmup"]
+                leaf = {"rate": leaf["rate"]["value"]}
+            own = {key: scheduled(value) for key, value in (own | rest).items()}
+            return getattr(optimizers, node["preset"])(scheduled(leaf["rate"]), **own)
+        if kind == "GradientDescent":
+            return GradientDescent(scheduled(node["rate"]), **own)
         cls = getattr(optimizers, kind, None) or getattr(keras.optimizers, kind)
         if "inner" not in node:
             own = {key: scheduled(value) for key, value in own.items()}
@@ -272,6 +287,8 @@ def scheduled(value):
     """A value, or the schedule that it describes."""
     if isinstance(value, dict) and "boundaries" in value:
         return SCHEDULE(value["boundaries"], value["values"])
+    if isinstance(value, dict) and "warmup" in value:
+        return Warmup(value["value"], value["warmup"], first_step_nonzero=True)
     return value
 
 

@@ -185,11 +185,14 @@ def test_skipped_and_accumulated_gradients(is_fast):
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
-def test_a_group_may_be_left_out_or_decay_differently():
+@pytest.mark.parametrize("corrected_decay", [False, True])
+def test_a_group_may_be_left_out_or_decay_differently(corrected_decay):
+    """At a constant learning rate, there is nothing to correct, whatever `d`."""
     start, gradients = example()
     groups = {"a": {"weight_decay": 0.5}, "b": {"learning_rate_multiplier": 0}}
     several = variables(start)
-    actual = train(ParameterGroups(Prodigy(d0=D0), groups), several, gradients)
+    optimizer = Prodigy(d0=D0, corrected_decay=corrected_decay)
+    actual = train(ParameterGroups(optimizer, groups), several, gradients)
     expected = references.prodigy(
         start[:4], gradients[:, :4], 1.0, d0=D0, weight_decay=0.5
     )
@@ -244,6 +247,25 @@ def test_a_warm_up_does_not_raise_a_safeguarded_estimate():
         train(optimizer, variables(start), gradients)
         found.append(float(array(optimizer._shared[0])))
     assert found[1] < found[0]
+
+
+@pytest.mark.only("jax")
+def test_a_compiled_step_may_follow_one_that_is_not():
+    """The state is donated, so two numbers of it cannot share a buffer."""
+    import jax
+
+    start, gradients = example(2)
+    several, both = variables(start), variables(start)
+    expected = Prodigy(d0=D0)
+    train(expected, both, gradients)
+    optimizer = Prodigy(d0=D0)
+    train(optimizer, several, gradients[:1])
+    step = jax.jit(optimizer.stateless_apply, donate_argnums=0)
+    parts = map(jax.numpy.asarray, np.split(gradients[1], [SIZES[0]]))
+    state = [v.value for v in optimizer.variables]
+    weights, _ = step(state, [*parts], [v.value for v in several])
+    for found, variable in zip(weights, both, strict=True):
+        np.testing.assert_allclose(found, array(variable), rtol=1e-6)
 
 
 def test_updates_of_single_variables_are_refused():

@@ -15,6 +15,15 @@ from tfx_extras._backend._face import Backend
 class Jax(Backend):
     """Values are checked where they are known, which is outside of compilation."""
 
+    def apart(self, values, kept):
+        # A compiled step cannot donate one buffer twice. Compiled steps return copies.
+        seen, result = set(), []
+        for value in values:
+            is_shared = id(value) in seen and not isinstance(value, Tracer)
+            seen.add(id(value))
+            result.append(jnp.copy(value) if is_shared else value)
+        return tuple(result)
+
     def round_to(self, value, dtype):
         rounded = value.astype(dtype)
         # XLA may remove a cast and its inverse. The barrier hides one from the other.
