@@ -273,6 +273,8 @@ class _Draw:
         kinds += ["Prodigy"] * (4 if "ParameterGroups" in within else 1)
         if within and not is_half:
             kinds += OF_KERAS * 2
+        if "ScheduleFree" in within:
+            kinds = [kind for kind in kinds if kind != "Prodigy"]
         kind = self.one(kinds)
         hyper = {
             key: self.one(values)
