@@ -221,6 +221,39 @@ def test_the_second_pass_changes_nothing_but_the_gradients():
     assert np.abs(weights(model)[0] - weights(alone)[0]).max() > 1e-4
 
 
+def recurrent():
+    keras.utils.set_random_seed(8)
+    cells = [layers.SimpleRNNCell(2), layers.GRUCell(1, reset_after=False)]
+    steps = [layers.Reshape((2, 2)), layers.RNN(cells, stateful=True)]
+    return keras.Sequential([keras.Input(batch_shape=(6, 4)), *steps])
+
+
+@pytest.mark.only("tensorflow", "torch")  # on JAX, Keras discards such states
+def test_both_passes_start_with_the_states_of_recurrent_layers():
+    alone, model = recurrent(), recurrent()
+    trained = SharpnessAware(model, 0.0)
+    for each in (alone, trained):
+        each.compile(keras.optimizers.SGD(RATE), "mse", run_eagerly=True)
+
+    def losses():
+        return [
+            float(each.train_on_batch(X[:6], SUMS[:6])) for each in (alone, trained)
+        ]
+
+    first, second = losses(), losses()
+    assert first[0] == first[1] > second[0] == second[1]
+    for a, b in zip(weights(alone), weights(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+    trained.rho = 0.5
+    losses()
+    assert np.abs(weights(model)[0] - weights(alone)[0]).max() > 1e-4
+    states = [keras.tree.flatten(each.layers[-1].states) for each in (alone, model)]
+    assert len(states[0]) == 2
+    for a, b in zip(*states, strict=True):
+        assert np.abs(tools.array(a)).max() > 0.01
+        np.testing.assert_array_equal(tools.array(a), tools.array(b))
+
+
 def test_both_passes_have_the_regularization_losses():
     class Quadratic(layers.Layer):
         def build(self, input_shape):

@@ -323,6 +323,29 @@ def test_a_model_that_is_not_built_is_built_with_its_first_values():
         assert not array(layer.bias).any()
 
 
+def test_states_of_recurrent_layers_are_as_before():
+    recurrent = keras.layers.SimpleRNN(2, stateful=True, unroll=True)
+    model = keras.Sequential(
+        [
+            keras.layers.Reshape((1, 3)),
+            keras.layers.Bidirectional(recurrent),
+            keras.layers.Dense(1),
+        ]
+    )
+    is_eager = tools.BACKEND == "tensorflow"  # there, this takes less time
+    model.compile("sgd", "mse", jit_compile=False, run_eagerly=is_eager)
+    find_learning_rate(model, X, Y, **FEW | {"steps": 2})
+    states = model.layers[1].states
+    assert len(states) == 2
+    assert not any(array(state.value).any() for state in states)
+    model(X[:4])
+    before = [array(state.value).copy() for state in states]
+    assert all(np.abs(state).max() > 0.01 for state in before)
+    find_learning_rate(model, X, Y, **FEW | {"steps": 2})
+    for state, value in zip(states, before, strict=True):
+        np.testing.assert_array_equal(array(state.value), value)
+
+
 def test_a_model_in_mixed_precision_is_as_before():
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -596,6 +619,7 @@ def test_there_is_no_suggestion_if_the_loss_never_falls(losses):
         (([1.0, 2.0], [1.0]), "of equal length. Received: shapes (2,) and (1,)"),
         (([2.0, 1.0], [1.0, 1.0]), "in ascending order. Received: rates=[2.0, 1.0]"),
         (([0.0, 1.0], [1.0, 1.0]), "must be positive"),
+        (([1.0, np.inf], [1.0, 1.0]), "must be positive, finite and in ascending"),
         (([1.0, 2.0], [1.0, 1.0], -0.5), "smoothing=-0.5"),
     ],
 )
