@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextlib import nullcontext
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -197,6 +198,22 @@ class Backend:
         training.
         """
         return undone_random()
+
+    def states_of(self, model: Any) -> list[keras.Variable]:
+        """Returns the states of stateful recurrent layers.
+
+        Keras does not list them among the variables of their layer and model.
+        """
+        listed = {id(variable) for variable in model.variables}
+        layers = model._flatten_layers()
+        states = keras.tree.flatten([getattr(x, "states", None) for x in layers])
+        return [
+            *{
+                id(state): state
+                for state in states
+                if isinstance(state, keras.Variable) and id(state) not in listed
+            }.values()
+        ]
 
     def forget_steps(self, model: Any) -> None:
         """Makes sure that later calls of a model use the values of its variables."""

@@ -332,7 +332,8 @@ class TensorFlow(Backend):
     def train_step(self, model, ascend, *arguments):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
         variables = model.trainable_variables
-        others = [(v, tf.identity(v.value)) for v in model.non_trainable_variables]
+        others = [*model.non_trainable_variables, *self.states_of(model)]
+        others = [(v, tf.identity(v.value)) for v in others]
 
         def passes(weights):
             with tf.GradientTape() as tape:

@@ -348,7 +348,8 @@ class Torch(Backend):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(*arguments)
         variables = list(model.trainable_variables)
         weights = [raw(variable) for variable in variables]
-        others = [(v, raw(v).clone()) for v in model.non_trainable_variables]
+        others = [*model.non_trainable_variables, *self.states_of(model)]
+        others = [(v, raw(v).clone()) for v in others]
 
         def gradients():
             y_pred = model(x, training=True)

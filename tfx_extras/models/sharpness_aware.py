@@ -49,13 +49,13 @@ class SharpnessAware(keras.Model):
     the one to save for inference. Save this model to resume training.
 
     Both passes use the same batch and the same random numbers, such as those of
-    dropout. The second pass changes nothing else: the loss, the metrics and the
-    statistics of batch normalization are those of the first pass. If all gradients are
-    0, the weights do not move for the second pass. If a gradient of the first pass is
-    infinite or NaN, the second gradient contains NaN, and `skip_nonfinite` or
-    `keras.optimizers.LossScaleOptimizer` skip the step. Modules of PyTorch inside
-    `keras.layers.TorchModuleWrapper` see both passes: their batch normalization and
-    dropout do not know of them.
+    dropout. The second pass changes nothing else: the loss, the metrics, the statistics
+    of batch normalization and the states of stateful recurrent layers are those of the
+    first pass. If all gradients are 0, the weights do not move for the second pass. If
+    a gradient of the first pass is infinite or NaN, the second gradient contains NaN,
+    and `skip_nonfinite` or `keras.optimizers.LossScaleOptimizer` skip the step. Modules
+    of PyTorch inside `keras.layers.TorchModuleWrapper` see both passes: their batch
+    normalization and dropout do not know of them.
 
     With `gradient_accumulation_steps`, the weights move for each batch. Under
     `tf.distribute`, they move for each replica, by the gradient of its samples, as in

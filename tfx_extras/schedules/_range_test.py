@@ -78,9 +78,10 @@ class LearningRates:
                 "Arguments `rates` and `losses` must be lists of equal length. "
                 f"Received: shapes {self.rates.shape} and {self.losses.shape}"
             )
-        if not ((self.rates > 0).all() and (np.diff(self.rates) > 0).all()):
+        is_positive = (self.rates > 0).all() and np.isfinite(self.rates).all()
+        if not (is_positive and (np.diff(self.rates) > 0).all()):
             raise ValueError(
-                "Argument `rates` must be positive and in ascending order. "
+                "Argument `rates` must be positive, finite and in ascending order. "
                 f"Received: rates={rates}"
             )
         self.smoothing = require("smoothing", smoothing, "[0, 1)")
@@ -211,12 +212,13 @@ def find_learning_rate(
     smoothed losses and the suggestion: the rate at which the loss falls most steeply.
 
     Afterwards, the model and its optimizer are as before, bit for bit, also after an
-    error or `KeyboardInterrupt`: weights, statistics of batch normalization, seeds of
-    layers, metrics, moments, step counters and learning rates, and the random state of
-    Python, NumPy and PyTorch. A model or optimizer that was not built is built with its
-    first values. The random state of TensorFlow advances if layers draw from it, and so
-    do a generator, a shuffling `tf.data.Dataset` and other data with a state.
-    Meanwhile, a copy of all this state takes memory.
+    error or `KeyboardInterrupt`: weights, statistics of batch normalization, states of
+    stateful recurrent layers, seeds of layers, metrics, moments, step counters and
+    learning rates, and the random state of Python, NumPy and PyTorch. A model or
+    optimizer that was not built is built with its first values. The random state of
+    TensorFlow advances if layers draw from it, and so do a generator, a shuffling
+    `tf.data.Dataset` and other data with a state. Meanwhile, a copy of all this state
+    takes memory.
 
     The rate is that of the optimizer inside wrappers. In `ParameterGroups`, multipliers
     and the ratios between the rates of several optimizers stay as they are. In
@@ -329,12 +331,20 @@ def _train_on(model: Any, batch: tuple, class_weight: dict | None) -> float:
 def _restored(model: Any, x: Any) -> Iterator[None]:
     """In this scope, a model may be trained. Then it is as before."""
     if not all(layer.built for layer in model._flatten_layers()):
+        states = {id(s): ops.copy(s.value) for s in backend.states_of(model)}
         with backend.undone(model), backend.without_gradients():
             model(x)
+            for state in backend.states_of(model):
+                state.assign(states.get(id(state), ops.zeros_like(state.value)))
     optimizer = model.optimizer
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
-    kept = [*model.variables, *optimizer.variables, *model.metrics_variables]
+    kept = [
+        *model.variables,
+        *backend.states_of(model),
+        *optimizer.variables,
+        *model.metrics_variables,
+    ]
     kept = list({id(variable): variable for variable in kept}.values())
     with backend.without_gradients():
         before = [ops.copy(variable.value) for variable in kept]
