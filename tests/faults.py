@@ -85,12 +85,18 @@ FAULTS = [
     *(
         Fault(path, right, wrong, VARIANTS, select)
         for path, right, wrong, select in [
-            (VARIANT, "step * gradient > 0", "step * gradient >= -1", "cautious"),
-            (VARIANT, "ops.where(share > 1e-3, share, 1e-3)", "1.0", "cautious"),
+            (VARIANT, "ops.sign(gradient) > 0", "ops.sign(gradient) >= -1", "cautious"),
+            (VARIANT, "(step != 0) | (gradient == 0)", "step == step", "lost_to"),
+            (VARIANT, "ops.where(share > least, share, least)", "1.0", "cautious"),
             (VARIANT, "total / max(inputs, 1)", "total", "centralized"),
             (VARIANT, "if inputs == 1:", "if False:", "centralized"),
-            (VARIANT, "ops.where(weights > 1e-3, weights, 1e-3)", "weights", "of_zero"),
-            (DECAY, "direction * variable >= 0", "direction > -1e9", "leaves_out"),
+            (
+                VARIANT,
+                "ops.where(weights > least, weights, least)",
+                "weights",
+                "of_zero",
+            ),
+            (DECAY, "ops.sign(variable) >= 0", "ops.sign(variable) > -2", "leaves_out"),
             (DECAY, "ops.where(rate > past, rate, past)", "rate", "corrected"),
             (BASE, 'self._matches("adaptive_clip_exclude")', "[]", "excluded"),
         ]
@@ -116,7 +122,7 @@ FAULTS = [
             ),
             ("min(i, len(self._triples) - 1)", "0"),
             ("math.sqrt(inputs * outputs)", "math.sqrt(inputs)"),
-            ("now.learning_rate * self.adam_learning_rate_factor", "now.learning_rate"),
+            ("else self.adam_learning_rate_factor", "else 1.0"),
         ]
     ),
     # Formulas

@@ -186,7 +186,7 @@ class _Draw:
             if self.chance(0.25):
                 self.make_preset(node)
             if kind == "ParameterGroups":
-                node["rules"] = self.rules(is_half, leaf_of(inner))
+                node["rules"] = self.rules(is_half, leaf_of(inner), within)
                 if leaf_of(inner)["kind"] == "Prodigy":
                     self.leave_out(node)
                 if BACKEND == "tensorflow":
@@ -368,7 +368,7 @@ class _Draw:
             found["layouts"] = self.one(LAYOUTS)
         return found
 
-    def rules(self, is_half, inner):
+    def rules(self, is_half, inner, within):
         rules = []
         for _ in range(self.random.integers(1, 4)):
             rule = {}
@@ -378,7 +378,8 @@ class _Draw:
                 scheduled = {"boundaries": [2], "values": [0.25, 0.0]}
                 rule["weight_decay"] = self.one([None, 0.0, 0.25, scheduled])
             if self.chance(0.3) and not isinstance(inner["rate"], dict):
-                other = self.leaf(is_half, ("ParameterGroups",), rate=inner["rate"])
+                within = *within, "ParameterGroups"
+                other = self.leaf(is_half, within, rate=inner["rate"])
                 other["rate"] = inner["rate"] * self.one([0.25, 0.5, 1.0])
                 rule["optimizer"] = other
             rules.append([self.one([*PATTERNS, ".*"]), rule])

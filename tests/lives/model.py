@@ -651,12 +651,16 @@ class Leaf:
             if options.get("cautious"):
                 kept = step * g.value > 0
                 new = w - step * kept / max(np.mean(kept), 1e-3)
+            # Smaller steps are lost in `float32`, and have no sign there.
+            is_lost = (step != 0) & (np.abs(step) <= 2.0**-22 * np.abs(w))
+            unsure = np.zeros_like(w)
+            if options.get("cautious") and np.any(is_lost):
+                least, most = np.mean(kept & ~is_lost), np.mean(kept | is_lost)
+                unsure = np.abs(step) * (1 / max(least, 1e-3) - 1 / max(most, 1e-3))
             if is_cautious:
                 new = new - np.where(step * w >= 0, share * w, 0.0)
-                # Smaller steps are lost in `float32`, and have no sign there.
-                is_lost = (step != 0) & (np.abs(step) <= 2.0**-22 * np.abs(w))
-                unsure = np.where(is_lost, np.abs(share * w), 0.0)
-                weights.slack[i] = np.maximum(weights.slack[i], unsure)
+                unsure = unsure + np.where(is_lost, np.abs(share * w), 0.0)
+            weights.slack[i] = np.maximum(weights.slack[i], unsure)
             if self.kind == "Prodigy":
                 moved = state.get("displacement", 0.0) + new - before
                 state["displacement"] = moved

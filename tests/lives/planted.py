@@ -139,7 +139,7 @@ PLANTED = {
     ),
     "Prodigy: each rise of the estimate is taken for the first": Fault(
         PRODIGY,
-        "is_first_rise = (ratio == 1.0) & (found > d)",
+        "is_first_rise = (d == ops.cast(self.d0, d.dtype)) & (found > d)",
         "is_first_rise = found > d",
         LIVES,
     ),
