@@ -675,6 +675,17 @@ def test_weights_are_saved_and_loaded(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.only("torch")
+def test_its_export_is_that_of_its_model(monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        keras.Sequential, "export", lambda *a, **k: given.append((a, k))
+    )
+    model = linear()
+    SharpnessAware(model).export("path", verbose=False)
+    assert given == [((model, "path"), {"verbose": False})]
+
+
 def test_a_copy_has_the_same_configuration():
     trained = SharpnessAware(linear(), 0.25, adaptive=True, eta=0.5)
     again = keras.models.clone_model(trained)

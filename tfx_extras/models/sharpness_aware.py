@@ -183,6 +183,10 @@ class SharpnessAware(keras.Model):
             return 1.0
         return ops.abs(ops.cast(weight, wide(weight.dtype))) + self.eta
 
+    def export(self, *args, **kwargs):
+        """Exports `model`, which has the same outputs, for inference."""
+        return self.model.export(*args, **kwargs)
+
     def get_config(self):
         own = {
             "model": keras.saving.serialize_keras_object(self.model),
