@@ -28,6 +28,7 @@ WRAPPERS = (
     *("ParameterGroups", "ParameterGroups"),
 )
 # The presets of wrappers, and the optimizers inside them.
+EMA = "use_ema", "ema_momentum", "ema_overwrite_frequency"
 PRESETS = {
     "Lookahead": [("Ranger", "RAdam")],
     "ScheduleFree": [
@@ -209,7 +210,7 @@ class _Draw:
                 own["sma_threshold"] = 4.0
             kept = {k: v for k, v in hyper.items() if k in ("beta_2", "epsilon")}
             leaf["hyper"] = kept | own if kind in KINDS else {}
-            for name in ("weight_decay", "weight_decay_exclude"):
+            for name in ("weight_decay", "weight_decay_exclude", *EMA):
                 leaf["options"].pop(name, None)
             for name in ("weight_lr_power", "r"):
                 del node["hyper"][name]
@@ -301,6 +302,9 @@ class _Draw:
             "rate": rate or self.rate(kind),
             "options": self.options(kind),
         }
+        if "ScheduleFree" in within:  # which would take some averages for its weights
+            for name in EMA:
+                node["options"].pop(name, None)
         if not rate and self.chance(0.1):
             values = [node["rate"], node["rate"] / 2, node["rate"] / 8]
             node["rate"] = {"boundaries": [2, 4], "values": values}
@@ -492,7 +496,7 @@ def settled(life):
                 if (
                     window and rule["optimizer"]["kind"] in OF_KERAS
                 ):  # it would update the average too often
-                    for name in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
+                    for name in EMA:
                         others.pop(name, None)
     return life
 
