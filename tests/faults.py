@@ -86,7 +86,7 @@ FAULTS = [
         Fault(path, right, wrong, VARIANTS, select)
         for path, right, wrong, select in [
             (VARIANT, "ops.sign(gradient) > 0", "ops.sign(gradient) >= -1", "cautious"),
-            (VARIANT, "(step != 0) | (gradient == 0)", "step == step", "lost_to"),
+            (BASE, "if type(self).move is Optimizer.move", "if False", "lost_to"),
             (VARIANT, "ops.where(share > least, share, least)", "1.0", "cautious"),
             (VARIANT, "total / max(inputs, 1)", "total", "centralized"),
             (VARIANT, "if inputs == 1:", "if False:", "centralized"),
@@ -123,6 +123,66 @@ FAULTS = [
             ("min(i, len(self._triples) - 1)", "0"),
             ("math.sqrt(inputs * outputs)", "math.sqrt(inputs)"),
             ("else self.adam_learning_rate_factor", "else 1.0"),
+        ]
+    ),
+    # Optimizers, wrappers and models with tests of their own
+    *(
+        Fault(f"tfx_extras/{path}.py", right, wrong, f"tests/{tests}.py", select)
+        for path, tests, right, wrong, select in [
+            (
+                *("optimizers/soap", "optimizers/test_soap"),
+                "count % self.frequency == 0",
+                "count % self.frequency == 1",
+                "follow_the_reference",
+            ),
+            (
+                *("optimizers/soap", "optimizers/test_soap"),
+                'ops.where(is_finite, q, float("nan"))',
+                "q",
+                "nan_gives_nan",
+            ),
+            (
+                *("optimizers/prodigy", "optimizers/test_prodigy"),
+                "new / self.d0, beta_3",
+                "ratio, beta_3",
+                "follows_the_reference",
+            ),
+            (
+                *("optimizers/prodigy", "optimizers/test_prodigy"),
+                "displacement + change, s, m, v",
+                "displacement - change, s, m, v",
+                "follows_the_reference",
+            ),
+            (
+                *("optimizers/wrappers/schedule_free", "optimizers/test_schedule_free"),
+                "ops.where(rate > largest, rate, largest)",
+                "rate",
+                "largest_rate_so_far",
+            ),
+            (
+                *("optimizers/wrappers/schedule_free", "optimizers/test_schedule_free"),
+                "kind.factor * self.weight_decay",
+                "self.weight_decay",
+                "rules_scale or in_muon",
+            ),
+            (
+                *("models/sharpness_aware", "models/test_sharpness_aware"),
+                "ops.cast(distance, s.dtype) * t * s",
+                "ops.cast(distance, s.dtype) * s",
+                "as_in_the_papers",
+            ),
+            (
+                *("_backend/torch", "models/test_sharpness_aware"),
+                "*model.non_trainable_variables, *self.states_of(model)",
+                "*model.non_trainable_variables",
+                "recurrent",
+            ),
+            (
+                *("schedules/_range_test", "schedules/test_range_test"),
+                "np.argmin(slopes[until])",
+                "np.argmin(slopes)",
+                "suggestion",
+            ),
         ]
     ),
     # Formulas

@@ -27,8 +27,8 @@ WRAPPERS = (
     *("Lookahead", "MovingAverage", "SWA", "ScheduleFree"),
     *("ParameterGroups", "ParameterGroups"),
 )
-# The presets of wrappers, and the optimizers inside them.
 EMA = "use_ema", "ema_momentum", "ema_overwrite_frequency"
+# The presets of wrappers, and the optimizers inside them.
 PRESETS = {
     "Lookahead": [("Ranger", "RAdam")],
     "ScheduleFree": [

@@ -450,14 +450,14 @@ class Optimizer(WithGradients):
         # The `+` of Keras fails for some empty variables.
         slots = tuple(ops.cast(slot, w.dtype) for slot in slots)
         gradient = self._conditioned(gradient, before, index)
-        new_w, new_slots = self.move(gradient, w, now, slots, index)
+        is_cautious = self.cautious or self.cautious_decay
+        move = self._move_cautiously if is_cautious else self.move
+        new_w, new_slots = move(gradient, w, now, slots, index)
         if not isinstance(new_slots, tuple | list) or len(new_slots) != len(slots):
             raise ValueError(
                 f"`update` or `move` of `{type(self).__name__}` must return a tensor "
                 f"and a tuple of slots={self.slots}. Received: slots={new_slots}"
             )
-        if self.cautious or self.cautious_decay:
-            new_w = self._cautiously(new_w, w, gradient, now, index)
         values = *rounded(new_w, variable, residual), *new_slots
         return backend.apart(values, kept)
 
@@ -470,14 +470,22 @@ class Optimizer(WithGradients):
             gradient = centralized(gradient, self._layouts[index])
         return gradient
 
-    def _cautiously(self, new_w, w, gradient, now, index) -> Any:
-        """Returns the value of a variable, after masks of its step and its decay."""
-        step = w - new_w
-        if self.cautious:
-            new_w = w - cautious(step, gradient, self._squared_norms)
+    def _move_cautiously(self, gradient, w, now, slots, index) -> tuple[Any, tuple]:
+        """Returns what `move` does, after masks of the step and of the decay."""
+        if type(self).move is Optimizer.move:
+            # Not the difference of weights, in which small steps are lost.
+            direction, slots = self.update(gradient, w, now.coefficients, slots)
+            step = now.learning_rate * direction
+        else:
+            new_w, slots = self.move(gradient, w, now, slots, index)
+            step = w - new_w
+        masked = (
+            cautious(step, gradient, self._squared_norms) if self.cautious else step
+        )
+        new_w = w - masked
         if self.cautious_decay and self._decays[index]:
             new_w = new_w - (w - self._after_decay(w, now, index, step))
-        return new_w
+        return new_w, slots
 
 
 def _filled(value: float):

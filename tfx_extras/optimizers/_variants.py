@@ -54,9 +54,7 @@ def cautious(step: Any, gradient: Any, squared_norms: Callable[..., Any]) -> Any
     """
     # Of their signs, because a product could underflow.
     mask = ops.cast(ops.sign(step) * ops.sign(gradient) > 0, step.dtype)
-    # A step that was lost to rounding tells nothing.
-    is_known = ops.cast((step != 0) | (gradient == 0), step.dtype)
-    kept, count = squared_norms(mask, is_known)  # their squares are 0 or 1
+    kept, count = squared_norms(mask, ops.ones_like(mask))  # their squares are 0 or 1
     share = kept / ops.where(count > 0, count, 1.0)
     least = ops.cast(1e-3, share.dtype)
     return step * mask / ops.where(share > least, share, least)
