@@ -631,11 +631,9 @@ class Leaf:
             if self.kind == "Prodigy":
                 hyper["pass_of_all"] = pass_of_all
             if self.kind == "Muon":
-                is_excluded = self.matches("adam_exclude", weights.paths[i])
-                is_matrix = layouts[i] is not None and not is_excluded
+                is_matrix = self.is_matrix(i, weights)
                 hyper["layout"] = layouts[i] if is_matrix else None
-                if not is_matrix:
-                    lr = lr * self.hyper.get("adam_learning_rate_factor", 1.0)
+                lr = lr * self.own_factor(i, weights)
             is_cautious = bool(options.get("cautious_decay"))
             before = w = weights[i]
             share, inside = lr * decay, 0.0
@@ -654,9 +652,12 @@ class Leaf:
             # Smaller steps are lost in `float32`, and have no sign there.
             is_lost = (step != 0) & (np.abs(step) <= 2.0**-22 * np.abs(w))
             unsure = np.zeros_like(w)
-            if options.get("cautious") and np.any(is_lost):
-                least, most = np.mean(kept & ~is_lost), np.mean(kept | is_lost)
+            if options.get("cautious"):
+                tiny = 1e-6 * np.max(np.abs(g.value), initial=0.0)
+                is_open = is_lost | (g.value != 0) & (np.abs(g.value) <= tiny)
+                least, most = np.mean(kept & ~is_open), np.mean(kept | is_open)
                 unsure = np.abs(step) * (1 / max(least, 1e-3) - 1 / max(most, 1e-3))
+                unsure = unsure + np.abs(step) * is_open / max(least, 1e-3)
             if is_cautious:
                 new = new - np.where(step * w >= 0, share * w, 0.0)
                 unsure = unsure + np.where(is_lost, np.abs(share * w), 0.0)
@@ -692,6 +693,17 @@ class Leaf:
             if re.search(pattern, path):
                 return layout
         return "io" if path.endswith("kernel") and weights[i].ndim == 2 else None
+
+    def is_matrix(self, i, weights):
+        """Whether Muon takes a variable for a matrix."""
+        is_excluded = self.matches("adam_exclude", weights.paths[i])
+        return self.layout_of(i, weights) is not None and not is_excluded
+
+    def own_factor(self, i, weights):
+        """The factor of the learning rate that an optimizer gives a variable."""
+        if self.kind != "Muon" or self.is_matrix(i, weights):
+            return 1.0
+        return self.hyper.get("adam_learning_rate_factor", 1.0)
 
     def estimated(self, grads, t):
         """Prodigy's pass over all variables, which changes its estimate."""
@@ -868,7 +880,8 @@ class Wrapper:
                 is_excluded = any(re.search(p, weights.paths[i]) for p in excluded)
                 decay = 0.0 if is_excluded or i in weights.ruled else weight_decay
                 y = z + beta * (x - z)
-                z = moved[i] - rate * leaf.factors[i] * decay * y
+                rate = rate * leaf.factors[i] * leaf.own_factor(i, weights)
+                z = moved[i] - rate * decay * y
             x = x + c * (z - x)
             self.kept[i], self.base[i] = x, z
             weights[i] = z + beta * (x - z)
