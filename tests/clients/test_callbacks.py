@@ -183,6 +183,7 @@ def test_the_average_of_keras_is_swapped_for_evaluation(make):
         np.testing.assert_allclose(array(variable), w, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:`use_ema` of:UserWarning")
 @each(WRAPPING)
 def test_of_groups_within_the_averages_of_keras_are_swapped_each_with_its_own(make):
     def averaging():

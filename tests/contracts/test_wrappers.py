@@ -179,6 +179,7 @@ def test_two_in_one_another_do_what_each_does(case, gradients):
 # Configuration
 
 
+@pytest.mark.filterwarnings("ignore:The weight decay of:UserWarning")
 @each(WRAPPERS)
 def test_config_round_trip(case):
     optimizer = case.make(AdaBelief(1e-4, weight_decay=0.1), name="other")
@@ -243,6 +244,7 @@ def test_the_learning_rate_is_that_of_the_inner_optimizer(case, gradients):
     assert_close(actual, expected, 1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The weight decay of:UserWarning")
 @each_class(WRAPPERS)
 def test_clipping_and_exclusion_are_those_of_the_inner_optimizer(case, gradients):
     clipped = case.make(keras.optimizers.SGD(RATE, MOMENTUM, clipvalue=0.1))
@@ -255,6 +257,7 @@ def test_clipping_and_exclusion_are_those_of_the_inner_optimizer(case, gradients
     np.testing.assert_array_equal(still, START)
 
 
+@pytest.mark.filterwarnings("ignore:`use_ema` of:UserWarning")
 @each_class(WRAPPERS)
 def test_loss_scale_and_average_are_those_of_the_inner_optimizer(case, gradients):
     inner = keras.optimizers.SGD(RATE, MOMENTUM, loss_scale_factor=4.0)

@@ -16,6 +16,8 @@ from tests.tools import BACKEND
 from tfx_extras import optimizers
 from tfx_extras.models import SharpnessAware
 
+pytestmark = pytest.mark.filterwarnings("ignore:`use_ema` of:UserWarning")
+
 RATE, BATCH = 0.125, 6
 EPSILON = 2.0**-6  # less would magnify the rounding of small gradients
 QUICK, COUNT = {"torch": (12, 60), "tensorflow": (2, 8), "jax": (2, 8)}[BACKEND]

@@ -197,6 +197,7 @@ def test_of_groups_each_average_is_in_its_variables():
             np.testing.assert_array_equal(array(v), w)
 
 
+@pytest.mark.filterwarnings("ignore:`use_ema` of:UserWarning")
 @each_kind_or_one
 @pytest.mark.parametrize("keep", [False, True])
 def test_the_average_of_keras_that_ends_training_goes_into_the_weights(make, keep):

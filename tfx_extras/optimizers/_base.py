@@ -479,9 +479,9 @@ class Optimizer(WithGradients):
         else:
             new_w, slots = self.move(gradient, w, now, slots, index)
             step = w - new_w
-        masked = (
-            cautious(step, gradient, self._squared_norms) if self.cautious else step
-        )
+        masked = step
+        if self.cautious:
+            masked = cautious(step, gradient, self._squared_norms)
         new_w = w - masked
         if self.cautious_decay and self._decays[index]:
             new_w = new_w - (w - self._after_decay(w, now, index, step))

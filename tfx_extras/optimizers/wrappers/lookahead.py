@@ -96,7 +96,10 @@ class Lookahead(OptimizerWrapper):
     def after(self, variable, slots, updates, is_update):
         (slow,) = slots
         syncs = is_update & (updates % self.sync_period == 0)
-        phi = ops.where(syncs, slow + self.slow_step_size * (variable - slow), slow)
+        phi = slow + self.slow_step_size * (variable - slow)
+        if self.slow_step_size == 1:  # without rounding, by which weights would change
+            phi = variable
+        phi = ops.where(syncs, phi, slow)
         return ops.where(syncs, phi, variable), (phi,)
 
     def get_config(self):
