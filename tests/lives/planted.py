@@ -170,9 +170,8 @@ PLANTED = {
     ),
     "cautious decay looks at a step that was masked": Fault(
         BASE,
-        "new_w = w - cautious(step, gradient, self._squared_norms)",
-        "step = cautious(step, gradient, self._squared_norms)\n"
-        "            new_w = w - step",
+        "new_w = new_w - (w - self._after_decay(w, now, index, step))",
+        "new_w = new_w - (w - self._after_decay(w, now, index, w - new_w))",
         LIVES,
     ),
     "corrected decay forgets the largest learning rate": Fault(
