@@ -154,6 +154,19 @@ def test_without_gradients_that_are_not_zero_only_the_decay_moves():
     )
 
 
+def test_the_estimate_stays_while_its_sums_are_zero():
+    """Without memory, as after a step at rate 0, even if it was still to grow."""
+    start, gradients = example()
+    several = variables(start)
+    optimizer = Prodigy(d0=D0, d_coef=8.0, growth_rate=1.01, beta_3=0.0)
+    train(optimizer, several, gradients)
+    d, d_max, _ = (array(v) for v in optimizer._shared)
+    assert D0 < 1.1 * d < d_max
+    optimizer.learning_rate = 0.0
+    train(optimizer, several, gradients[:1])
+    assert array(optimizer._shared[0]) == d
+
+
 def test_a_variable_without_gradient_has_no_part_in_the_estimate():
     start, gradients = example()
     both, alone = Prodigy(d0=D0), Prodigy(d0=D0)

@@ -194,6 +194,7 @@ class Prodigy(Optimizer):
             is_first_rise = (d == ops.cast(self.d0, d.dtype)) & (found > d)
             limit = self.growth_rate * ops.where(is_first_rise, found, d)
             new = ops.where(limit < d_max, limit, d_max)
+            new = ops.where(is_zero, d, new)
         coefficients = ratio, gain_of_sums, new / self.d0, beta_3
         now = now._replace(learning_rate=rate, coefficients=coefficients)
         return now, (new, d_max, r)
