@@ -176,6 +176,28 @@ def test_two_in_one_another_do_what_each_does(case, gradients):
     assert_close(run(outer, gradients)[:1], (expected,), 1e-6)
 
 
+@pytest.mark.only("jax")
+@each_class(WRAPPERS)
+def test_variables_share_no_memory_which_a_compiled_step_could_not_reuse(
+    case, gradients
+):
+    optimizer, variable = case.make(), keras.Variable(START, name="w")
+
+    def pointers():
+        own = [variable, *optimizer.variables]
+        return [v.value.unsafe_buffer_pointer() for v in own]
+
+    for g in gradients[:4]:
+        optimizer.apply([ops.convert_to_tensor(g, "float32")], [variable])
+    assert len(set(pointers())) == len(pointers())
+    if hasattr(optimizer, "assign_average"):
+        optimizer.swap()
+        assert len(set(pointers())) == len(pointers())
+        optimizer.swap()
+        optimizer.assign_average()
+        assert len(set(pointers())) == len(pointers())
+
+
 # Configuration
 
 

@@ -163,6 +163,13 @@ class Backend:
         """
         return values
 
+    def distinct(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Returns new values of variables, of which no two share memory.
+
+        Otherwise, a compiled step could not reuse it.
+        """
+        return values
+
     def round_to(self, value: Any, dtype: str) -> Any:
         """Rounds to `dtype`, even if a compiler would remove a cast and its inverse."""
         return ops.cast(value, dtype)

@@ -16,6 +16,9 @@ class Jax(Backend):
     """Values are checked where they are known, which is outside of compilation."""
 
     def apart(self, values, kept):
+        return self.distinct(values)
+
+    def distinct(self, values):
         # A compiled step cannot donate one buffer twice. Compiled steps return copies.
         seen, result = set(), []
         for value in values:

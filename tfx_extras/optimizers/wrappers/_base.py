@@ -251,10 +251,11 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             kept = tuple(exact(slot, rest) for slot, rest in pairs)
             value, new = function(exact(variable, residual), kept, *scalars)
             # All values are computed before the first is stored.
-            for slot, rest, x in zip(slots, slot_residuals, new, strict=True):
-                store(x, slot, rest)
+            targets = [*zip(slots, slot_residuals, strict=True)]
             if value is not None:
-                store(value, variable, residual)
+                new, targets = (*new, value), [*targets, (variable, residual)]
+            for (target, rest), x in zip(targets, backend.distinct(new), strict=True):
+                store(x, target, rest)
 
         backend.for_each(
             update,
