@@ -279,6 +279,8 @@ class Run:
             self.compare_one(step, "weights", i, variable, wanted)
         if not self.is_built:
             return
+        if BACKEND == "jax" and not self.averages_of_keras:
+            self.compare_buffers(step)
         optimizer = self.world.optimizer
         updates = int(ops.convert_to_numpy(optimizer.iterations))
         if updates != self.model.optimizer.updates:
@@ -297,6 +299,15 @@ class Run:
                 text = f"learning_rate is {rate} and should be {self.leaf.rate}"
                 raise DifferenceError(step, "learning_rate", text)
         self.compare_averages(step, optimizer, self.model.optimizer)
+
+    def compare_buffers(self, step):
+        """No two variables share a buffer, which a compiled step could not donate."""
+        variables = [*self.world.variables, *self.world.optimizer.variables]
+        buffers = [v.value.unsafe_buffer_pointer() for v in variables]
+        for variable, buffer in zip(variables, buffers, strict=True):
+            if buffers.count(buffer) > 1:
+                text = f"{variable.path} shares its buffer with another variable"
+                raise DifferenceError(step, "buffer", text)
 
     def compare_averages(self, step, optimizer, wanted):
         """Compares the averages of an optimizer and of those that it wraps."""
