@@ -1,4 +1,4 @@
-"""Trains a tiny KerasHub classifier with every optimizer and two wrappers.
+"""Trains a tiny KerasHub classifier with every optimizer; checks kernel layouts.
 
     python3.11 -m venv .venv-hub
     .venv-hub/bin/python -m pip install --constraint constraints.txt \\
@@ -9,6 +9,8 @@ KerasHub needs a separate environment, with TensorFlow and TensorFlow Text on ev
 backend. The model is a one-layer BERT with random weights; nothing is downloaded. Each
 backend runs in its own process. Prints a table of the loss before and after training,
 and exits with 1 if a loss is not finite, a loss does not fall, or an error is raised.
+Before them are rows for some models that say whether `kernel_layouts` is right, also
+with embeddings that are tied to the output.
 """
 
 import inspect
@@ -71,11 +73,79 @@ def train(optimizer):
     return history.history["loss"]
 
 
+# The layouts of kernels, by the ends of their paths. Embeddings have none.
+LAYOUTS = {
+    "BERT": {
+        **dict.fromkeys(["query/kernel", "key/kernel", "value/kernel"], "ioo"),
+        "attention_output/kernel": "iio",
+        "feedforward_intermediate_dense/kernel": "io",
+        "feedforward_output_dense/kernel": "io",
+        "pooled_dense/kernel": "io",
+        "logits/kernel": None,
+    },
+    "Gemma": {  # its heads are the first axis, and its embeddings make the output
+        **dict.fromkeys(["query/kernel", "key/kernel", "value/kernel"], "oio"),
+        "attention_output/kernel": "iio",
+        **dict.fromkeys(["gating/kernel", "gating_2/kernel", "linear/kernel"], "io"),
+    },
+    "ViT": {
+        **dict.fromkeys(["query/kernel", "key/kernel", "value/kernel"], "ioo"),
+        "attention_output/kernel": "iio",
+        "patch_embedding/kernel": "iiio",
+        **dict.fromkeys(["dense_1/kernel", "dense_2/kernel"], "io"),
+        "predictions/kernel": None,
+    },
+}
+
+
+def models_by_name():
+    """Tiny models, with random weights."""
+    from keras_hub import models
+
+    sizes = {"num_layers": 1, "hidden_dim": 8}
+    text = sizes | {"vocabulary_size": 32, "intermediate_dim": 16}
+    bert = models.BertBackbone(num_heads=2, max_sequence_length=12, **text)
+    gemma = models.GemmaBackbone(
+        num_query_heads=2, num_key_value_heads=1, head_dim=4, **text
+    )
+    vit = models.ViTBackbone(
+        image_shape=(16, 16, 3), patch_size=8, num_heads=2, mlp_dim=16, **sizes
+    )
+    return {
+        "BERT": models.BertTextClassifier(bert, num_classes=2, preprocessor=None),
+        "Gemma": models.GemmaCausalLM(gemma, preprocessor=None),
+        "ViT": models.ViTImageClassifier(vit, num_classes=3),
+    }
+
+
+def wrong_layouts(name, model):
+    """The kernels whose layout is not that of `LAYOUTS`, with the layout found."""
+    from tfx_extras.optimizers import kernel_layouts
+
+    found = {path.removesuffix("$"): x for path, x in kernel_layouts(model).items()}
+    wrong = {}
+    for path, layout in found.items():
+        ends = [end for end in LAYOUTS[name] if path.endswith(end)]
+        if len(ends) != 1 or LAYOUTS[name][ends[0]] != layout:
+            wrong[path] = layout
+    missing = [
+        end for end in LAYOUTS[name] if not any(path.endswith(end) for path in found)
+    ]
+    return wrong | dict.fromkeys(missing, "missing")
+
+
 def run():
     """Prints a row for each optimizer, on the backend of this process."""
     import keras
 
     faults = 0
+    for name, model in models_by_name().items():
+        wrong = wrong_layouts(name, model)
+        faults += bool(wrong)
+        verdict = f"wrong: {wrong}" if wrong else "right"
+        print(
+            f"{keras.backend.backend():<12}layouts of {name:<13}{verdict}", flush=True
+        )
     for name, make in optimizers_by_name().items():
         try:
             losses = train(make())
