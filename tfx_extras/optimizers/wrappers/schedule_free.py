@@ -101,9 +101,8 @@ class ScheduleFree(AverageWrapper):
         inner_optimizer: The optimizer to wrap, or its name: one of this package, of
             Keras, or your own. A name that both have means that of Keras; the prefix
             `tfx_extras>` names ours. It cannot be a wrapper that follows weights, such
-            as `Lookahead` or `MovingAverage`. For loss scaling, put
+            as `Lookahead` or `MovingAverage`, nor `Prodigy`. For loss scaling, put
             `keras.optimizers.LossScaleOptimizer` around this one, not inside of it.
-            It cannot be or contain `Prodigy`.
         beta: $\beta$, in [0, 1]. 0 averages the path of the inner optimizer and does
             not change it; 1 takes gradients at the average.
         weight_decay: $\lambda$, in [0, inf), the weight decay at $y$. It is decoupled,
@@ -118,7 +117,7 @@ class ScheduleFree(AverageWrapper):
 
     Raises:
         ValueError: If an argument is outside its interval, or if `inner_optimizer` is
-            or contains a wrapper that follows weights.
+            or contains `Prodigy` or a wrapper that follows weights.
         TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
