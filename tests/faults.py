@@ -679,8 +679,8 @@ FAULTS = [
     ),
     Fault(
         WRAPPERS + "_base.py",
-        "store(value, variable, residual)",
-        "variable.assign(ops.cast(value, variable.dtype))",
+        "store(x, target, rest)",
+        "target.assign(ops.cast(x, target.dtype))",
         WRAPPING,
         "half_precision and Lookahead",
     ),
