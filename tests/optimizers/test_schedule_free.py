@@ -439,3 +439,14 @@ def test_what_swap_average_saves_is_the_average(tmp_path):
     ):
         np.testing.assert_array_equal(x, kept)
         assert (x != y).any()
+
+
+def test_a_step_that_fails_leaves_weights_and_average():
+    w = variable()
+    optimizer = ScheduleFreeSGD(RATE, skip_nonfinite=True, max_consecutive_skips=1)
+    train(optimizer, w, gradients())
+    before, kept = array(w), average(optimizer, w)
+    train(optimizer, w, [np.full(3, np.nan)])
+    with pytest.raises(Exception, match="max_consecutive_skips"):
+        train(optimizer, w, [np.full(3, np.nan)])
+    assert_near([array(w), average(optimizer, w)], [before, kept])

@@ -210,7 +210,12 @@ class ScheduleFree(AverageWrapper):
         for kind, variables in kinds.items():
             self._assign(_at_base(self.beta, kind), variables=variables)
         iterations = ops.copy(self.iterations)
-        update()
+        try:
+            update()
+        except BaseException:  # too many skipped steps, or an interruption
+            for variables in kinds.values():
+                self._assign(_back(self.beta), variables=variables)
+            raise
         # False while gradients are accumulated or skipped.
         is_update = self.iterations != iterations
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
@@ -494,6 +499,11 @@ def _at_base(beta: float, kind: "Kind") -> Any:
         return z, (x, z)
 
     return at_base
+
+
+def _back(beta: float) -> Any:
+    """Returns a function that replaces the weights by $y$."""
+    return lambda variable, slots: (_between(slots[1], slots[0], beta), slots)
 
 
 def _power(x, exponent: float) -> Any:
