@@ -40,9 +40,14 @@ VALID = list({case.cls: case for case in reversed(LOSSES)}.values()) + [
 # Of the first cases of the classes, one for each way in which models treat losses.
 KINDS = list(
     {
-        (case.coupled, case.square, case.weighs_within, case.held, case.activation): (
-            case
-        )
+        (
+            case.coupled,
+            case.square,
+            case.weighs_within,
+            case.images,
+            case.held,
+            case.activation,
+        ): case
         for case in {case.cls: case for case in reversed(LOSSES)}.values()
     }.values()
 )
@@ -216,10 +221,11 @@ def test_weights_masks_and_reductions(case):
     valid = case.valid(y_true)
     valid = np.ones(values.shape, bool) if valid is None else valid
     mask, weights = kept(values.shape)
+    masks = (None,) if case.images else (None, mask)  # images have masks of pixels
     for reduction in REDUCTIONS:
         loss = case.make(reduction=reduction)
         for w in (None, weights):
-            for m in (None, mask):
+            for m in masks:
                 predictions = y_pred if m is None else Marked(m)(y_pred)
                 actual = array(loss(y_true, predictions, w))
                 both = valid if m is None else valid & m
@@ -233,12 +239,46 @@ def test_weights_masks_and_reductions(case):
                 np.testing.assert_allclose(actual, expected, rtol=2e-6)
 
 
+@each([case for case in VALID if case.images])
+def test_pixels_are_weighed_and_masked(case):
+    y_true, y_pred = case.inputs()
+    y_pred = np.clip(y_pred, -100, 100)
+    mask, weights = kept(case.pixels(y_pred))
+    mask[0] = False
+    axes = tuple(range(1, mask.ndim))
+    for m in (None, mask):
+        for w in (None, weights):
+            both = np.ones(mask.shape) if m is None else m * 1.0
+            count = both.sum(axes)
+            if w is not None:
+                both = both * w
+            values = array(case.compute(y_true, y_pred, sample_weight=both))
+            total = both.sum(axes) / np.maximum(count, 1)
+            ignored = case.valid(y_true)
+            valid = count > 0 if ignored is None else (count > 0) & ignored
+            for reduction in REDUCTIONS:
+                predictions = y_pred if m is None else Marked(m)(y_pred)
+                actual = array(case.make(reduction=reduction)(y_true, predictions, w))
+                expected = reduced(values, total, valid, reduction)
+                np.testing.assert_allclose(actual, expected, rtol=2e-6)
+    # A pixel without weight does not count.
+    changed = np.array(y_pred)
+    place = (
+        np.expand_dims(mask, case.kwargs.get("axis", -1)) if case.has_classes else mask
+    )
+    changed = np.where(place, y_pred, 0.5 * y_pred)
+    loss = case.make(reduction=None)
+    np.testing.assert_array_equal(
+        *(array(loss(y_true, x, mask.astype("float32"))) for x in (y_pred, changed))
+    )
+
+
 @each_class(LOSSES)
 @pytest.mark.parametrize("reduction", ["mean", "mean_with_sample_weight"])
 def test_a_fully_masked_batch_costs_nothing(case, reduction):
     y_true, y_pred = case.inputs()
     y_pred = np.clip(y_pred, -1e4, 1e4)
-    mask = np.zeros(len(y_pred), bool)
+    mask = np.zeros(case.pixels(y_pred) if case.images else len(y_pred), bool)
     weights = None if reduction == "mean" else np.ones(len(y_pred), "float32")
     loss = case.make(reduction=reduction)
 

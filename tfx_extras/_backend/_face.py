@@ -393,6 +393,10 @@ class Backend:
         """Returns the angle of vectors in their own precision. Keras narrows it."""
         return ops.arctan2(y, x)
 
+    def log_gamma(self, x: Any) -> Any:
+        """Returns the logarithm of the gamma function of positive numbers."""
+        raise NotImplementedError
+
     def moveaxis(self, x: Any, source: int, destination: int) -> Any:
         """Moves one axis of a tensor to another place."""
         return ops.moveaxis(x, source, destination)

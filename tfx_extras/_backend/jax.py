@@ -73,6 +73,9 @@ class Jax(Backend):
     def arctan2(self, y, x):
         return jnp.arctan2(y, x)
 
+    def log_gamma(self, x):
+        return jax.lax.lgamma(x)
+
     def products(self, x, y):
         # On a GPU the default has 10 bits of mantissa.
         return jnp.matmul(x, y.T, precision="highest")

@@ -239,6 +239,9 @@ class Torch(Backend):
     def arctan2(self, y, x):
         return torch.arctan2(y, x)
 
+    def log_gamma(self, x):
+        return torch.lgamma(x)
+
     def moveaxis(self, x, source, destination):
         return torch.movedim(x, source, destination)  # `torch.vmap` has no `moveaxis`
 

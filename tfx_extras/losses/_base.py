@@ -53,9 +53,14 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     A function that takes `sample_weight` gets the weights of the call times the masks.
     As it has already weighted the samples, `"mean"` then divides by the sum of weights.
+
+    With `weighs_pixels`, the function returns one loss per image, and gets the weights
+    of the pixels, or `None` if all are 1. An image then has the mean weight of those of
+    its pixels that are not masked, and is masked if all of them are.
     """
 
     function: ClassVar[Callable[..., Any]]
+    weighs_pixels: ClassVar[bool] = False
     _names: ClassVar[tuple[str, ...]]  # of the parameters after `y_pred`
     __repr__ = shown
 
@@ -84,6 +89,8 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         require_numbers("y_pred", y_pred)  # before Keras converts it to a tensor
         if isinstance(sample_weight, list | tuple):
             sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
+        if self.weighs_pixels:
+            return self._of_images(y_true, y_pred, sample_weight)
         reduction, weights = self.reduction, {}
         if WEIGHTS in self._names:
             sample_weight = self._weights(y_pred, sample_weight)
@@ -99,6 +106,36 @@ class FunctionLoss(keras.losses.Loss, Combinable):
             counted = self._weights(y_pred, sample_weight if by_weight else None)
             loss = backend.mean_of_all(loss, ops.sum(counted))
         return ops.cast(loss, self.dtype)
+
+    def _of_images(self, y_true, y_pred, sample_weight):
+        ones = _Ones(wide(self.dtype), None, self._pixels)
+        unmasked = ones(0.0, y_pred)
+        is_masked = unmasked is not ones.values  # Keras returns them as they are
+        images = ones.values[(slice(None), *[0] * (len(ones.values.shape) - 1))]
+        weights, of_pixels = images, unmasked if is_masked else None
+        if sample_weight is not None:
+            given = ops.convert_to_tensor(sample_weight, ones.dtype)
+            if len(given.shape) == 1 or tuple(given.shape[1:]) == (1,):
+                _require_weights_of(images, given)
+                weights = ops.reshape(given, (-1,))
+            else:
+                weigh = _Ones(wide(self.dtype), given, self._pixels)
+                of_pixels = weigh(0.0, y_pred, _to_be_masked(given, ones.dtype))
+                count = _sum_of_each(unmasked)
+                weights = _sum_of_each(of_pixels) / ops.where(count > 0, count, 1.0)
+        if is_masked:
+            images = _mask([images, _sum_of_each(unmasked) > 0])
+        bound = _Bound(
+            self, y_true, self.reduction, {WEIGHTS: of_pixels}, weights, y_pred
+        )
+        loss = bound(0.0, images, _to_be_masked(weights, bound.dtype))
+        if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
+            loss = ops.sum(loss)
+        return ops.cast(loss, self.dtype)
+
+    def _pixels(self, y_pred):
+        """A part of `y_pred` with one number per pixel: that of the first class."""
+        return classes_last(y_pred, getattr(self, "axis", -1))[..., 0]
 
     def call(self, y_true, y_pred, **weights):
         return self.function(y_true, y_pred, **self._hyperparameters, **weights)
@@ -125,14 +162,18 @@ class _Bound(keras.losses.Loss):
     and 256 in `bfloat16`), and would sum in that dtype.
     """
 
-    def __init__(self, loss, y_true, reduction, weights: dict, sample_weight):
+    def __init__(
+        self, loss, y_true, reduction, weights: dict, sample_weight, y_pred=None
+    ):
         super().__init__(loss.name, reduction, wide(loss.dtype))
         self._loss = loss
         self._y_true = y_true
+        self._y_pred = y_pred  # `None` for those that Keras gives
         self._weights = weights
         self._sample_weight = sample_weight
 
     def call(self, y_true, y_pred):
+        y_pred = y_pred if self._y_pred is None else self._y_pred
         loss = self._loss.call(self._y_true, y_pred, **self._weights)
         _require_weights_of(loss, self._sample_weight)
         return loss
@@ -159,16 +200,26 @@ def _require_weights_of(loss, sample_weight) -> None:
 class _Ones(keras.losses.Loss):
     """A loss of 1 per sample: Keras multiplies it by the sample weights and masks."""
 
-    def __init__(self, dtype, sample_weight):
+    def __init__(self, dtype, sample_weight, samples=None):
         super().__init__("ones", None, dtype)
         self._sample_weight = sample_weight
+        self._samples = samples or _first_of_each
 
     def call(self, y_true, y_pred):
         is_tensors = isinstance(y_pred, tuple | list) and hasattr(y_pred[0], "shape")
         y_pred = ops.convert_to_tensor(y_pred[0] if is_tensors else y_pred)
-        ones = ops.ones_like(y_pred[(slice(None), *[0] * (len(y_pred.shape) - 1))])
-        _require_weights_of(ones, self._sample_weight)
-        return ones
+        self.values = ops.ones_like(self._samples(y_pred))
+        _require_weights_of(self.values, self._sample_weight)
+        return self.values
+
+
+def _first_of_each(y_pred):
+    return y_pred[(slice(None), *[0] * (len(y_pred.shape) - 1))]
+
+
+def _sum_of_each(x):
+    axes = tuple(range(1, len(x.shape)))
+    return ops.sum(x, axis=axes) if axes else x
 
 
 def _to_be_masked(sample_weight, dtype):
@@ -264,6 +315,18 @@ def aligned(y_true, y_pred, sparse: str = "") -> tuple[Any, Any]:
         f"y_pred.shape={shapes[1]}",
     )
     return backend.same_shape(y_true, y_pred)
+
+
+def classes_last(y_pred, axis: int):
+    """Returns `y_pred` with the class axis moved to the end."""
+    rank = len(y_pred.shape)
+    if not (1 <= axis < rank or -rank < axis < 0):
+        raise ValueError(
+            f"Argument `axis` must be an axis of `y_pred` other than the first, the "
+            f"batch axis. Received: axis={axis}, y_pred.shape={tuple(y_pred.shape)}"
+        )
+    is_last = axis in (-1, rank - 1)  # `moveaxis` of TensorFlow copies
+    return y_pred if is_last else backend.moveaxis(y_pred, axis, -1)
 
 
 def without_last(x):

@@ -14,6 +14,7 @@ from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_each
 from tfx_extras._precision import wide
+from tfx_extras.losses._base import classes_last
 from tfx_extras.losses._base import masked
 from tfx_extras.losses._base import mean
 from tfx_extras.losses._base import numbers
@@ -242,18 +243,6 @@ def _first_wrong(y_true, allowed) -> str:
     wrong = labels.reshape(-1)[allowed.argmin()]
     hint = "" if float(wrong).is_integer() else " Labels must be whole numbers."
     return f"{hint} Received: y_true=[..., {wrong}, ...]"
-
-
-def classes_last(y_pred, axis: int):
-    """Returns `y_pred` with the class axis moved to the end."""
-    rank = len(y_pred.shape)
-    if not (1 <= axis < rank or -rank < axis < 0):
-        raise ValueError(
-            f"Argument `axis` must be an axis of `y_pred` other than the first, the "
-            f"batch axis. Received: axis={axis}, y_pred.shape={tuple(y_pred.shape)}"
-        )
-    is_last = axis in (-1, rank - 1)  # `moveaxis` of TensorFlow copies
-    return y_pred if is_last else backend.moveaxis(y_pred, axis, -1)
 
 
 def integers(y_true) -> tuple[Any, Any]:

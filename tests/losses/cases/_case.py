@@ -24,7 +24,9 @@ class LossCase:
     `coupled`: a sample's loss depends on the other samples. `square`: predictions hold
     a value for each pair of samples. `held`: the loss has targets through which no
     gradient flows; the reference makes them from its argument `held`. `weighs_within`:
-    the function takes `sample_weight`, so its mean is always weighted. `last_is_known`:
+    the function takes `sample_weight`, so its mean is always weighted. `images`: the
+    loss is one number per image, whose function takes weights of pixels; predictions
+    have an axis of classes if `has_classes`. `last_is_known`:
     the function must know the size of the last axis of predictions. `activation`: the
     last activation of a model that gives such predictions.
     """
@@ -42,6 +44,8 @@ class LossCase:
     square: bool = False
     held: bool = False
     weighs_within: bool = False
+    images: bool = False
+    has_classes: bool = True
     last_is_known: bool = False
     activation: str = "linear"
 
@@ -79,7 +83,14 @@ class LossCase:
         axis = self.kwargs.get("axis", -1)
         if ignored is None:
             return None
-        return references.valid(y_true, ignored, axis, y_true.dtype.kind != "f")
+        valid = references.valid(y_true, ignored, axis, y_true.dtype.kind != "f")
+        return valid.reshape(len(valid), -1).any(axis=-1) if self.images else valid
+
+    def pixels(self, y_pred):
+        """The shape of the weights of pixels."""
+        if not self.has_classes:
+            return y_pred.shape
+        return np.take(y_pred, 0, axis=self.kwargs.get("axis", -1)).shape
 
     def __str__(self):
         arguments = ",".join(
