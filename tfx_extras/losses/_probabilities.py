@@ -75,6 +75,18 @@ def in_unit_interval(p):
     return within(p, 0.0, 1.0, "`y_pred` must hold probabilities in [0, 1].")
 
 
+def logarithms(q):
+    """Returns log(q), log(1 - q), q and 1 - q; q and 1 - q are at least epsilon."""
+    q = in_unit_interval(q)
+    epsilon = keras.config.epsilon()
+    is_certain = 1 - q < epsilon
+    uncertain = ops.where(is_certain, ops.zeros_like(q), q)
+    q, not_q = at_least(q, epsilon), at_least(1 - q, epsilon)
+    # Not `log(1 - q)`: rounding 1 - q loses a small q.
+    log_not_q = ops.where(is_certain, ops.log(not_q), ops.log1p(-uncertain))
+    return ops.log(q), log_not_q, q, not_q
+
+
 def within(
     x, low: float, high: float, message: str, cure="Did you mean from_logits=True?"
 ):

@@ -55,6 +55,16 @@ class LossCase:
         names = list(inspect.signature(self.function).parameters)[2:]
         return [name for name in names if name != "sample_weight"]
 
+    @property
+    def needed(self):
+        """The arguments of the case that the class has no default for."""
+        parameters = inspect.signature(self.cls).parameters.values()
+        return {
+            p.name: self.kwargs[p.name]
+            for p in parameters
+            if p.default is p.empty and p.kind is not p.VAR_KEYWORD
+        }
+
     def make(self, **options):
         return self.cls(**self.kwargs, **options)
 

@@ -3,7 +3,6 @@
 import functools
 from typing import Unpack
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -30,7 +29,7 @@ from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import at_least
-from tfx_extras.losses._probabilities import in_unit_interval
+from tfx_extras.losses._probabilities import logarithms
 from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
@@ -92,24 +91,12 @@ def sigmoid_focal_crossentropy(
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)
     else:
-        log_q, log_not_q, q, not_q = _logarithms(q)
+        log_q, log_not_q, q, not_q = logarithms(q)
     weight = 1.0 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
     y = (1 - label_smoothing) * y + label_smoothing / 2
     miss = y * not_q + (1 - y) * q
     surprise = -(y * log_q + (1 - y) * log_not_q)
     return mean(weight * power(miss, gamma) * surprise)
-
-
-def _logarithms(q):
-    """Returns log(q), log(1 - q), q and 1 - q; q and 1 - q are at least epsilon."""
-    q = in_unit_interval(q)
-    epsilon = keras.config.epsilon()
-    is_certain = 1 - q < epsilon
-    uncertain = ops.where(is_certain, ops.zeros_like(q), q)
-    q, not_q = at_least(q, epsilon), at_least(1 - q, epsilon)
-    # Not `log(1 - q)`: rounding 1 - q loses a small q.
-    log_not_q = ops.where(is_certain, ops.log(not_q), ops.log1p(-uncertain))
-    return ops.log(q), log_not_q, q, not_q
 
 
 @register
