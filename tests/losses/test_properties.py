@@ -32,9 +32,21 @@ PAIRS = [
         losses.smoothed_sparse_categorical_crossentropy,
         {"class_weight": [0.5, 2.0, 1.0]},
     ),
+    (
+        losses.poly_categorical_crossentropy,
+        losses.poly_sparse_categorical_crossentropy,
+        {"epsilon": 2.0, "label_smoothing": 0.25},
+    ),
+    (
+        losses.generalized_categorical_crossentropy,
+        losses.generalized_sparse_categorical_crossentropy,
+        {},
+    ),
 ]
 each_pair = pytest.mark.parametrize(
-    ("dense", "sparse", "kwargs"), PAIRS, ids=["focal", "smoothed"]
+    ("dense", "sparse", "kwargs"),
+    PAIRS,
+    ids=["focal", "smoothed", "poly", "generalized"],
 )
 
 

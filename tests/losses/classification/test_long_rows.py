@@ -38,6 +38,9 @@ CASES = {
     "focal, gamma 0.5": (FOCAL, {"gamma": 0.5, "alpha": None}),
     "focal, smoothed": (FOCAL, {"gamma": 0.5, "label_smoothing": 0.1}),
     "focal, weighted": (FOCAL, {"alpha": WEIGHTS, "label_smoothing": 0.5}),
+    "poly": (losses.poly_sparse_categorical_crossentropy, {}),
+    "generalized": (losses.generalized_sparse_categorical_crossentropy, {}),
+    "symmetric": (losses.symmetric_sparse_categorical_crossentropy, {}),
 }
 
 
@@ -195,6 +198,9 @@ def test_logits_are_not_copied_to_be_made_wide(monkeypatch, loss):
     [
         losses.SmoothedSparseCategoricalCrossentropy,
         losses.SparseCategoricalFocalCrossentropy,
+        losses.PolySparseCategoricalCrossentropy,
+        losses.GeneralizedSparseCategoricalCrossentropy,
+        losses.SymmetricSparseCategoricalCrossentropy,
     ],
 )
 def test_the_way_is_taken(monkeypatch, loss):

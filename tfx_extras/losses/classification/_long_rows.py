@@ -7,7 +7,9 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._base import predictions
 from tfx_extras.losses._probabilities import Logits
+from tfx_extras.losses._probabilities import of_logits
 
 
 def loss_of(p: Logits, others, own, weights, label_smoothing, z_loss):
@@ -80,3 +82,29 @@ def _mean_weight(weights):
 
 def _is_one(weights):
     return len(getattr(weights, "shape", ())) == 0
+
+
+def surprise_of_own(y_pred, own):
+    """-log(p) of the own class of each sample, from logits, in few passes over them.
+
+    Args:
+        y_pred: Logits, of any dtype.
+        own: Classes, of shape `(..., 1)`.
+    """
+    return backend.with_slope(_surprise_of_own, _slope_of_surprise, (y_pred,), own)
+
+
+def _surprise_of_own(z, own):
+    p = of_logits(predictions(z))
+    surprise = p.surprise(ops.take_along_axis(p.values, own, axis=-1))
+    return ops.squeeze(surprise, -1), (p.rest, p.largest)
+
+
+def _slope_of_surprise(upstream, found, z, own, wanted):
+    """$p_c - [c = y]$, times `upstream`."""
+    dtype, z = z.dtype, predictions(z)
+    p = Logits(z - found[1], *found)
+    at_own = ops.take_along_axis(p.values, own, axis=-1)
+    is_own = ops.arange(z.shape[-1], dtype=own.dtype) == own
+    of_z = ops.where(is_own, -p.miss(at_own), p.share(p.values))
+    return (ops.cast(of_z * upstream[..., None], dtype),)
