@@ -28,6 +28,14 @@ LIBRARIES = {
         "Adan": "2c65bea",
         "torch": "2.13.0",
     },
+    "classification": {
+        "timm": "1.0.31",
+        "torch": "2.13.0",
+        "optax": "0.2.8",
+        "jax": "0.10.2",
+        "Active-Passive-Losses": "04bce53",
+        "LDAM-DRW": "2536330",
+    },
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},
     "sam": {"jax": "0.10.2", "optax": "0.2.8", "sam": "3c3afdb", "torch": "2.13.0"},
 }
