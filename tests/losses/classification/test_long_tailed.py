@@ -39,10 +39,10 @@ def test_the_bounds_of_beta():
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ([3, 0, 2], r"in \(0, inf\) .*count them once.* class_counts\[1\]=0"),
-        ([3, 1, -2], r"class_counts\[2\]=-2"),
-        ([float("nan"), 1, 2], r"class_counts\[0\]=nan"),
-        ([3, float("inf"), 2], r"class_counts\[1\]=inf"),
+        ([3, 0, 2], r"in \(0, inf\) .*once.* class_counts(\[1\]=0|=\[3, 0, 2\])"),
+        ([3, 1, -2], r"class_counts(\[2\]=-2|=\[3, 1, -2\])"),
+        ([float("nan"), 1, 2], r"class_counts(\[0\]=nan|=\[nan, 1, 2\])"),
+        ([3, float("inf"), 2], r"class_counts(\[1\]=inf|=\[3, inf, 2\])"),
         ([], r"one number for each .*class.* class_counts.shape=\(0,\)"),
         (np.ones((3, 1)), r"one number for each .*class.*shape=\(3, 1\)"),
     ],

@@ -32,6 +32,11 @@ __all__ = [
     "logit_adjusted_crossentropy",
 ]
 
+POSITIVE = (
+    "Argument `class_counts` must be in (0, inf) for each class. Leave out classes "
+    "without training samples, or count them once."
+)
+
 
 @typechecked
 def effective_number_weights(
@@ -129,9 +134,8 @@ def logit_adjusted_crossentropy(
         [0.0401 3.2373]
     """
     labels, z = sparse_labels(y_true, y_pred, ignore_class, axis)
-    n = _counts(class_counts, z.shape[-1])
-    log_prior = np.log(n) - np.log(n.sum())
-    z = z + ops.convert_to_tensor(tau * log_prior, z.dtype)
+    n = _tensor(class_counts, z)
+    z = z + tau * (ops.log(n) - ops.log(ops.sum(n)))
     return labels.settle(_crossentropy(labels, z, label_smoothing))
 
 
@@ -262,8 +266,8 @@ def ldam_loss(
         "the example of ArcFaceLoss."
     )
     cosines = within(cosines, -1.0, 1.0, message, cure)
-    n = _counts(class_counts, cosines.shape[-1])
-    margins = ops.convert_to_tensor(max_margin * (n.min() / n) ** 0.25, cosines.dtype)
+    n = _tensor(class_counts, cosines)
+    margins = max_margin * ops.sqrt(ops.sqrt(ops.min(n) / n))
     own = labels.classes[..., None]
     is_own = ops.arange(ops.shape(cosines)[-1], dtype=own.dtype) == own
     none = ops.convert_to_tensor(0.0, cosines.dtype)
@@ -351,23 +355,39 @@ def _required_counts(class_counts: ClassWeights) -> list[Any]:
     return [n.item() if isinstance(n, np.generic) else n for n in class_counts]
 
 
-def _counts(class_counts: ClassWeights, classes: int | None = None) -> np.ndarray:
+def _counts(class_counts: ClassWeights) -> np.ndarray:
     """Returns the number of samples of each class, in `float64`, or raises."""
     n = np.asarray(class_counts, "float64")
-    if n.ndim != 1 or len(n) == 0 or classes not in (None, len(n)):
-        each = "class" if classes is None else f"of the {classes} classes"
+    if n.ndim != 1 or len(n) == 0:
         raise ValueError(
-            f"Argument `class_counts` must have one number for each {each}. "
+            "Argument `class_counts` must have one number for each class. "
             f"Received: class_counts.shape={n.shape}"
         )
     is_wrong = ~((n > 0) & (n < np.inf))
     if is_wrong.any():
         first = int(is_wrong.argmax())
         raise ValueError(
-            "Argument `class_counts` must be in (0, inf) for each class. Leave out "
-            "classes without training samples, or count them once. "
-            f"Received: class_counts[{first}]={class_counts[first]}"
+            f"{POSITIVE} Received: class_counts[{first}]={class_counts[first]}"
         )
+    return n
+
+
+def _tensor(class_counts, y_pred):
+    """Returns counts as a tensor of the dtype of predictions, one for each class.
+
+    Functions do so, because compilers do not read the values of arrays.
+    """
+    n = ops.convert_to_tensor(class_counts, y_pred.dtype)
+    shape, classes = tuple(n.shape), y_pred.shape[-1]
+    if len(shape) != 1 or classes not in (None, shape[0]):
+        raise ValueError(
+            "Argument `class_counts` must have one number for each of the "
+            f"{classes} classes. Received: class_counts.shape={shape}"
+        )
+    try:
+        backend.check((n > 0) & (n < float("inf")), POSITIVE)
+    except ValueError as error:
+        raise ValueError(f"{error} Received: class_counts={class_counts}") from None
     return n
 
 
