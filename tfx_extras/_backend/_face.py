@@ -393,6 +393,10 @@ class Backend:
         """Returns the angle of vectors in their own precision. Keras narrows it."""
         return ops.arctan2(y, x)
 
+    def constants(self, values: Any, like: Any) -> Any:
+        """Returns an array or a list of numbers as a tensor of the dtype of `like`."""
+        return ops.convert_to_tensor(np.asarray(values), like.dtype)
+
     def log_gamma(self, x: Any) -> Any:
         """Returns the logarithm of the gamma function of positive numbers."""
         raise NotImplementedError

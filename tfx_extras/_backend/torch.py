@@ -239,6 +239,11 @@ class Torch(Backend):
     def arctan2(self, y, x):
         return torch.arctan2(y, x)
 
+    def constants(self, values, like):
+        # Keras takes 15 microseconds for each number of a list, and the compiler of
+        # PyTorch does not convert arrays.
+        return torch.as_tensor(values, dtype=like.dtype, device=like.device)
+
     def log_gamma(self, x):
         return torch.lgamma(x)
 

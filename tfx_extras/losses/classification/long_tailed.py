@@ -20,9 +20,8 @@ from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import require_class_axis
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import sparse_labels
-from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import within
-from tfx_extras.losses.classification._long_rows import surprise_of_own
+from tfx_extras.losses.classification.smoothed import crossentropy
 
 __all__ = [
     "LDAMLoss",
@@ -136,7 +135,7 @@ def logit_adjusted_crossentropy(
     labels, z = sparse_labels(y_true, y_pred, ignore_class, axis)
     n = _tensor(class_counts, z)
     z = z + tau * (ops.log(n) - ops.log(ops.sum(n)))
-    return labels.settle(_crossentropy(labels, z, label_smoothing))
+    return labels.settle(crossentropy(labels, z, label_smoothing, from_logits=True))
 
 
 @register
@@ -272,7 +271,7 @@ def ldam_loss(
     is_own = ops.arange(ops.shape(cosines)[-1], dtype=own.dtype) == own
     none = ops.convert_to_tensor(0.0, cosines.dtype)
     z = scale * (cosines - ops.where(is_own, margins, none))
-    return labels.settle(_crossentropy(labels, z, 0.0))
+    return labels.settle(crossentropy(labels, z, from_logits=True))
 
 
 @register
@@ -377,7 +376,7 @@ def _tensor(class_counts, y_pred):
 
     Functions do so, because compilers do not read the values of arrays.
     """
-    n = ops.convert_to_tensor(class_counts, y_pred.dtype)
+    n = backend.constants(class_counts, y_pred)
     shape, classes = tuple(n.shape), y_pred.shape[-1]
     if len(shape) != 1 or classes not in (None, shape[0]):
         raise ValueError(
@@ -389,10 +388,3 @@ def _tensor(class_counts, y_pred):
     except ValueError as error:
         raise ValueError(f"{error} Received: class_counts={class_counts}") from None
     return n
-
-
-def _crossentropy(labels, z, label_smoothing):
-    if label_smoothing == 0 and backend.has_fast_rows(z):
-        return surprise_of_own(z, labels.classes[..., None])
-    p = of_logits(z)
-    return labels.expected(p.surprise, p.values, 1.0, label_smoothing)

@@ -19,6 +19,7 @@ from tfx_extras.losses._probabilities import power
 __all__ = ["AsymmetricLoss", "ZLPRLoss", "asymmetric_loss", "zlpr_loss"]
 
 MULTI_HOT = "`keras.ops.multi_hot(y_true, classes)`"
+SMALL = 0.01  # for smaller margins, 1 - q would lose digits where q is near 1
 
 
 @register
@@ -58,14 +59,24 @@ def asymmetric_loss(
     """
     y, z = aligned(y_true, y_pred, MULTI_HOT)
     p, not_p = ops.sigmoid(z), ops.sigmoid(-z)
-    positive = power(not_p, gamma_positive) * ops.log_sigmoid(z)
+    positive = _focused(not_p, gamma_positive, ops.log_sigmoid(z))
     if margin > 0:
         q = at_least(p - margin, 0.0)
-        log_not_q = _log_of_rest(q, not_p + margin)
+        is_small = margin < SMALL
+        log_not_q = _log_of_rest(q, not_p + margin) if is_small else ops.log1p(-q)
     else:
         q, log_not_q = p, ops.log_sigmoid(-z)
-    negative = power(q, gamma_negative) * log_not_q
+    negative = _focused(q, gamma_negative, log_not_q)
     return -mean(y * positive + (1 - y) * negative)
+
+
+def _focused(miss, gamma, log_hit):
+    """miss**gamma * log_hit. Only a power below 1 has an infinite slope at 0."""
+    if gamma == 0:
+        return log_hit
+    if gamma < 1:
+        return power(miss, gamma) * log_hit
+    return (miss if gamma == 1 else miss**gamma) * log_hit
 
 
 def _log_of_rest(q, rest):

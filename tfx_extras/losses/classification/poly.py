@@ -1,6 +1,7 @@
 """Poly-1 losses: cross-entropy with another weight of its first polynomial term."""
 
 import functools
+import math
 from typing import Unpack
 
 import numpy as np
@@ -353,7 +354,10 @@ def poly_sigmoid_crossentropy(
     y = (1 - label_smoothing) * y + label_smoothing / 2
     not_q, q = -ops.expm1(log_q), -ops.expm1(log_not_q)
     if gamma > 0:
-        weight = weight * power(y * not_q + (1 - y) * q, gamma)
+        miss = y * not_q + (1 - y) * q
+        # Powers of the tiny bound of `power` would be slow. Their slope is infinite at
+        # 0 only if gamma < 1.
+        weight = weight * (power(miss, gamma) if gamma < 1 else miss**gamma)
     of_1, of_0 = _term(-log_q, not_q, epsilon), _term(-log_not_q, q, epsilon)
     return mean(weight * (y * of_1 + (1 - y) * of_0))
 
@@ -464,14 +468,20 @@ def _term(surprise, miss, epsilon):
 
 
 def _later_terms(surprise):
-    """S - (1 - exp(-s)): the terms of -log(p) after the first, by a series if small.
+    """The terms of -log(p) after the first: s - (1 - exp(-s)), where s is -log(p)."""
+    return backend.with_slope(_excess, _slope_of_excess, (surprise,))
 
-    The series is s**2 / 2 (1 - s / 3 (1 - s / 4 (...))).
-    """
-    is_small = surprise < 0.5
+
+def _excess(surprise):
+    """Those terms by their sum or, where it cancels, by their series in s."""
+    is_small = surprise < 0.25
     small = ops.where(is_small, surprise, ops.zeros_like(surprise))
-    series, last = 1.0, 14 if "64" in str(surprise.dtype) else 8
-    for k in range(last, 2, -1):
-        series = 1 - small / k * series
+    series = 0.0
+    for k in range(12 if "64" in str(surprise.dtype) else 7, 1, -1):
+        series = (-1) ** k / math.factorial(k) + small * series
     large = surprise + ops.expm1(-surprise)
-    return ops.where(is_small, ops.square(small) / 2 * series, large)
+    return ops.where(is_small, ops.square(small) * series, large), ()
+
+
+def _slope_of_excess(upstream, found, surprise, wanted):
+    return (upstream * -ops.expm1(-surprise),)

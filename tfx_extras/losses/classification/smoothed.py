@@ -87,7 +87,7 @@ def smoothed_categorical_crossentropy(
         y_true, y_pred, ignore_class, axis, "`SmoothedSparseCategoricalCrossentropy`"
     )
     return labels.settle(
-        _smoothed(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
+        crossentropy(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
     )
 
 
@@ -235,7 +235,7 @@ def smoothed_sparse_categorical_crossentropy(
         as_given=True,
     )
     return labels.settle(
-        _smoothed(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
+        crossentropy(labels, y_pred, label_smoothing, class_weight, z_loss, from_logits)
     )
 
 
@@ -328,14 +328,15 @@ class SmoothedSparseCategoricalCrossentropy(FunctionLoss):
         _require_logits(self.z_loss, from_logits)
 
 
-def _smoothed(
+def crossentropy(
     labels: DenseLabels | SparseLabels,
     y_pred,
-    label_smoothing,
-    class_weight,
-    z_loss,
-    from_logits,
+    label_smoothing=0.0,
+    class_weight=None,
+    z_loss=0.0,
+    from_logits=False,
 ):
+    """Returns the smoothed cross-entropy of each sample, before masks."""
     _require_logits(z_loss, from_logits)
     weights = per_class(
         "class_weight", class_weight, y_pred.shape[-1], wide(y_pred.dtype)
