@@ -25,6 +25,8 @@ from tests.tools import wide
 from tfx_extras import losses
 
 REDUCTIONS = ["sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"]
+# Other values of these need other shapes.
+SHAPING = ("from_embeddings", "from_logits", "num_classes", "zero_inflated")
 # One case of each class; it ignores samples if a case of the class does.
 COMPILED = list(
     {
@@ -447,7 +449,7 @@ def test_each_change_matters(case):
         try:
             after = array(case.compute(y_true, y_pred, **{name: value}))
         except ValueError:
-            assert name in ("from_embeddings", "from_logits", "num_classes")
+            assert name in SHAPING
             continue
         changed = np.abs(after - before) > 1e-3 * np.abs(before) + 1e-6
         assert changed.any(), name

@@ -112,6 +112,7 @@ _FLAT = (
 LOSSES = (
     *_FLAT,
     "CLIPLoss",
+    "CoxLoss",
     "NPairsLoss",
     "NPairsMultilabelLoss",
     "NTXentLoss",
@@ -128,6 +129,7 @@ LABELS = {
     "TripletHardLoss": "int32",
     "TripletSemiHardLoss": "int64",
     "CLIPLoss": "uint16",
+    "CoxLoss": "int32",
     "NPairsLoss": "int8",
     "NPairsMultilabelLoss": "float32",
     "NTXentLoss": "uint32",
@@ -216,7 +218,10 @@ def embeddings(name):
     labels = np.array([0, 1, 0, 2, 1, 0, 7, 2])
     if name == "NPairsMultilabelLoss":
         labels = np.eye(8, dtype="float32")[labels] * (labels != 7)[:, None]
+    if name == "CoxLoss":  # times and events
+        labels = np.stack([labels, labels != 1], axis=-1)
     shape = (8, 3) if name in _FLAT else (8, 2, 3)
+    shape = (8, 1) if name == "CoxLoss" else shape
     embeddings = random.normal(size=shape).astype("float32")
     embeddings[2].flat[0] = LEFT_OUT
     labels = labels.astype(LABELS[name])

@@ -28,6 +28,7 @@ def settings(random, case):
     chosen = dict(case.kwargs)
     for name, value in case.changes.items():
         shapes = ("from_embeddings", "axis", "num_classes", "consistency")
+        shapes += ("zero_inflated",)
         if name not in shapes and name != "from_logits" and random.random() < 0.3:
             chosen[name] = value
     return chosen

@@ -202,6 +202,26 @@ def classifier():
     }
 
 
+def distributions():
+    """Targets, counts, parameters of forecasts, ensembles, and times of events."""
+    random = np.random.default_rng(2203)
+    counts = random.integers(0, 30, 24) * random.integers(0, 2, 24)
+    parameters = _normal(random, (24, 3), 2.0)
+    parameters[:, 0] = np.clip(parameters[:, 0], -3, 4)
+    return {
+        "values": _normal(random, (24,), 4.0),
+        "pairs": _normal(random, (24, 2), 2.0),
+        "counts": counts.astype("float64"),
+        "parameters": parameters,
+        "mixtures": _normal(random, (24, 10)),
+        "members": _normal(random, (24, 7), 2.0),
+        "times": np.stack(
+            [random.integers(1, 9, 24), random.random(24) < 0.7], -1
+        ).astype("float64"),
+        "risks": _normal(random, (24,)),
+    }
+
+
 def waning(a):
     """A scale for the cycles or the iterations of a schedule."""
     return 1 / (1 + a / 4)
@@ -211,6 +231,8 @@ def of(library):
     """The inputs of `library`'s golden."""
     if library == "tfa_losses":
         return more_losses()
+    if library == "distributions":
+        return distributions()
     if library == "sam":
         return classifier()
     if library in ("tfa_schedules", "timm_schedules"):

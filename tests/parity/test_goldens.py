@@ -37,6 +37,13 @@ LIBRARIES = {
         "LDAM-DRW": "2536330",
     },
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},
+    "distributions": {
+        "torch": "2.13.0",
+        "scipy": "1.17.1",
+        "scikit-learn": "1.9.1",
+        "scoringrules": "0.10.0",
+        "statsmodels": "0.15.0",
+    },
     "sam": {"jax": "0.10.2", "optax": "0.2.8", "sam": "3c3afdb", "torch": "2.13.0"},
 }
 each_library = pytest.mark.parametrize("library", LIBRARIES)

@@ -283,6 +283,10 @@ class Backend:
         """Whether `x` may hold infinity. It is looked for where that costs little."""
         return True
 
+    def may_exceed(self, x: Any, most: float) -> bool:
+        """Whether `x` may hold more than `most`. Numbers are read if that is cheap."""
+        return True
+
     def count_up_to(self, ranked: Any, values: Any) -> Any:
         """Counts, for each value, the numbers of `ranked` that are at most that value.
 

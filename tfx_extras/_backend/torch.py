@@ -280,6 +280,9 @@ class Torch(Backend):
     def may_be_infinite(self, x):
         return not (_is_read(x) and bool(x.detach().amax() < float("inf")))
 
+    def may_exceed(self, x, most):
+        return not (_is_read(x) and bool(x.detach().amax() <= most))
+
     def has_fast_rows(self, x):
         return x.shape[-1] >= _LONG and _is_read(x)
 

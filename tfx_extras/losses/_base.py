@@ -1,5 +1,6 @@
 """What all losses share, so that each file holds only its formula."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 from typing import ClassVar
@@ -98,6 +99,8 @@ class FunctionLoss(keras.losses.Loss, Combinable):
             if reduction in ("mean", "sum_over_batch_size"):
                 reduction = "mean_with_sample_weight"
         bound = _Bound(self, y_true, reduction, weights, sample_weight)
+        if isinstance(y_pred, list | tuple) and all(map(ops.is_tensor, y_pred)):
+            bound._parts = y_pred
         loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
             loss = ops.sum(loss)  # for an empty batch Keras returns no values
@@ -169,12 +172,15 @@ class _Bound(keras.losses.Loss):
         self._loss = loss
         self._y_true = y_true
         self._y_pred = y_pred  # `None` for those that Keras gives
+        self._parts = None  # the tensors of a tuple, whose masks Keras ignores
         self._weights = weights
         self._sample_weight = sample_weight
 
     def call(self, y_true, y_pred):
         y_pred = y_pred if self._y_pred is None else self._y_pred
         loss = self._loss.call(self._y_true, y_pred, **self._weights)
+        if self._parts is not None:
+            loss = _mask_of_all([loss, *self._parts])
         _require_weights_of(loss, self._sample_weight)
         return loss
 
@@ -247,6 +253,17 @@ class _Mask(keras.layers.Layer):
 
 
 _mask = _Mask()  # not in a cache, which `torch.compile` refuses
+
+
+class _MaskOfAll(_Mask):
+    """Returns its first input with the masks of all inputs: what none of them masks."""
+
+    def compute_mask(self, inputs, previous_mask):
+        masks = [mask for mask in previous_mask if mask is not None]
+        return functools.reduce(ops.logical_and, masks) if masks else None
+
+
+_mask_of_all = _MaskOfAll()
 
 
 def masked(values, valid):
