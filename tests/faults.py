@@ -679,8 +679,8 @@ FAULTS = [
     ),
     Fault(
         WRAPPERS + "_base.py",
-        "store(x, target, rest)",
-        "target.assign(ops.cast(x, target.dtype))",
+        "rounded(x, target, rest)",
+        "(rounded(x, target, rest)[0], None)",
         WRAPPING,
         "half_precision and Lookahead",
     ),

@@ -156,6 +156,15 @@ class Run:
             for leaf in self.model.optimizer.leaves()
         )
 
+    @property
+    def overflows(self):
+        """Whether a weight should be larger than any number in `float16`."""
+        pairs = zip(self.names, self.model.weights.largest, strict=True)
+        return any(
+            self.life["variables"][name]["dtype"] == "float16" and largest > 65504
+            for name, largest in pairs
+        )
+
     def diverge(self, event):
         """Applies gradients that are all nonfinite, several times in a row."""
         kinds = dict.fromkeys(self.names, "nonfinite")
@@ -399,6 +408,8 @@ def live(life):
             run.compare(step)
             for step, event in enumerate(life["events"]):
                 run.go(event)
+                if run.overflows:
+                    return None
                 run.compare(step)
         except DifferenceError as difference:
             return difference

@@ -6,6 +6,9 @@ Only these files import TensorFlow, JAX or PyTorch, and only the one that is in 
 import keras
 
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._face import Rows
+
+__all__ = ["Rows", "backend"]
 
 if keras.backend.backend() == "tensorflow":
     from tfx_extras._backend.tensorflow import TensorFlow as _Backend

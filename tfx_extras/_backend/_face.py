@@ -25,8 +25,23 @@ def undone_random() -> Iterator[None]:
         np.random.set_state(of_numpy)
 
 
+class Rows(list):
+    """Rows of variables of the same shape, some of which are `None`.
+
+    Who assigns the same rows in each step keeps them, and a backend keeps in `known`
+    what it finds out about them.
+    """
+
+    known: Any = None
+
+    def __reduce__(self):
+        return Rows, (list(self),)
+
+
 class Backend:
     """Methods that differ between backends. Each backend overrides some of them."""
+
+    stacks_matrices = False  # whether `update_all` joins variables of the same shape
 
     def dense(self, gradient: Any, shape: Sequence[int], dtype: str) -> Any:
         """Returns a gradient as a dense tensor. Sums repeated rows of a sparse one.
@@ -235,6 +250,37 @@ class Backend:
         """Calls `function(variable, *row)` on each device where `variable` lives."""
         for row in zip(variables, *columns, strict=True):
             function(*row)
+
+    def assign_each(
+        self,
+        compute: Callable[..., Sequence[Any]],
+        rows: Rows,
+        *scalars: Any,
+        compiles: bool = True,
+    ) -> None:
+        """Stores new values of rows of variables, on each device where they live.
+
+        Args:
+            compute: Function `compute(*row, *scalars)`. It returns the new value of
+                each variable of a row, or `None` to keep it. Each weight depends only
+                on its own place in the row, so the function may get several rows as
+                vectors.
+            rows: Rows of variables. The first of each is stored last, so others may
+                take its value as it is.
+            *scalars: Other arguments of the function, tensors.
+            compiles: Whether the function may be compiled.
+        """
+        width = len(rows[0]) if rows else 0
+
+        def update(*given):
+            pairs = zip(given[:width], compute(*given), strict=True)
+            for target, value in reversed([*pairs]):
+                if value is not None:
+                    target.assign(value)
+
+        columns = zip(*rows, strict=True) if rows else [[]]
+        constants = ([scalar] * len(rows) for scalar in scalars)
+        self.for_each(update, *map(list, columns), *constants)
 
     def is_ragged(self, x: Any) -> bool:
         """Whether `x` has rows of different lengths."""

@@ -121,6 +121,62 @@ class Graphs:
             )
 
 
+def assign_by_xla(compute, rows, scalars) -> list[Any]:
+    """Stores new values of large variables, and returns the other rows."""
+    alike: dict[Any, list[Any]] = {}
+    others = []
+    for row in rows:
+        tensors = [x if x is None else raw(x) for x in row]
+        if math.prod(tensors[0].shape) < _LARGE:
+            others.append(row)
+            continue
+        key = tensors[0].device, *map(_spec, tensors)
+        alike.setdefault(key, []).append(tensors)
+    for same in alike.values():
+        function = _assignment(compute, same[0], scalars)
+        for tensors in same:
+            with tf.device(tensors[0].device):
+                function(scalars, [x for x in tensors if x is not None])
+    return others
+
+
+def _assignment(compute, row, scalars) -> Any:
+    """Returns the function that stores new values of a row like this."""
+
+    def values_of(scalars, variables):
+        each = iter(variables)
+        return compute(*(x if x is None else next(each) for x in row), *scalars)
+
+    def assign(scalars, variables):
+        each = iter(variables)
+        targets = [x if x is None else next(each) for x in row]
+        pairs = zip(targets, values_of(scalars, variables), strict=True)
+        for target, value in reversed([*pairs]):
+            if value is not None:
+                target.assign(value)
+
+    count, given = len(scalars), [*scalars, *(x for x in row if x is not None)]
+
+    def test(*given):
+        values = values_of(given[:count], given[count:])
+        return [value for value in values if value is not None]
+
+    with tf.init_scope():
+        can_compile = _refused_by_xla(test, map(_spec, given)) is None
+    return tf.function(assign, autograph=False, jit_compile=can_compile)
+
+
+def _refused_by_xla(function, specs) -> Exception | None:
+    """Returns the error of an operation that XLA does not know, if there is one."""
+    function = tf.function(function, autograph=False, jit_compile=True)
+    lowered = function.experimental_get_compiler_ir(*specs)
+    try:  # Such an operation fails here, not in a later update.
+        lowered("hlo")
+    except (tf.errors.OpError, ValueError) as error:
+        return error
+    return None
+
+
 def _trace(optimizer, apply, specs, variables, rate) -> Any:
     """Returns the graph of an update, or `None` if it cannot be traced."""
 
@@ -165,14 +221,10 @@ def _can_compile(optimizer, update) -> bool:
     def test(*given):
         return updated(given[:count], given[count], given[count + 1 :])
 
-    function = tf.function(test, autograph=False, jit_compile=True)
-    lowered = function.experimental_get_compiler_ir(*map(_spec, _given(update)))
-    try:  # An operation that XLA does not know fails here, not in a later update.
-        lowered("hlo")
-    except (tf.errors.OpError, ValueError) as error:
+    error = _refused_by_xla(test, map(_spec, _given(update)))
+    if error is not None:
         _log(optimizer, error)
-        return False
-    return True
+    return error is None
 
 
 def _compile(optimizer, updates) -> Any:

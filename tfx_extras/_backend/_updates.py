@@ -413,13 +413,16 @@ def _grouped(optimizer, updates, traits, way) -> list[Group]:
             vectors = []
             if way != "plain" and small != "stack":
                 given = [updates[i].gradient for i in some]
-                vectors = [_in(memory, 0, columns[0]), _in(memory, 1, given)]
+                vectors = [
+                    in_memory(memory, 0, columns[0]),
+                    in_memory(memory, 1, given),
+                ]
             states = [None if column is None else State(column) for column in columns]
             groups.append(Group(some, small, columns, states[1:], vectors))
     return groups
 
 
-def _in(memory, kind, tensors) -> Vector:
+def in_memory(memory, kind, tensors) -> Vector:
     """Returns memory for tensors, the same for groups that are updated in turn."""
     size = sum(tensor.numel() for tensor in tensors)
     key = kind, tensors[0].dtype, tensors[0].device

@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._face import Rows
 from tfx_extras._backend._graphs import Graphs
+from tfx_extras._backend._graphs import assign_by_xla
 from tfx_extras._backend._graphs import raw
 
 _PART = 16
@@ -219,6 +221,12 @@ class TensorFlow(Backend):
             raws,
             *columns,
         )
+
+    def assign_each(self, compute, rows, *scalars, compiles=True):
+        is_plain_graph = not tf.executing_eagerly() and not tf.distribute.has_strategy()
+        if compiles and is_plain_graph:
+            rows = Rows(assign_by_xla(compute, rows, scalars))
+        super().assign_each(compute, rows, *scalars)
 
     def is_ragged(self, x):
         return isinstance(x, tf.RaggedTensor)

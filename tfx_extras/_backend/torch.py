@@ -10,8 +10,11 @@ from typing import NamedTuple
 import keras
 import torch
 from torch import distributed
+from torch._C._functorch import get_unwrapped
+from torch._C._functorch import is_batchedtensor
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 
+from tfx_extras._backend._assigned import assign_together
 from tfx_extras._backend._face import Backend
 from tfx_extras._backend._face import undone_random
 from tfx_extras._backend._updates import Updates
@@ -137,6 +140,8 @@ class _Summed(torch.autograd.Function):
 class Torch(Backend):
     """Everything runs eagerly. Recording for gradients must be switched off."""
 
+    stacks_matrices = True
+
     def dense(self, gradient, shape, dtype):
         if not torch.is_tensor(gradient):  # but a NumPy array
             gradient = keras.ops.convert_to_tensor(gradient)
@@ -209,8 +214,15 @@ class Torch(Backend):
             tensor.copy_(torch.where(condition, tensor, value))
 
     def branch(self, condition, one, other):
-        if not torch.compiler.is_compiling() and not _is_transformed(condition):
-            return one() if bool(condition) else other()
+        if not torch.compiler.is_compiling():
+            conditions = condition
+            while is_batchedtensor(conditions):  # of all variables of a stack
+                conditions = get_unwrapped(conditions)
+            if not _is_transformed(conditions):
+                if bool(conditions.all()):
+                    return one()
+                if not bool(conditions.any()):
+                    return other()
         # Reading the condition would break the graph, and `torch.func` has no value.
         pairs = zip(one(), other(), strict=True)
         return tuple(torch.where(condition, *pair) for pair in pairs)
@@ -223,6 +235,11 @@ class Torch(Backend):
     def as_one(self, optimizer, apply, grads, variables):
         with _full_precision(raw(variables[0])) if variables else nullcontext():
             apply(grads, variables)
+
+    def assign_each(self, compute, rows, *scalars, compiles=True):
+        if not torch.compiler.is_compiling():
+            rows = assign_together(compute, rows, scalars)
+        super().assign_each(compute, rows, *scalars)
 
     def update_all(self, optimizer, updates):
         if torch.compiler.is_compiling():  # the compiler joins operations itself

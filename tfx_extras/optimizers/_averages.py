@@ -2,9 +2,10 @@
 
 from keras import ops
 
+from tfx_extras._backend import Rows
 from tfx_extras._backend import backend
 from tfx_extras.optimizers._rounding import exact
-from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers._rounding import rounded
 from tfx_extras.optimizers._weight_decay import WithDecay
 
 
@@ -28,41 +29,43 @@ class WithAverages(WithDecay):
         # momentum of 0.99 stands still.
         is_first = self.iterations == 0
 
-        def move(variable, residual, average, average_residual):
-            if average is not None:
-                past = exact(average, average_residual)
-                first, gain = (
-                    ops.convert_to_tensor(x, past.dtype)
-                    for x in (1.0, 1 - self.ema_momentum)
-                )
-                gain = ops.where(is_first, first, gain)
-                new = past + gain * (exact(variable, residual) - past)
-                store(new, average, average_residual)
+        def move(variable, residual, average, average_residual, is_first):
+            past = exact(average, average_residual)
+            first, gain = (
+                ops.convert_to_tensor(x, past.dtype)
+                for x in (1.0, 1 - self.ema_momentum)
+            )
+            gain = ops.where(is_first, first, gain)
+            new = past + gain * (exact(variable, residual) - past)
+            return None, None, *rounded(new, average, average_residual)
 
-        self._for_each_average(move, trainable_variables)
+        self._for_each_average(move, trainable_variables, is_first)
 
     def _overwrite_model_variables_with_average_value(
         self, trainable_variables
     ) -> None:
         def overwrite(variable, residual, average, average_residual):
-            if average is not None:
-                # JAX cannot train on if two variables share one buffer.
-                value = ops.copy(exact(average, average_residual))
-                store(value, variable, residual)
+            # JAX cannot train on if two variables share one buffer.
+            value = ops.copy(exact(average, average_residual))
+            return *rounded(value, variable, residual), None, None
 
         self._for_each_average(overwrite, trainable_variables)
 
-    def _for_each_average(self, function, variables) -> None:
-        """Calls `function(variable, residual, average, average_residual)` for each."""
+    def _for_each_average(self, function, variables, *scalars) -> None:
+        """Stores what `function` returns for a variable, its average, and residuals."""
         indices = [self._get_variable_index(variable) for variable in variables]
-        columns = (
-            self._residuals,
-            self._model_variables_moving_average,
-            self._average_residuals,
-        )
-        backend.for_each(
-            function, variables, *([column[i] for i in indices] for column in columns)
-        )
+        averages, residuals = self._model_variables_moving_average, self._residuals
+        known = vars(self).setdefault("_rows_of_averages", {})
+        if (key := tuple(indices)) not in known:
+            known[key] = Rows(
+                [
+                    (variable, residuals[i], averages[i], self._average_residuals[i])
+                    for i, variable in zip(indices, variables, strict=True)
+                    if averages[i] is not None
+                ]
+            )
+        compiles = self.jit_compile is not False
+        backend.assign_each(function, known[key], *scalars, compiles=compiles)
 
     def finalize_variable_values(self, var_list) -> None:
         if not self.use_ema:

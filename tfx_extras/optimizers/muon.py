@@ -277,17 +277,21 @@ class Muon(Optimizer):
 
     def _orthogonalized(self, matrices):
         """Returns matrices with the same singular vectors, and values close to 1."""
+        count, inputs, outputs = matrices.shape
         x = matrices / (_norms(matrices) + EPSILON)
-        is_tall = matrices.shape[1] > matrices.shape[2]
-        if is_tall:
-            x = ops.transpose(x, (0, 2, 1))
+        # XLA multiplies a batch of one matrix slowly.
+        x = x[0] if count == 1 else x
+        axes = (1, 0) if count == 1 else (0, 2, 1)
+        if inputs > outputs:
+            x = ops.transpose(x, axes)
         x = ops.cast(x, self.iteration_dtype or x.dtype)
         for i in range(self.ns_steps):
             a, b, c = self._triples[min(i, len(self._triples) - 1)]
-            s = x @ ops.transpose(x, (0, 2, 1))
+            s = x @ ops.transpose(x, axes)
             x = a * x + (b * s + c * (s @ s)) @ x
         x = ops.cast(x, matrices.dtype)
-        return ops.transpose(x, (0, 2, 1)) if is_tall else x
+        x = ops.transpose(x, axes) if inputs > outputs else x
+        return ops.reshape(x, (count, inputs, outputs))
 
     def get_config(self):
         return super().get_config() | {

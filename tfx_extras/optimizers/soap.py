@@ -148,7 +148,8 @@ class SOAP(Optimizer):
     def _goes_alone(self, variable):
         # Its covariances differ in size from its moments, and linear algebra is faster
         # outside of XLA.
-        return super()._goes_alone(variable) or any(self._lengths(variable.shape))
+        has_bases = not backend.stacks_matrices and any(self._lengths(variable.shape))
+        return super()._goes_alone(variable) or has_bases
 
     def move(self, gradient, variable, now, slots, index):
         momentum, variance, count, covariances, bases = slots
@@ -239,7 +240,7 @@ def _squares(x, lengths) -> list:
     """Returns the products of the rows along each axis."""
     squares = []
     for axis, n in enumerate(lengths):
-        rows = ops.reshape(ops.moveaxis(x, axis, 0), (n, -1)) if n else None
+        rows = ops.reshape(backend.moveaxis(x, axis, 0), (n, -1)) if n else None
         squares.append(rows if rows is None else backend.products(rows, rows))
     return squares
 

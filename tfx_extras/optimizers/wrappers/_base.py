@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfx_extras._backend import Rows
 from tfx_extras._backend import backend
 from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
@@ -17,7 +18,7 @@ from tfx_extras.optimizers._base import Optimizer
 from tfx_extras.optimizers._paths import path_of
 from tfx_extras.optimizers._rounding import add_residual
 from tfx_extras.optimizers._rounding import exact
-from tfx_extras.optimizers._rounding import store
+from tfx_extras.optimizers._rounding import rounded
 from tfx_extras.optimizers.wrappers._named import named
 
 OfOptimizer = keras.optimizers.Optimizer | str
@@ -189,10 +190,15 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         with backend.without_gradients():
             if len(grads) != len(known):  # Keras raises
                 self.inner_optimizer.apply(grads, trainable_variables)
-            elif self.has_fast_paths:
-                backend.as_one(self, self._apply, grads, known)
-            else:
-                self._apply(grads, known)
+                return
+            try:
+                if self.has_fast_paths:
+                    backend.as_one(self, self._apply, grads, known)
+                else:
+                    self._apply(grads, known)
+            except BaseException:  # too many skipped steps, or an interruption
+                self._come_back()
+                raise
 
     def stateless_apply(self, optimizer_variables, grads, trainable_variables):
         state = backend.to_be_changed(optimizer_variables)
@@ -204,6 +210,12 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         pairs = zip(grads, variables, strict=True)
         learning = [variable for g, variable in pairs if g is not None]
         self._around(lambda: self._apply_inner(grads, variables), learning)
+
+    def _come_back(self) -> None:
+        """Gives the model its weights after a step that failed within."""
+        for optimizer in (self.inner_optimizer, *getattr(self, "rule_optimizers", ())):
+            if isinstance(optimizer, OptimizerWrapper):
+                optimizer._come_back()
 
     def _pass_by(self) -> None:
         """Does what is left to do in a step in which no variable has a gradient."""
@@ -241,28 +253,39 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         """Stores what `function` returns for each variable, on each device."""
         variables = self._trainable_variables if variables is None else variables
         indices = [self._get_variable_index(variable) for variable in variables]
-        columns = self._residuals, self._slots, self._slot_residuals
+        known = vars(self).setdefault("_rows", {})
+        if (key := tuple(indices)) not in known:
+            slots, residuals = self._slots, self._slot_residuals
+            known[key] = Rows(
+                [
+                    (variable, self._residuals[i], *slots[i], *residuals[i])
+                    for i, variable in zip(indices, variables, strict=True)
+                    # Keras overwrites such a variable with its gradient.
+                    if not any(slot is None for slot in slots[i])
+                ]
+            )
+        count = len(self.slots)
 
-        def update(variable, residual, slots, slot_residuals, *scalars):
-            # Keras overwrites such a variable with its gradient.
-            if any(slot is None for slot in slots):
-                return
-            pairs = zip(slots, slot_residuals, strict=True)
+        def compute(variable, residual, *others):
+            slots, residuals = others[:count], others[count : 2 * count]
+            pairs = zip(slots, residuals, strict=True)
             kept = tuple(exact(slot, rest) for slot, rest in pairs)
-            value, new = function(exact(variable, residual), kept, *scalars)
-            # All values are computed before the first is stored.
-            targets = [*zip(slots, slot_residuals, strict=True)]
+            value, new = function(exact(variable, residual), kept, *others[2 * count :])
+            targets = [*zip(slots, residuals, strict=True)]
             if value is not None:
-                new, targets = (*new, value), [*targets, (variable, residual)]
-            for (target, rest), x in zip(targets, backend.distinct(new), strict=True):
-                store(x, target, rest)
+                new, targets = (value, *new), [(variable, residual), *targets]
+            new = backend.distinct(new)
+            stored = [
+                rounded(x, target, rest)
+                for (target, rest), x in zip(targets, new, strict=True)
+            ]
+            if value is None:
+                stored = [(None, None), *stored]
+            (main, lost), *stored = stored
+            return [main, lost, *(x for x, _ in stored), *(rest for _, rest in stored)]
 
-        backend.for_each(
-            update,
-            variables,
-            *([column[i] for i in indices] for column in columns),
-            *([scalar] * len(variables) for scalar in scalars),
-        )
+        compiles = getattr(innermost(self), "jit_compile", None) is not False
+        backend.assign_each(compute, known[key], *scalars, compiles=compiles)
 
     def get_config(self):
         inner = keras.saving.serialize_keras_object(self.inner_optimizer)

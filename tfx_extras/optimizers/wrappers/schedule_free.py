@@ -210,12 +210,7 @@ class ScheduleFree(AverageWrapper):
         for kind, variables in kinds.items():
             self._assign(_at_base(self.beta, kind), variables=variables)
         iterations = ops.copy(self.iterations)
-        try:
-            update()
-        except BaseException:  # too many skipped steps, or an interruption
-            for variables in kinds.values():
-                self._assign(_back(self.beta), variables=variables)
-            raise
+        update()
         # False while gradients are accumulated or skipped.
         is_update = self.iterations != iterations
         self._iterations.assign_add(ops.cast(is_update, self._iterations.dtype))
@@ -260,6 +255,11 @@ class ScheduleFree(AverageWrapper):
             return _between(new_z, new_x, self.beta), (new_x, new_z)
 
         return after
+
+    def _come_back(self) -> None:
+        super()._come_back()
+        for kind, variables in self._kinds(self._trainable_variables).items():
+            self._assign(_back(self.beta, kind), variables=variables)
 
     def _settle(self) -> None:
         def settled(kind):
@@ -488,22 +488,34 @@ def _at_base(beta: float, kind: "Kind") -> Any:
     Weights that are not $y$ have been assigned, or this is the first step. They become
     $x$ and $z$.
     """
-    relative, absolute = kind.spacing
 
     def at_base(variable, slots):
         x, z = slots
-        unit = 2.0**-49 if wide(variable.dtype) == "float64" else 2.0**-20
-        bound = (relative + unit) * (ops.abs(x) + ops.abs(z)) + (absolute + 2.0**-120)
-        is_own = ops.abs(variable - _between(z, x, beta)) <= bound
+        is_own = _is_near(variable, _between(z, x, beta), slots, kind)
         x, z = (ops.where(is_own, slot, variable) for slot in slots)
         return z, (x, z)
 
     return at_base
 
 
-def _back(beta: float) -> Any:
-    """Returns a function that replaces the weights by $y$."""
-    return lambda variable, slots: (_between(slots[1], slots[0], beta), slots)
+def _back(beta: float, kind: "Kind") -> Any:
+    """Returns a function that replaces the weights $z$ by $y$."""
+
+    def back(variable, slots):
+        x, z = slots
+        is_base = _is_near(variable, z, slots, kind)
+        return ops.where(is_base, _between(z, x, beta), variable), slots
+
+    return back
+
+
+def _is_near(variable, expected, slots, kind) -> Any:
+    """Whether weights differ from what is expected by rounding only."""
+    relative, absolute = kind.spacing
+    x, z = slots
+    unit = 2.0**-49 if wide(variable.dtype) == "float64" else 2.0**-20
+    bound = (relative + unit) * (ops.abs(x) + ops.abs(z)) + (absolute + 2.0**-120)
+    return ops.abs(variable - expected) <= bound
 
 
 def _power(x, exponent: float) -> Any:
