@@ -97,6 +97,191 @@ CURVES = {
         *ERROR,
         {f"tau {t:g}": fitting(losses.pinball_loss, tau=t) for t in (0.1, 0.5, 0.9)},
     ),
+    "GaussianNLLLoss": Curve(
+        *ERROR,
+        {
+            f"log-variance {s:g}": lambda x, s=s: losses.gaussian_nll([0.0], rows(x, s))
+            for s in (-1.0, 0.0, 1.0)
+        },
+    ),
+    "StudentTNLLLoss": Curve(
+        *ERROR,
+        {
+            f"degrees {d:g}": lambda x, d=d: losses.student_t_nll(
+                [0.0], rows(x, 0.0), degrees=d
+            )
+            for d in (1.0, 3.0, 30.0)
+        },
+    ),
+    "MixtureNLLLoss": Curve(
+        "target; the components are at -1 and 1",
+        (-3, 3),
+        {
+            f"log scale {c:g}": lambda x, c=c: losses.mixture_nll(
+                rows(x), [[0.0, 0.0, -1.0, 1.0, c, c]]
+            )
+            for c in (-1.0, -0.5, 0.0)
+        },
+    ),
+    "GaussianCRPSLoss": Curve(
+        *ERROR,
+        {
+            f"log scale {c:g}": lambda x, c=c: losses.gaussian_crps([0.0], rows(x, c))
+            for c in (-1.0, 0.0, 1.0)
+        },
+    ),
+    "EnsembleCRPSLoss": Curve(
+        "one of three members; the others are at -1 and 1, the target at 0",
+        (-3, 3),
+        {
+            f"fair {fair}": lambda x, fair=fair: losses.ensemble_crps(
+                [0.0], rows(x, -1.0, 1.0), fair=fair
+            )
+            for fair in (True, False)
+        },
+    ),
+    "PoissonNLLLoss": Curve(
+        "predicted log rate",
+        (-3, 3),
+        {
+            f"count {y:g}": lambda x, y=y: losses.poisson_nll([y], rows(x)[0])
+            for y in (0.0, 1.0, 5.0)
+        },
+    ),
+    "NegativeBinomialNLLLoss": Curve(
+        "predicted log mean, for a count of 5",
+        (-3, 5),
+        {
+            f"log dispersion {a:g}": lambda x, a=a: losses.negative_binomial_nll(
+                [5.0], rows(x, a)
+            )
+            for a in (-3.0, 0.0, 2.0)
+        },
+    ),
+    "TweedieLoss": Curve(
+        "predicted log mean, for an amount of 1",
+        (-3, 3),
+        {
+            f"power {p:g}": lambda x, p=p: losses.tweedie_loss(
+                [1.0], rows(x)[0], power=p
+            )
+            for p in (1.2, 1.5, 1.8)
+        },
+    ),
+    "CoxLoss": Curve(
+        "log risk of a sample with an event; three others at risk have 0",
+        (-4, 4),
+        {
+            "": lambda x: losses.cox_loss(
+                [[1.0, 1.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]],
+                rows(x, 0.0, 0.0, 0.0)[0],
+            )
+        },
+    ),
+    "PolySigmoidCrossentropy": Curve(
+        "logit of a positive class",
+        (-4, 6),
+        {
+            f"epsilon {e:g}": lambda x, e=e: losses.poly_sigmoid_crossentropy(
+                [[1.0]], rows(x), epsilon=e, from_logits=True
+            )
+            for e in (-1, 0, 2)
+        },
+    ),
+    "PolyCategoricalCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"epsilon {e:g}": of_logit(
+                losses.poly_categorical_crossentropy, [[1.0, 0.0]], epsilon=e
+            )
+            for e in (-1, 0, 2)
+        },
+    ),
+    "PolySparseCategoricalCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"epsilon {e:g}": of_logit(
+                losses.poly_sparse_categorical_crossentropy, [0], epsilon=e
+            )
+            for e in (-1, 0, 2)
+        },
+    ),
+    "AsymmetricLoss": Curve(
+        "logit of a class",
+        (-6, 6),
+        {
+            f"label {y}": lambda x, y=y: losses.asymmetric_loss([[y]], rows(x))
+            for y in (1, 0)
+        },
+    ),
+    "ZLPRLoss": Curve(
+        "logit of a class; a negative class is at -1",
+        (-6, 6),
+        {
+            f"label {y}": lambda x, y=y: losses.zlpr_loss([[y, 0]], rows(x, -1.0))
+            for y in (1, 0)
+        },
+    ),
+    "LogitAdjustedCrossentropy": Curve(
+        *LOGIT,
+        {
+            f"{n} of 100 samples": lambda x, n=n: losses.logit_adjusted_crossentropy(
+                [0], rows(x, 0.0), class_counts=[n, 100 - n]
+            )
+            for n in (1, 50, 99)
+        },
+    ),
+    "LDAMLoss": Curve(
+        *OWN,
+        {
+            f"{n} of 100 samples": lambda x, n=n: losses.ldam_loss(
+                [0],
+                rows(tf.cos(x * np.pi / 180), 0.0),
+                class_counts=[n, 100 - n],
+                scale=16.0,
+            )
+            for n in (1, 99)
+        },
+    ),
+    **{
+        name: Curve(
+            *LOGIT,
+            {f"q {q:g}": of_logit(loss, label, q=q) for q in (0.0, 0.7, 1.0)},
+        )
+        for name, loss, label in (
+            (
+                "GeneralizedCategoricalCrossentropy",
+                losses.generalized_categorical_crossentropy,
+                [[1.0, 0.0]],
+            ),
+            (
+                "GeneralizedSparseCategoricalCrossentropy",
+                losses.generalized_sparse_categorical_crossentropy,
+                [0],
+            ),
+        )
+    },
+    **{
+        name: Curve(
+            *LOGIT,
+            {
+                f"alpha {a:g}, beta {b:g}": of_logit(loss, label, alpha=a, beta=b)
+                for a, b in ((0.1, 1.0), (6.0, 0.1))
+            },
+        )
+        for name, loss, label in (
+            (
+                "SymmetricCategoricalCrossentropy",
+                losses.symmetric_categorical_crossentropy,
+                [[1.0, 0.0]],
+            ),
+            (
+                "SymmetricSparseCategoricalCrossentropy",
+                losses.symmetric_sparse_categorical_crossentropy,
+                [0],
+            ),
+        )
+    },
     "SigmoidFocalCrossentropy": Curve(
         "logit of a positive class",
         (-4, 6),
