@@ -139,7 +139,7 @@ def test_an_unknown_name_suggests_the_nearest(package, name, near):
 @pytest.mark.parametrize(
     ("package", "name", "meant"),
     [
-        (losses, "focal", ["`SigmoidFocalCrossentropy`", "or `sparse_categ"]),
+        (losses, "focal", ["`SigmoidFocalCrossentropy`", "`sparse_categ"]),
         (losses, "FocalLoss", ["`SigmoidFocalCrossentropy`"]),
         (losses, "SupCon", ["`SupervisedContrastiveLoss`"]),
         (losses, "InfoNCE", ["`NTXentLoss`"]),

@@ -312,7 +312,7 @@ def test_a_batch_of_ignored_labels_costs_nothing(case):
 @each_class(LOSSES)
 def test_an_empty_batch_costs_nothing(case):
     y_true, y_pred = case.first(0, *case.inputs())
-    marked = Marked(np.zeros(0, bool))
+    marked = Marked(np.zeros(case.pixels(y_pred) if case.images else 0, bool))
     reductions = [*REDUCTIONS, None] if BACKEND == "torch" else ["mean", None]
 
     @fused

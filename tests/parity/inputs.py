@@ -186,6 +186,34 @@ def more_losses():
     }
 
 
+def segmentation():
+    """Labels, logits and probabilities of small images, in which no errors are equal.
+
+    Some images lack some classes, and the first image lacks an object.
+    """
+    random = np.random.default_rng(1705)
+    shape = (4, 5, 6)
+    classes = random.integers(0, 3, shape)
+    classes[1] = classes[1] % 2
+    masks = random.integers(0, 2, shape)
+    masks[0] = 0
+    void = np.where(random.random(shape) < 0.2, 2, masks)
+    count = masks.size
+    # The probabilities are odd multiples of 1/4096, of which no two are equal,
+    # nor are one of them and 1 minus another.
+    shares = random.permutation(np.arange(count * 3)).reshape(*shape, 3)
+    scores = random.permutation(np.arange(count)).reshape(shape) / 32
+    return {
+        "classes": classes,
+        "one_hot": np.eye(3)[classes],
+        "masks": masks,
+        "void_masks": void,
+        "logits": _normal(random, (*shape, 3), 2.0),
+        "shares": (2 * shares + 1) / 1024 + 1 / 4096,
+        "scores": scores - count / 64 + 1 / 128,
+    }
+
+
 def schedules():
     """The steps at which schedules are evaluated."""
     return {"steps": np.arange(201)}
@@ -239,6 +267,8 @@ def of(library):
         return schedules()
     if library == "tfa_optimizers":
         return tfa_optimizers.given()
+    if library == "segmentation":
+        return segmentation()
     if library in ("authors", "timm_optimizers"):
         return optimizers() | kernels()
     if library == "pytorch_optimizer":

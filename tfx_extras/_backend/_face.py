@@ -451,6 +451,10 @@ class Backend:
         """Returns the logarithm of the gamma function of positive numbers."""
         raise NotImplementedError
 
+    def cumsum(self, x: Any) -> Any:
+        """Returns the cumulative sums of each row in its own dtype, unlike Keras."""
+        return ops.cumsum(x, axis=-1)
+
     def moveaxis(self, x: Any, source: int, destination: int) -> Any:
         """Moves one axis of a tensor to another place."""
         return ops.moveaxis(x, source, destination)

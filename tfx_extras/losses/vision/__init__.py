@@ -1,3 +1,5 @@
 """Vision losses."""
 
 from tfx_extras.losses.vision.iou import *
+from tfx_extras.losses.vision.lovasz import *
+from tfx_extras.losses.vision.overlap import *
