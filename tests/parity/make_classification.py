@@ -3,7 +3,8 @@ r"""Writes `goldens/classification.npz`: what other libraries compute, in `float
 python3.11 -m venv .venv-timm
 .venv-timm/bin/pip install timm==1.0.31 torch==2.13.0 optax==0.2.8 jax==0.10.2 \
     numpy==2.4.6
-for repository in HanxunH/Active-Passive-Losses@04bce53 kaidic/LDAM-DRW@2536330
+for repository in HanxunH/Active-Passive-Losses@04bce53 kaidic/LDAM-DRW@2536330 \
+    google/bi-tempered-loss@1c65c77
 do
     folder=.venv-timm/${repository#*/}
     git clone https://github.com/${repository%@*} $folder
@@ -14,13 +15,15 @@ done
 timm and the authors of active-passive losses compute in `float32`, and LDAM needs a
 GPU. Here all compute in `float64` on the CPU: `main` replaces the methods of tensors
 that convert to a narrower dtype, and the type of tensors on a GPU. A loss that is the
-mean of a batch is called for each sample.
+mean of a batch is called for each sample. The bi-tempered loss makes 200 iterations,
+not 5.
 """
 
 import sys
 import types
-from importlib import import_module
 from importlib.metadata import version
+from importlib.util import module_from_spec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import jax
@@ -32,7 +35,18 @@ from timm import loss as timm_losses
 
 from tests.parity import inputs
 
-MODULES = ("Active-Passive-Losses@04bce53", "LDAM-DRW@2536330")
+# The file of each repository.
+MODULES = {
+    "Active-Passive-Losses@04bce53": "loss.py",
+    "LDAM-DRW@2536330": "losses.py",
+    "bi-tempered-loss@1c65c77": "jax/loss.py",
+}
+TEMPERATURES = (
+    {"t1": 0.8, "t2": 1.4},
+    {"t1": 0.5, "t2": 2.0, "label_smoothing": 0.1},
+    {"t1": 0.0, "t2": 1.0},
+)
+ORDER = ("t1", "t2", "label_smoothing", "num_iters")
 COUNTS = [500.0, 20.0, 3.0, 120.0, 7.0]
 TAU = 1.5
 EXACT = {"eps": 1e-300}  # no probability is clipped
@@ -79,7 +93,7 @@ def adjusted(y_pred, y_true):
 
 def losses(folder):
     """Each loss: its symbol, arguments, function, and the names of its inputs."""
-    apl, ldam = authors(folder)
+    apl, ldam, tempered = authors(folder)
     for arguments in ASYMMETRIC:
         loss = timm_losses.AsymmetricLossMultiLabel(reduction="none", **arguments)
         for y_pred in ("logits", "sure_logits"):
@@ -120,6 +134,17 @@ def losses(folder):
         loss = each(ldam.LDAMLoss(COUNTS, s=s))
         yield "LDAMLoss", {"s": s}, of_torch, loss, "classes", "probabilities"
     yield "cross_entropy", {"tau": TAU}, of_torch, adjusted, "classes", "logits"
+    for arguments in TEMPERATURES:
+
+        def loss(y_pred, y_true, arguments=arguments):
+            labels = jax.nn.one_hot(y_true, 5)
+            options = {"label_smoothing": 0.0, "num_iters": 200} | arguments
+            return tempered.bi_tempered_logistic_loss(
+                y_pred, labels, *(options[k] for k in ORDER)
+            )
+
+        name = "bi_tempered_logistic_loss"
+        yield name, arguments, of_jax, loss, "classes", "logits"
 
 
 def each(loss):
@@ -132,11 +157,11 @@ def authors(folder):
     registry.register = lambda cls: cls
     sys.modules["mlconfig"] = registry
     found = []
-    for name, title in zip(MODULES, ("loss", "losses"), strict=True):
-        path = str(Path(folder) / name.split("@")[0])
-        sys.path.insert(0, path)
-        found.append(import_module(title))
-        sys.path.remove(path)
+    for name, file in MODULES.items():
+        path = Path(folder) / name.split("@")[0] / file
+        spec = spec_from_file_location(path.stem, path)
+        found.append(module_from_spec(spec))
+        spec.loader.exec_module(found[-1])
     return found
 
 

@@ -35,6 +35,7 @@ LIBRARIES = {
         "jax": "0.10.2",
         "Active-Passive-Losses": "04bce53",
         "LDAM-DRW": "2536330",
+        "bi-tempered-loss": "1c65c77",
     },
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},
     "distributions": {

@@ -4,6 +4,8 @@ This module imports nothing from `tfx_extras`. Values are per sample, before mas
 means.
 """
 
+import math
+
 import numpy as np
 
 from tests.references.losses import EPSILON
@@ -173,3 +175,45 @@ def _with_margins(y_true, y_pred, class_counts, max_margin=0.5, scale=30.0):
 
 
 ldam_loss = _sparse(_with_margins)
+
+
+def _tempered_surprise(z, t):
+    """-log of exp_t(z - lambda), whose sum is 1, by bisection."""
+    z = np.asarray(z, "float64")
+    below = z.max(-1, keepdims=True) - z
+    classes = z.shape[-1]
+
+    def surprise(shift):
+        d = shift + below
+        return d if t == 1 else np.log1p((t - 1) * d) / (t - 1)
+
+    most = np.log(classes) if t == 1 else np.expm1((t - 1) * np.log(classes)) / (t - 1)
+    low = np.zeros_like(below[..., :1])
+    high = low + most
+    for _ in range(120):
+        middle = (low + high) / 2
+        is_low = np.exp(-surprise(middle)).sum(-1, keepdims=True) > 1
+        low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
+    return surprise(high)
+
+
+def _bi_tempered(y_true, y_pred, t1=0.8, t2=1.4, label_smoothing=0.0):
+    """Amid et al., 2019: the Bregman divergence of the labels and exp_t(z - lambda)."""
+    s = _tempered_surprise(y_pred, t2)
+    y = (1 - label_smoothing) * y_true + label_smoothing / y_true.shape[-1]
+    a, b = 1 - t1, 2 - t1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_ratio = np.where(y == 0, 0, np.log(y) + s)
+        # y (log_t y - log_t p) = y^b (1 - (p / y)^a) / a
+        first = y**b * (log_ratio if a == 0 else -np.expm1(-a * log_ratio) / a)
+    loss = first - (y**b - np.exp(-b * s)) / b
+    near = np.where((np.abs(log_ratio) < 0.5) & (y > 0), log_ratio, 0)
+    series = sum(
+        (-near) ** j * (b ** (j - 1) - a ** (j - 1)) / math.factorial(j)
+        for j in range(2, 30)
+    )
+    return np.where(near == 0, loss, y**b * series).sum(-1)
+
+
+bi_tempered_loss = _dense(_bi_tempered)
+sparse_bi_tempered_loss = _sparse(_bi_tempered)

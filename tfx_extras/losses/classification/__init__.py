@@ -1,5 +1,6 @@
 """Classification losses."""
 
+from tfx_extras.losses.classification.bi_tempered import *
 from tfx_extras.losses.classification.chunked import *
 from tfx_extras.losses.classification.focal import *
 from tfx_extras.losses.classification.long_tailed import *
