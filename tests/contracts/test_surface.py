@@ -26,6 +26,7 @@ from tfx_extras._typed import arguments_of
 # Public names without cases: helpers, options and the base.
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
+    "ordinal_probabilities",  # tests/losses/classification/test_ordinal.py
     *("kernel_layouts", "layer_wise_decay", "update_batch_norm"),
     *("find_learning_rate", "LearningRates"),  # tests/schedules/test_range_test.py
     *("LossOptions", "OptimizerOptions"),

@@ -109,9 +109,11 @@ _FLAT = (
     "TripletHardLoss",
     "TripletSemiHardLoss",
 )
+_SHAPES = {"CornLoss": (8, 7)}  # the others: (8, 3) or (8, 2, 3)
 LOSSES = (
     *_FLAT,
     "CLIPLoss",
+    "CornLoss",
     "NPairsLoss",
     "NPairsMultilabelLoss",
     "NTXentLoss",
@@ -128,6 +130,7 @@ LABELS = {
     "TripletHardLoss": "int32",
     "TripletSemiHardLoss": "int64",
     "CLIPLoss": "uint16",
+    "CornLoss": "int32",
     "NPairsLoss": "int8",
     "NPairsMultilabelLoss": "float32",
     "NTXentLoss": "uint32",
@@ -216,7 +219,7 @@ def embeddings(name):
     labels = np.array([0, 1, 0, 2, 1, 0, 7, 2])
     if name == "NPairsMultilabelLoss":
         labels = np.eye(8, dtype="float32")[labels] * (labels != 7)[:, None]
-    shape = (8, 3) if name in _FLAT else (8, 2, 3)
+    shape = _SHAPES.get(name, (8, 3) if name in _FLAT else (8, 2, 3))
     embeddings = random.normal(size=shape).astype("float32")
     embeddings[2].flat[0] = LEFT_OUT
     labels = labels.astype(LABELS[name])

@@ -242,6 +242,9 @@ class Torch(Backend):
     def log_gamma(self, x):
         return torch.lgamma(x)
 
+    def cumsum(self, x):
+        return torch.cumsum(x, dim=-1)
+
     def moveaxis(self, x, source, destination):
         return torch.movedim(x, source, destination)  # `torch.vmap` has no `moveaxis`
 

@@ -1,7 +1,9 @@
 """Classification losses."""
 
 from tfx_extras.losses.classification.chunked import *
+from tfx_extras.losses.classification.consistency import *
 from tfx_extras.losses.classification.focal import *
+from tfx_extras.losses.classification.ordinal import *
 from tfx_extras.losses.classification.semi_supervised import *
 from tfx_extras.losses.classification.smoothed import *
 from tfx_extras.losses.classification.sparsemax import *
