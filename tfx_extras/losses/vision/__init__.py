@@ -1,3 +1,4 @@
 """Vision losses."""
 
+from tfx_extras.losses.vision.images import *
 from tfx_extras.losses.vision.iou import *
