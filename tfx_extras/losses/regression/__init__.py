@@ -1,4 +1,5 @@
 """Regression losses."""
 
+from tfx_extras.losses.regression.landmarks import *
 from tfx_extras.losses.regression.quantile import *
 from tfx_extras.losses.regression.robust import *
