@@ -211,6 +211,8 @@ def of(library):
     """The inputs of `library`'s golden."""
     if library == "tfa_losses":
         return more_losses()
+    if library == "ordinal_and_robust":
+        return losses()
     if library == "sam":
         return classifier()
     if library in ("tfa_schedules", "timm_schedules"):

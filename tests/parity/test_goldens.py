@@ -28,6 +28,14 @@ LIBRARIES = {
         "Adan": "2c65bea",
         "torch": "2.13.0",
     },
+    "ordinal_and_robust": {
+        "coral-pytorch": "1.4.0",
+        "mmpose": "1.3.2",
+        "robust_loss_pytorch": "9831f1d",
+        "scipy": "1.17.1",
+        "timm": "1.0.31",
+        "torch": "2.13.0",
+    },
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},
     "sam": {"jax": "0.10.2", "optax": "0.2.8", "sam": "3c3afdb", "torch": "2.13.0"},
 }
