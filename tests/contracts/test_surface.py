@@ -27,6 +27,7 @@ from tfx_extras._typed import arguments_of
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
     "effective_number_weights",  # tests/losses/classification/test_long_tailed.py
+    "ordinal_probabilities",  # tests/losses/classification/test_ordinal.py
     *("kernel_layouts", "layer_wise_decay", "update_batch_norm"),
     *("find_learning_rate", "LearningRates"),  # tests/schedules/test_range_test.py
     *("LossOptions", "OptimizerOptions"),

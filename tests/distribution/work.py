@@ -109,10 +109,12 @@ _FLAT = (
     "TripletHardLoss",
     "TripletSemiHardLoss",
 )
+_SHAPES = {"CoxLoss": (8, 1), "CornLoss": (8, 7)}  # the others: (8, 3) or (8, 2, 3)
 LOSSES = (
     *_FLAT,
     "CLIPLoss",
     "CoxLoss",
+    "CornLoss",
     "NPairsLoss",
     "NPairsMultilabelLoss",
     "NTXentLoss",
@@ -130,6 +132,7 @@ LABELS = {
     "TripletSemiHardLoss": "int64",
     "CLIPLoss": "uint16",
     "CoxLoss": "int32",
+    "CornLoss": "int32",
     "NPairsLoss": "int8",
     "NPairsMultilabelLoss": "float32",
     "NTXentLoss": "uint32",
@@ -220,8 +223,7 @@ def embeddings(name):
         labels = np.eye(8, dtype="float32")[labels] * (labels != 7)[:, None]
     if name == "CoxLoss":  # times and events
         labels = np.stack([labels, labels != 1], axis=-1)
-    shape = (8, 3) if name in _FLAT else (8, 2, 3)
-    shape = (8, 1) if name == "CoxLoss" else shape
+    shape = _SHAPES.get(name, (8, 3) if name in _FLAT else (8, 2, 3))
     embeddings = random.normal(size=shape).astype("float32")
     embeddings[2].flat[0] = LEFT_OUT
     labels = labels.astype(LABELS[name])

@@ -261,6 +261,8 @@ def of(library):
         return more_losses()
     if library == "distributions":
         return distributions()
+    if library == "ordinal_and_robust":
+        return losses()
     if library == "sam":
         return classifier()
     if library in ("tfa_schedules", "timm_schedules"):

@@ -37,6 +37,14 @@ LIBRARIES = {
         "LDAM-DRW": "2536330",
         "bi-tempered-loss": "1c65c77",
     },
+    "ordinal_and_robust": {
+        "coral-pytorch": "1.4.0",
+        "mmpose": "1.3.2",
+        "robust_loss_pytorch": "9831f1d",
+        "scipy": "1.17.1",
+        "timm": "1.0.31",
+        "torch": "2.13.0",
+    },
     "schedulefree": {"schedulefree": "1.4.1", "torch": "2.13.0"},
     "distributions": {
         "torch": "2.13.0",

@@ -161,3 +161,23 @@ def pseudo_huber(y_true, y_pred, delta=1.0):
     """Charbonnier et al., 1997: delta^2 (sqrt(1 + (e / delta)^2) - 1)."""
     e = (y_true - y_pred) / delta
     return (delta**2 * np.expm1(np.log1p(e**2) / 2)).mean(-1)
+
+
+def charbonnier_loss(y_true, y_pred, epsilon=1e-3):
+    """Lai et al., 2017: sqrt(e^2 + epsilon^2)."""
+    return np.hypot(y_true - y_pred, epsilon).mean(-1)
+
+
+def general_robust_loss(y_true, y_pred, alpha=1.0, scale=1.0):
+    """Barron, 2019: the general form and its limits."""
+    q = ((y_true - y_pred) / scale) ** 2
+    if alpha == 2:
+        loss = q / 2
+    elif alpha == 0:
+        loss = np.log1p(q / 2)
+    elif alpha == -np.inf:
+        loss = -np.expm1(-q / 2)
+    else:
+        b = abs(alpha - 2)
+        loss = b / alpha * np.expm1(alpha / 2 * np.log1p(q / b))
+    return loss.mean(-1)

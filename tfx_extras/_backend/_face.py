@@ -455,6 +455,23 @@ class Backend:
         """Returns the cumulative sums of each row in its own dtype, unlike Keras."""
         return ops.cumsum(x, axis=-1)
 
+    def filtered(self, images: Any, window: np.ndarray) -> Any:
+        """Returns the weighted means of images in each window, for each channel.
+
+        Args:
+            images: Shape `(batch, height, width, channels)`.
+            window: The weights along both axes. Their outer product is the window.
+        """
+        for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
+            kernel = np.repeat(window.reshape(shape), images.shape[-1], axis=2)
+            images = ops.depthwise_conv(
+                images,
+                ops.convert_to_tensor(kernel, images.dtype),
+                padding="valid",
+                data_format="channels_last",
+            )
+        return images
+
     def moveaxis(self, x: Any, source: int, destination: int) -> Any:
         """Moves one axis of a tensor to another place."""
         return ops.moveaxis(x, source, destination)

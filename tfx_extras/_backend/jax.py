@@ -73,6 +73,16 @@ class Jax(Backend):
     def arctan2(self, y, x):
         return jnp.arctan2(y, x)
 
+    def filtered(self, images, window):
+        # On a CPU, XLA needs 30 times as long for a convolution of each channel.
+        for axis in (1, 2):
+            size = images.shape[axis] - len(window) + 1
+            images = sum(
+                weight * jax.lax.slice_in_dim(images, start, start + size, axis=axis)
+                for start, weight in enumerate(window.tolist())
+            )
+        return images
+
     def log_gamma(self, x):
         return jax.lax.lgamma(x)
 

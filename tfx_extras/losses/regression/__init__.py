@@ -2,6 +2,7 @@
 
 from tfx_extras.losses.regression.counts import *
 from tfx_extras.losses.regression.crps import *
+from tfx_extras.losses.regression.landmarks import *
 from tfx_extras.losses.regression.likelihoods import *
 from tfx_extras.losses.regression.quantile import *
 from tfx_extras.losses.regression.robust import *

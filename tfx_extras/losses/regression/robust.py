@@ -1,5 +1,6 @@
-"""Robust regression losses: quadratic for small errors, linear for large ones."""
+"""Robust regression losses: quadratic for small errors, less steep for large ones."""
 
+from typing import Any
 from typing import Unpack
 
 from keras import ops
@@ -13,7 +14,20 @@ from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import mean
 
-__all__ = ["Huber", "PseudoHuber", "SmoothL1", "huber", "pseudo_huber", "smooth_l1"]
+__all__ = [
+    "CharbonnierLoss",
+    "GeneralRobustLoss",
+    "Huber",
+    "PseudoHuber",
+    "SmoothL1",
+    "charbonnier_loss",
+    "general_robust_loss",
+    "huber",
+    "pseudo_huber",
+    "smooth_l1",
+]
+
+TINY_POWER = 1e-14  # a power, or its distance from 2, that changes nothing if it is 0
 
 
 @register
@@ -214,20 +228,7 @@ def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
         [2.5e-01 1.0e+09]
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    error = y_true - y_pred
-    size = ops.abs(error)
-    delta_ = ops.convert_to_tensor(delta, error.dtype)
-    # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
-    # denominator divided by the larger of abs(error) and delta. Small errors keep their
-    # sign, since abs would lose the second derivative at 0.
-    is_large = size > delta_
-    larger = ops.where(is_large, size, delta_)
-    ratio = ops.where(is_large, delta_, error) / larger
-    one = ops.ones_like(ratio)
-    error_part = ops.where(is_large, ops.sign(error), ratio)
-    delta_part = ops.where(is_large, ratio, one)
-    hypotenuse = ops.sqrt(1 + ops.square(ratio))
-    return mean(delta * error * error_part / (hypotenuse + delta_part))
+    return mean(_pseudo_huber(y_true - y_pred, delta))
 
 
 @register
@@ -281,6 +282,196 @@ class PseudoHuber(FunctionLoss):
         self.delta = require("delta", delta, "(0, inf)")
 
 
+@register
+def charbonnier_loss(y_true, y_pred, epsilon: Number = 1e-3):
+    r"""Charbonnier loss: absolute error that is smooth near 0.
+
+    Function form of `CharbonnierLoss`, which has the formula.
+
+    Args:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
+        epsilon: $\epsilon$, in (0, inf), in the unit of $y$: the error below which the
+            loss is smooth, and the loss of an error of 0.
+
+    Returns:
+        One loss per sample, in the unit of $y$, of shape `(...)`, in `float32` or
+        wider. Predictions of shape `(batch,)` have one loss each.
+
+    Raises:
+        ValueError: If shapes do not match.
+
+    Example:
+        >>> loss = tfx_extras.losses.charbonnier_loss([0.0, 0.0], [3.0, 0.0], epsilon=4)
+        >>> print(keras.ops.convert_to_numpy(loss))
+        [5. 4.]
+    """
+    y_true, y_pred = aligned(y_true, y_pred)
+    _, larger, ratio = _legs(y_true - y_pred, epsilon)
+    return mean(larger * ops.sqrt(1 + ops.square(ratio)))
+
+
+@register
+class CharbonnierLoss(FunctionLoss):
+    r"""Charbonnier loss: absolute error that is smooth near 0.
+
+    Use it for image restoration and super-resolution, where the absolute error gives
+    sharper images than the squared error, and its gradient should not jump at 0.
+    `keras.losses.MeanAbsoluteError` is the same loss with $\epsilon = 0$. `PseudoHuber`
+    with `delta=epsilon` has the same gradient up to a factor, but is 0 without errors.
+
+    $$ L = \frac1n \sum_{i=1}^n \sqrt{e_i^2 + \epsilon^2}, \quad e = y - \hat y $$
+
+    $y_i$ is a target, $\hat y_i$ its prediction, and $n$ the number of values on the
+    last axis. The loss is at least $\epsilon$. It is `PseudoHuber` with
+    $\delta = \epsilon$, divided by $\epsilon$, plus $\epsilon$. Some implementations
+    add $\epsilon$ itself under the root, so their `eps` is $\epsilon^2$ here.
+
+    Returns one loss per sample, in the unit of $y$, of shape `(...)`, which `reduction`
+    averages. Predictions of shape `(batch,)` have one loss each. Time and memory grow
+    linearly with the number of predictions.
+
+    Args:
+        epsilon: $\epsilon$, in (0, inf), in the unit of $y$: the error below which the
+            loss is smooth, and the loss of an error of 0.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
+
+    Example:
+        >>> loss = tfx_extras.losses.CharbonnierLoss(epsilon=3.0)
+        >>> print(float(loss([[0.0]], [[4.0]])))
+        5.0
+
+    References:
+        Charbonnier et al., 1997. https://doi.org/10.1109/83.551699
+        Lai et al., 2017. https://arxiv.org/abs/1704.03915
+    """
+
+    function = staticmethod(charbonnier_loss)
+
+    @typechecked
+    def __init__(self, epsilon: Number = 1e-3, **kwargs: Unpack[LossOptions]):
+        super().__init__(**kwargs)
+        self.epsilon = require("epsilon", epsilon, "(0, inf)")
+
+
+@register
+def general_robust_loss(y_true, y_pred, alpha: Number = 1.0, scale: Number = 1.0):
+    r"""General robust loss (Barron): one power from squared error to ignored outliers.
+
+    Function form of `GeneralRobustLoss`, which has the formula.
+
+    Args:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
+        alpha: $\alpha$, in [-inf, 2]: how robust the loss is. 2 gives half the squared
+            error; lower values give outliers less influence.
+        scale: $c$, in (0, inf), in the unit of $y$: the error up to which the loss is
+            about quadratic.
+
+    Returns:
+        One loss per sample, without a unit, of shape `(...)`, in `float32` or wider.
+        Predictions of shape `(batch,)` have one loss each.
+
+    Raises:
+        ValueError: If shapes do not match.
+
+    Example:
+        >>> loss = tfx_extras.losses.general_robust_loss([0, 0], [1.0, 1e6], alpha=-2)
+        >>> print(keras.ops.convert_to_numpy(loss).round(4))
+        [0.4 2. ]
+    """
+    y_true, y_pred = aligned(y_true, y_pred)
+    error = (y_true - y_pred) / scale
+    distance = 2 - alpha
+    if alpha == 1:  # for which there is a form that does not overflow
+        return mean(_pseudo_huber(error, 1.0))
+    q = ops.square(error)
+    if distance < TINY_POWER:
+        return mean(q / 2)
+    if abs(alpha) < TINY_POWER:
+        return mean(ops.log1p(q / 2))
+    if distance * TINY_POWER > 1:
+        return mean(-ops.expm1(-q / 2))
+    growth = ops.expm1(alpha / 2 * ops.log1p(q / distance))
+    return mean(distance / alpha * growth)
+
+
+@register
+class GeneralRobustLoss(FunctionLoss):
+    r"""General robust loss (Barron): one power from squared error to ignored outliers.
+
+    Use it for robust regression with outliers, to tune how much they count by one
+    number. $\alpha = 1$ is a smooth absolute error, and with $\alpha < 0$ the loss of
+    an outlier is bounded, so that its gradient vanishes; then start from a good model,
+    or with a larger $\alpha$. `keras.losses.Huber` and `keras.losses.LogCosh` grow like
+    the absolute error.
+
+    $$ L = \frac1n \sum_{i=1}^n \begin{cases}
+        e_i^2 / 2 & \alpha = 2 \\
+        \log(1 + e_i^2 / 2) & \alpha = 0 \\
+        1 - \exp(-e_i^2 / 2) & \alpha = -\infty \\
+        \frac{|\alpha - 2|}{\alpha} \left( \left( \frac{e_i^2}{|\alpha - 2|} + 1
+            \right)^{\alpha / 2} - 1 \right) & \text{otherwise} \end{cases},
+        \quad e = \frac{y - \hat y}{c} $$
+
+    $y_i$ is a target, $\hat y_i$ its prediction, and $n$ the number of values on the
+    last axis. Whatever $\alpha$ is, the loss of small errors is half their square. Many
+    robust losses are special cases: $\alpha = 1$ is `PseudoHuber` with $\delta = c$,
+    divided by $c^2$ (also called L1-L2), 0 is the Cauchy or Lorentzian loss, -2 that of
+    Geman and McClure, which is at most 2, and $-\infty$ that of Welsch or Leclerc,
+    which is at most 1.
+
+    The paper also defines the loss for $\alpha > 2$, where it is not robust, and lets
+    $\alpha$ be trained, with a term that depends on it. Here it is a constant.
+
+    Returns one loss per sample, without a unit, of shape `(...)`, which `reduction`
+    averages. Predictions of shape `(batch,)` have one loss each. Time and memory grow
+    linearly with the number of predictions.
+
+    Args:
+        alpha: $\alpha$, in [-inf, 2]: how robust the loss is. 2 gives half the squared
+            error; lower values give outliers less influence.
+        scale: $c$, in (0, inf), in the unit of $y$: the error up to which the loss is
+            about quadratic.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of shape `(..., values)`.
+        y_pred: Predictions $\hat y$, of the same shape.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
+
+    Example:
+        >>> loss = tfx_extras.losses.GeneralRobustLoss(alpha=0.0, scale=2.0)
+        >>> print(f"{float(loss([[0.0]], [[2.0]])):.4f}")
+        0.4055
+
+    Reference: Barron, 2019. https://arxiv.org/abs/1701.03077
+    """
+
+    function = staticmethod(general_robust_loss)
+
+    @typechecked
+    def __init__(
+        self, alpha: Number = 1.0, scale: Number = 1.0, **kwargs: Unpack[LossOptions]
+    ):
+        super().__init__(**kwargs)
+        self.alpha = require("alpha", alpha, "[-inf, 2]")
+        self.scale = require("scale", scale, "(0, inf)")
+
+
 def _within(error, bound):
     """Clips the error to [-bound, bound]; NaN stays NaN.
 
@@ -290,3 +481,27 @@ def _within(error, bound):
     bound = ops.convert_to_tensor(bound, error.dtype)
     error = ops.where(error > bound, bound, error)
     return ops.where(error < -bound, -bound, error)
+
+
+def _pseudo_huber(error, delta):
+    # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
+    # denominator divided by the larger of abs(error) and delta.
+    is_large, _, ratio = _legs(error, delta)
+    one = ops.ones_like(ratio)
+    error_part = ops.where(is_large, ops.sign(error), ratio)
+    delta_part = ops.where(is_large, ratio, one)
+    hypotenuse = ops.sqrt(1 + ops.square(ratio))
+    return delta * error * error_part / (hypotenuse + delta_part)
+
+
+def _legs(error, delta) -> tuple[Any, Any, Any]:
+    """Returns whether the error exceeds delta, the larger of both, and their ratio.
+
+    Small errors keep their sign in the ratio, since abs would lose the second
+    derivative at 0.
+    """
+    size = ops.abs(error)
+    delta = ops.convert_to_tensor(delta, error.dtype)
+    is_large = size > delta
+    larger = ops.where(is_large, size, delta)
+    return is_large, larger, ops.where(is_large, delta, error) / larger

@@ -27,9 +27,25 @@ def large_errors():
     return np.zeros((2, 1)), np.array([[1e30], [-1e30]])
 
 
+def moderate_errors():
+    """Errors whose powers float32 holds to the last digits."""
+    y_true, y_pred = errors()
+    return y_true, np.clip(y_pred, -1e3, 1e3)
+
+
 HUBER = (losses.huber, losses.Huber, references.huber)
 SMOOTH_L1 = (losses.smooth_l1, losses.SmoothL1, references.smooth_l1)
 PSEUDO_HUBER = (losses.pseudo_huber, losses.PseudoHuber, references.pseudo_huber)
+CHARBONNIER = (
+    losses.charbonnier_loss,
+    losses.CharbonnierLoss,
+    references.charbonnier_loss,
+)
+GENERAL = (
+    losses.general_robust_loss,
+    losses.GeneralRobustLoss,
+    references.general_robust_loss,
+)
 CASES = [
     LossCase(
         *HUBER,
@@ -59,4 +75,23 @@ CASES = [
     ),
     LossCase(*PSEUDO_HUBER, large_errors, {"delta": 1e-3}),
     LossCase(*PSEUDO_HUBER, errors, {"delta": 0.25}),
+    LossCase(
+        *CHARBONNIER,
+        errors,
+        changes={"epsilon": 2.0},
+        invalid=({"epsilon": 0.0},),
+        unequal=ELEMENTS,
+    ),
+    LossCase(*CHARBONNIER, large_errors, {"epsilon": 0.5}),
+    LossCase(
+        *GENERAL,
+        errors,
+        changes={"alpha": -2.0, "scale": 2.0},
+        invalid=({"alpha": 2.5}, {"scale": 0.0}),
+        unequal=ELEMENTS,
+    ),
+    *(
+        LossCase(*GENERAL, moderate_errors, {"alpha": alpha, "scale": 0.5})
+        for alpha in (2.0, 1.5, 0.0, -2.0, float("-inf"))
+    ),
 ]
