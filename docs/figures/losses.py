@@ -51,6 +51,34 @@ def of_logit(loss, label, **options):
     return lambda x: loss(label, rows(x, 0.0), from_logits=True, **options)
 
 
+def of_pixels(loss, **values):
+    """Four pixels, two of which are true. The logit of one of these changes."""
+    ((name, each),) = values.items()
+
+    def curve(value):
+        y = [[[1.0], [1.0], [0.0], [0.0]]]
+        options = {name: value, "activation": "sigmoid"}
+        return lambda x: loss(y, rows(x, 2.0, -2.0, -2.0)[..., None], **options)
+
+    return {f"{name} {value:g}": curve(value) for value in each}
+
+
+def of_labels(loss, **values):
+    """The same for integer labels of two classes."""
+    ((name, each),) = values.items()
+
+    def curve(value):
+        options = {name: value, "activation": "softmax"}
+        return lambda x: loss([[1, 1, 0, 0]], two_classes(x), **options)
+
+    return {f"{name} {value:g}": curve(value) for value in each}
+
+
+def two_classes(x):
+    z = rows(x, 2.0, -2.0, -2.0)
+    return tf.stack([tf.zeros_like(z), z], axis=-1)
+
+
 def embedded(loss, **options):
     """The mean over a batch in which one of four samples moves on the circle."""
     return lambda x: loss(CLASSES, on_circle(x, *tf.unstack(ANGLES)), **options)
@@ -77,6 +105,8 @@ ERROR = ("prediction minus label", (-3, 3))
 LOGIT = ("logit of the true class, the other at 0", (-4, 6))
 ANGLE = ("angle of a sample in degrees; its positive is at 20", (-60, 200))
 PAIR = ("degrees between the two samples of a pair", (-180, 180))
+PIXEL = ("logit of a true pixel", (-6, 6))
+CHECKERED = tf.constant(np.random.default_rng(0).random((1, 8, 8, 1)), "float32")
 CURVES = {
     "Huber": Curve(
         *ERROR,
@@ -282,6 +312,152 @@ CURVES = {
             ),
         )
     },
+    "DiceLoss": Curve(*PIXEL, of_pixels(losses.dice_loss, smooth=(0.0, 1.0, 5.0))),
+    "SparseDiceLoss": Curve(
+        *PIXEL, of_labels(losses.sparse_dice_loss, smooth=(0.0, 1.0, 5.0))
+    ),
+    "JaccardLoss": Curve(
+        *PIXEL, of_pixels(losses.jaccard_loss, smooth=(0.0, 1.0, 5.0))
+    ),
+    "SparseJaccardLoss": Curve(
+        *PIXEL, of_labels(losses.sparse_jaccard_loss, smooth=(0.0, 1.0, 5.0))
+    ),
+    "TverskyLoss": Curve(*PIXEL, of_pixels(losses.tversky_loss, beta=(0.1, 0.5, 0.9))),
+    "SparseTverskyLoss": Curve(
+        *PIXEL, of_labels(losses.sparse_tversky_loss, beta=(0.1, 0.5, 0.9))
+    ),
+    "FocalTverskyLoss": Curve(
+        *PIXEL, of_pixels(losses.focal_tversky_loss, gamma=(0.5, 0.75, 1.0, 2.0))
+    ),
+    "SparseFocalTverskyLoss": Curve(
+        *PIXEL, of_labels(losses.sparse_focal_tversky_loss, gamma=(0.5, 0.75, 1.0, 2.0))
+    ),
+    "GeneralizedDiceLoss": Curve(
+        *PIXEL, of_pixels(losses.generalized_dice_loss, smooth=(1e-5, 1.0))
+    ),
+    "SparseGeneralizedDiceLoss": Curve(
+        *PIXEL, of_labels(losses.sparse_generalized_dice_loss, power=(0, 1, 2))
+    ),
+    "LovaszHingeLoss": Curve(
+        *PIXEL,
+        {
+            "": lambda x: losses.lovasz_hinge_loss(
+                [[1, 1, 0, 0]], rows(x, 0.5, -0.5, -0.25)
+            )
+        },
+    ),
+    "LovaszSoftmaxLoss": Curve(
+        *PIXEL,
+        {
+            "": lambda x: losses.lovasz_softmax_loss(
+                [[1, 1, 0, 0]], two_classes(x), from_logits=True
+            )
+        },
+    ),
+    "CharbonnierLoss": Curve(
+        *ERROR,
+        {
+            f"epsilon {e:g}": fitting(losses.charbonnier_loss, epsilon=e)
+            for e in (0.01, 0.5, 1.0)
+        },
+    ),
+    "GeneralRobustLoss": Curve(
+        *ERROR,
+        {
+            f"alpha {a:g}": fitting(losses.general_robust_loss, alpha=a)
+            for a in (2.0, 1.0, 0.0, -2.0)
+        },
+    ),
+    "WingLoss": Curve(
+        *ERROR,
+        {
+            f"width {w:g}": fitting(losses.wing_loss, width=w, curvature=0.5)
+            for w in (0.5, 1.0, 2.0)
+        },
+    ),
+    "AdaptiveWingLoss": Curve(
+        "error of a pixel",
+        (-1, 1),
+        {
+            f"target {y:g}": lambda e, y=y: losses.adaptive_wing_loss(
+                [[y]], rows(e) + y
+            )
+            for y in (0.0, 0.5, 1.0)
+        },
+    ),
+    "CoralLoss": Curve(
+        "logit of a threshold",
+        (-6, 6),
+        {f"class {y}": lambda z, y=y: losses.coral_loss([y], rows(z)) for y in (0, 1)},
+    ),
+    "CornLoss": Curve(
+        "logit of the first threshold",
+        (-6, 6),
+        {
+            f"class {y}": lambda z, y=y: losses.corn_loss([y], rows(z, 0.0))
+            for y in (0, 1)
+        },
+    ),
+    "EarthMoverLoss": Curve(
+        "logit of the first of 4 classes",
+        (-6, 6),
+        {
+            f"class {y}": lambda z, y=y: losses.earth_mover_loss(
+                [y], rows(z, 0.0, 0.0, 0.0), from_logits=True
+            )
+            for y in (0, 1, 3)
+        },
+    ),
+    "SSIMLoss": Curve(
+        "brightness of the predicted image",
+        (0, 2),
+        {
+            f"target {y:g}": lambda b, y=y: losses.ssim_loss(
+                tf.fill((1, 3, 3, 1), y), tf.zeros((1, 3, 3, 1)) + b, filter_size=3
+            )
+            for y in (0.25, 0.5, 1.0)
+        },
+    ),
+    "MSSSIMLoss": Curve(
+        "contrast of the predicted image",
+        (-1, 3),
+        {
+            "": lambda c: losses.ms_ssim_loss(
+                CHECKERED,
+                0.5 + c * (CHECKERED - 0.5),
+                filter_size=3,
+                weights=[0.5, 0.5],
+            )
+        },
+    ),
+    "TotalVariationLoss": Curve(
+        "a pixel whose neighbors are 0 and 1",
+        (-1, 2),
+        {
+            "": lambda x: losses.total_variation_loss(
+                None, tf.reshape(rows(0.0, x, 1.0), (1, 1, 3, 1))
+            )
+        },
+    ),
+    "JensenShannonLoss": Curve(
+        "logit of the first class in one view",
+        (-6, 6),
+        {
+            f"other views {n}": lambda z, n=n: losses.jensen_shannon_loss(
+                None, tf.stack([rows(z, 0.0), *[tf.zeros((1, 2))] * n], axis=1)
+            )
+            for n in (1, 2)
+        },
+    ),
+    "RDropLoss": Curve(
+        "logit of the first class in one view",
+        (-6, 6),
+        {
+            "": lambda z: losses.r_drop_loss(
+                None, tf.stack([rows(z, 0.0), tf.zeros((1, 2))], axis=1)
+            )
+        },
+    ),
     "SigmoidFocalCrossentropy": Curve(
         "logit of a positive class",
         (-4, 6),
