@@ -325,3 +325,17 @@ def test_members_far_from_zero_keep_their_digits():
     x = np.float32([[0, 1, 3]])
     near, far = (losses.ensemble_crps([1 + s], x + s, False) for s in (0, 2.0**20))
     np.testing.assert_array_equal(array(near), array(far))
+
+
+def test_times_of_events_are_compared_exactly():
+    seconds = np.array([1_700_000_001, 1_700_000_000, 1_700_000_002])
+    eta = np.float32([0.5, -1.0, 2.0])
+    expected = array(losses.cox_loss(np.float32([[1, 1], [0, 1], [2, 1]]), eta))
+    for times in (seconds, seconds.astype("float64")):
+        y = np.stack([times, np.ones(3)], -1).astype(times.dtype)
+        np.testing.assert_array_equal(array(losses.cox_loss(y, eta)), expected)
+
+
+def test_a_censored_sample_without_a_time_is_nan():
+    y = np.float32([[1, 1], [np.nan, 0], [3, 1]])
+    assert np.isnan(array(losses.cox_loss(y, np.zeros(3, "float32")))).any()
