@@ -63,6 +63,25 @@ def test_parameters_that_do_not_fit_are_named(function, loss, count):
         function(y, p[:, :1])
 
 
+@pytest.mark.only("tensorflow")
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_tuple_is_never_broadcast_where_shapes_are_unknown(jit_compile):
+    import tensorflow as tf
+
+    y, p = given(2)
+    function = tf.function(
+        lambda y, *parts: losses.gaussian_nll(y, parts),
+        input_signature=[tf.TensorSpec([None, None])] + [tf.TensorSpec([None, 1])] * 2,
+        jit_compile=jit_compile,
+    )
+    found = function(y[:, None], p[:, :1], p[:, 1:])
+    expected = losses.gaussian_nll(y, p)
+    np.testing.assert_allclose(array(found), array(expected), rtol=1e-6)
+    for rows, columns in (([1], [0]), ([0, 1], [0]), (range(4), [0, 1])):
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+            function(np.stack([y, y], 1)[rows][:, columns], p[:, :1], p[:, 1:])
+
+
 def test_the_widest_dtype_of_the_parameters_counts():
     with wide():
         parts = np.float32([1, 2]), np.float64([0.1, 0.2])
@@ -112,6 +131,19 @@ def test_a_scale_that_is_far_too_small_is_led_back(function, place):
     p = p if function is losses.student_t_nll else p[:, :2]
     _, slope = values_and_gradient(lambda x: function(y, x), p)
     assert (slope[:, place] < -0.5).all()
+
+
+def test_what_exceeds_every_bound_is_led_back_too():
+    y = np.float32([1, 2])
+    far = np.full((2, 1), 1e4, "float32")
+    slope = values_and_gradient(lambda x: losses.poisson_nll(y[:, None], x), far)[1]
+    assert (slope > 1).all()
+    p = np.float32([[0, 1e4], [0, 1e4]])
+    slope = values_and_gradient(lambda x: losses.negative_binomial_nll(y, x), p)[1]
+    np.testing.assert_allclose(slope[:, 1], 1, rtol=1e-4)
+    p = np.float32([[0, -1e4], [0, -1e4]])
+    slope = values_and_gradient(lambda x: losses.gaussian_nll(y, x, beta=1.0), p)[1]
+    assert (slope[:, 1] < -0.1).all()
 
 
 def sums(function, parameters, **arguments):
@@ -293,3 +325,17 @@ def test_members_far_from_zero_keep_their_digits():
     x = np.float32([[0, 1, 3]])
     near, far = (losses.ensemble_crps([1 + s], x + s, False) for s in (0, 2.0**20))
     np.testing.assert_array_equal(array(near), array(far))
+
+
+def test_times_of_events_are_compared_exactly():
+    seconds = np.array([1_700_000_001, 1_700_000_000, 1_700_000_002])
+    eta = np.float32([0.5, -1.0, 2.0])
+    expected = array(losses.cox_loss(np.float32([[1, 1], [0, 1], [2, 1]]), eta))
+    for times in (seconds, seconds.astype("float64")):
+        y = np.stack([times, np.ones(3)], -1).astype(times.dtype)
+        np.testing.assert_array_equal(array(losses.cox_loss(y, eta)), expected)
+
+
+def test_a_censored_sample_without_a_time_is_nan():
+    y = np.float32([[1, 1], [np.nan, 0], [3, 1]])
+    assert np.isnan(array(losses.cox_loss(y, np.zeros(3, "float32")))).any()

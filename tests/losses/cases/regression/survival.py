@@ -7,7 +7,7 @@ from tests.references import likelihoods as references
 from tfx_extras import losses
 
 TIMES = [3.0, 9, 5, 3, 3, 9, 7, 5, 1, 9]
-EVENTS = [1.0, 1, 0, 1, 1, 1, 0, 1, 1, 1]
+EVENTS = [1.0, 1, 1, 1, 1, 1, 0, 0, 1, 1]
 RISKS = [0.5, -1, 2, 0.25, -0.5, 1, 0, -2, 3, 0.125]
 
 
