@@ -140,9 +140,8 @@ def r_drop_loss(y_true, y_pred):
         [0.     8.9978]
     """
     z = _views(y_pred, 2)
-    p, log_p = ops.softmax(z, axis=-1), ops.log_softmax(z, axis=-1)
-    (p, q), (log_p, log_q) = (ops.unstack(x, 2, axis=1) for x in (p, log_p))
-    terms = (p - q) * (log_p - log_q)
+    log_p, log_q = ops.unstack(ops.log_softmax(z, axis=-1), 2, axis=1)
+    terms = (ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q)
     return ops.sum(terms, axis=-1) / 2
 
 

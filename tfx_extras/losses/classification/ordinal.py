@@ -482,16 +482,24 @@ def _moved(y_true, y_pred, from_logits) -> tuple[Any, Any, Any]:
     is_dense = ranks[0] == ranks[1] and y_true.shape[-1:] != (1,)
     make = dense_labels if is_dense else sparse_labels
     labels, y_pred = make(y_true, y_pred, None, -1)
-    p = probabilities(y_pred, from_logits)
-    share, classes = p.share(p.values), ops.shape(y_pred)[-1]
+    p = ops.softmax(y_pred) if from_logits else probabilities(y_pred, False).values
+    # Sums of probabilities only: 1 minus a sum near 1 would lose digits.
+    before, after = _below(p), _above(p)
     if isinstance(labels, SparseLabels):
-        own, places = _places(labels, share[..., 1:])
-        before = backend.cumsum(share[..., :-1])
-        after = ops.flip(backend.cumsum(ops.flip(share[..., 1:], -1)), -1)
-        # Sums of probabilities only: 1 minus a sum near 1 would lose digits.
-        return labels.settle, ops.where(places < own, before, after), classes
-    # This is y - p, without losing the digits of 1 - p.
-    y = labels.shares
-    surplus = y * p.miss(p.values) - (1 - y) * share
-    moved = backend.cumsum(surplus)[..., :-1]  # the last is 0
-    return labels.settle, moved * ops.sign(moved), classes
+        own, places = _places(labels, before)
+        moved = ops.where(places < own, before, after)
+    else:
+        y = labels.shares
+        moved = _below(y) * after - _above(y) * before
+        moved = moved * ops.stop_gradient(ops.sign(moved))
+    return labels.settle, moved, ops.shape(y_pred)[-1]
+
+
+def _below(p):
+    """The probability of the classes up to each threshold."""
+    return backend.cumsum(p[..., :-1])
+
+
+def _above(p):
+    """The probability of the classes above each threshold."""
+    return ops.flip(backend.cumsum(ops.flip(p[..., 1:], -1)), -1)

@@ -229,7 +229,8 @@ class AdaptiveWingLoss(FunctionLoss):
 
 
 def _size(error):
-    return error * ops.sign(error)  # abs has gradient 1 at 0 in JAX
+    # Not abs, which has gradient 1 at 0 in JAX.
+    return error * ops.stop_gradient(ops.sign(error))
 
 
 def _at_most(size, bound):

@@ -5,6 +5,7 @@ from typing import Unpack
 
 from keras import ops
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._register import register
@@ -27,6 +28,7 @@ __all__ = [
     "smooth_l1",
 ]
 
+TINY_SQUARE = 1e-15  # `float32` holds the squares of larger numbers to all digits
 TINY_POWER = 1e-14  # a power, or its distance from 2, that changes nothing if it is 0
 
 
@@ -307,8 +309,14 @@ def charbonnier_loss(y_true, y_pred, epsilon: Number = 1e-3):
         [5. 4.]
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    _, larger, ratio = _legs(y_true - y_pred, epsilon)
-    return mean(larger * ops.sqrt(1 + ops.square(ratio)))
+    error = y_true - y_pred
+    if not TINY_SQUARE < epsilon < 1 / TINY_SQUARE:  # its square loses digits
+        _, larger, ratio = _legs(error, epsilon)
+        return mean(larger * ops.sqrt(1 + ops.square(ratio)))
+    root = ops.sqrt(ops.square(error) + epsilon**2)
+    if backend.may_be_infinite(root):
+        root = ops.where(root < float("inf"), root, ops.abs(error))
+    return mean(root)
 
 
 @register

@@ -328,7 +328,8 @@ def total_variation_loss(y_true, y_pred, mean: bool = False):
     x = _images("y_pred", predictions(y_pred))
     total = 0.0
     for e in (x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]):
-        size = ops.sum(e * ops.sign(e), axis=(1, 2, 3))  # abs has gradient 1 at 0
+        # Not abs, which has gradient 1 at 0 in JAX.
+        size = ops.sum(e * ops.stop_gradient(ops.sign(e)), axis=(1, 2, 3))
         if mean:
             _, height, width, channels = ops.shape(e)
             count = ops.cast(height * width * channels, x.dtype)
