@@ -123,10 +123,10 @@ class Graphs:
 
 def assign_by_xla(compute, rows, scalars) -> list[Any]:
     """Stores new values of large variables, and returns the other rows."""
-    alike: dict[Any, list[Any]] = {}
+    alike: dict[Any, list[list[Any]]] = {}
     others = []
     for row in rows:
-        tensors = [x if x is None else raw(x) for x in row]
+        tensors: list[Any] = [x if x is None else raw(x) for x in row]
         if math.prod(tensors[0].shape) < _LARGE:
             others.append(row)
             continue
@@ -149,7 +149,7 @@ def _assignment(compute, row, scalars) -> Any:
 
     def assign(scalars, variables):
         each = iter(variables)
-        targets = [x if x is None else next(each) for x in row]
+        targets: list[Any] = [x if x is None else next(each) for x in row]
         pairs = zip(targets, values_of(scalars, variables), strict=True)
         for target, value in reversed([*pairs]):
             if value is not None:

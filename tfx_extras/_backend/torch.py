@@ -16,6 +16,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
 
 from tfx_extras._backend._assigned import assign_together
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._face import Rows
 from tfx_extras._backend._face import undone_random
 from tfx_extras._backend._updates import Updates
 from tfx_extras._backend._updates import raw
@@ -238,7 +239,7 @@ class Torch(Backend):
 
     def assign_each(self, compute, rows, *scalars, compiles=True):
         if not torch.compiler.is_compiling():
-            rows = assign_together(compute, rows, scalars)
+            rows = Rows(assign_together(compute, rows, scalars))
         super().assign_each(compute, rows, *scalars)
 
     def update_all(self, optimizer, updates):

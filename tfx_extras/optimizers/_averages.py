@@ -55,7 +55,7 @@ class WithAverages(WithDecay):
         """Stores what `function` returns for a variable, its average, and residuals."""
         indices = [self._get_variable_index(variable) for variable in variables]
         averages, residuals = self._model_variables_moving_average, self._residuals
-        known = vars(self).setdefault("_rows_of_averages", {})
+        known = self.__dict__.setdefault("_rows_of_averages", {})
         if (key := tuple(indices)) not in known:
             known[key] = Rows(
                 [

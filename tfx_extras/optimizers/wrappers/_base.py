@@ -253,7 +253,7 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         """Stores what `function` returns for each variable, on each device."""
         variables = self._trainable_variables if variables is None else variables
         indices = [self._get_variable_index(variable) for variable in variables]
-        known = vars(self).setdefault("_rows", {})
+        known = self.__dict__.setdefault("_rows", {})
         if (key := tuple(indices)) not in known:
             slots, residuals = self._slots, self._slot_residuals
             known[key] = Rows(
