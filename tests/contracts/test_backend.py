@@ -1,7 +1,5 @@
 """Guarantees of the common backend interface that no public object fully shows."""
 
-import math
-
 import numpy as np
 import pytest
 from keras import ops
@@ -9,8 +7,6 @@ from keras import ops
 from tests.tools import array
 from tests.tools import compiled
 from tests.tools import gradient
-from tests.tools import values_and_gradient
-from tests.tools import wide
 from tfx_extras._backend import backend
 
 VALUES = np.array([[1, -3, 2], [-1, -2, -3], [np.nan, 1, 0], [np.nan, -3, -2]])
@@ -56,26 +52,3 @@ def test_the_largest_in_transforms_and_compiled():
     assert slope.tolist() == [[0, 0, 1], [0, 0, 0]]
     empty = torch.func.vmap(largest)(torch.zeros(2, 3, 0))
     assert empty.tolist() == [[[0], [0], [0]]] * 2
-
-
-def test_log_gamma_has_all_digits_and_a_gradient():
-    x = np.array([1e-3, 0.5, 1, 1.5, 2, 3.75, 10, 171.5, 1e4, 1e10])
-    expected = [math.lgamma(each) for each in x]
-    step = 1e-4 * x
-    pairs = [
-        (math.lgamma(a), math.lgamma(b))
-        for a, b in zip(x + step, x - step, strict=True)
-    ]
-    slope = (np.diff(pairs, axis=1)[:, 0]) / (-2 * step)
-    with wide():
-        for jit_compile in (True, False):
-            function = compiled(backend.log_gamma, jit_compile)
-            actual, gradient = values_and_gradient(function, x)
-            np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-15)
-            np.testing.assert_allclose(gradient, slope, rtol=2e-7, atol=1e-7)
-        tensor = ops.convert_to_tensor(x)
-        assert backend.log_gamma(tensor).dtype == tensor.dtype
-    narrow = ops.convert_to_tensor(x.astype("float32"))
-    assert backend.log_gamma(narrow).dtype == narrow.dtype
-    actual = array(backend.log_gamma(narrow))
-    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)

@@ -178,7 +178,7 @@ FOR_USERS = {
     *("estimate", "estimated_learning_rate", "shared_values", "slot_shape", "totals"),
     *("skipped", "skipped_in_a_row", "rule_optimizers", "has_average", "swap"),
     *("after", "assign_average", "before", "is_swapped"),
-    *("has_norms", "slot_shape", "squared_norms", "weighs_pixels"),
+    *("has_norms", "slot_shape", "squared_norms"),
 }
 
 

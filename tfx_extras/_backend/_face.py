@@ -447,10 +447,6 @@ class Backend:
         """Returns an array or a list of numbers as a tensor of the dtype of `like`."""
         return ops.convert_to_tensor(np.asarray(values), like.dtype)
 
-    def log_gamma(self, x: Any) -> Any:
-        """Returns the logarithm of the gamma function of positive numbers."""
-        raise NotImplementedError
-
     def cumsum(self, x: Any) -> Any:
         """Returns the cumulative sums of each row in its own dtype, unlike Keras."""
         return ops.cumsum(x, axis=-1)

@@ -83,9 +83,6 @@ class Jax(Backend):
             )
         return images
 
-    def log_gamma(self, x):
-        return jax.lax.lgamma(x)
-
     def products(self, x, y):
         # On a GPU the default has 10 bits of mantissa.
         return jnp.matmul(x, y.T, precision="highest")

@@ -366,9 +366,6 @@ class TensorFlow(Backend):
         model.metrics[0].update_state(loss * replicas, sample_weight=count)
         return model.compute_metrics(x, y, y_pred, sample_weight)
 
-    def log_gamma(self, x):
-        return tf.math.lgamma(x)
-
     def check(self, condition, message):
         if tf.config.list_logical_devices("GPU"):  # reading would wait for it
             return

@@ -262,9 +262,6 @@ class Torch(Backend):
         # PyTorch does not convert arrays.
         return torch.as_tensor(values, dtype=like.dtype, device=like.device)
 
-    def log_gamma(self, x):
-        return torch.lgamma(x)
-
     def cumsum(self, x):
         return torch.cumsum(x, dim=-1)
 

@@ -55,13 +55,13 @@ class FunctionLoss(keras.losses.Loss, Combinable):
     A function that takes `sample_weight` gets the weights of the call times the masks.
     As it has already weighted the samples, `"mean"` then divides by the sum of weights.
 
-    With `weighs_pixels`, the function returns one loss per image, and gets the weights
+    With `_weighs_pixels`, the function returns one loss per image, and gets the weights
     of the pixels, or `None` if all are 1. An image then has the mean weight of those of
     its pixels that are not masked, and is masked if all of them are.
     """
 
     function: ClassVar[Callable[..., Any]]
-    weighs_pixels: ClassVar[bool] = False
+    _weighs_pixels: ClassVar[bool] = False
     _names: ClassVar[tuple[str, ...]]  # of the parameters after `y_pred`
     __repr__ = shown
 
@@ -90,7 +90,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         require_numbers("y_pred", y_pred)  # before Keras converts it to a tensor
         if isinstance(sample_weight, list | tuple):
             sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
-        if self.weighs_pixels:
+        if self._weighs_pixels:
             return self._of_images(y_true, y_pred, sample_weight)
         reduction, weights = self.reduction, {}
         if WEIGHTS in self._names:
@@ -195,7 +195,7 @@ def _require_weights_of(loss, sample_weight) -> None:
     last = given[:-1] if len(given) == len(own) + 1 and given[-1] == 1 else given
     pairs = zip(reversed(own), reversed(last), strict=False)
     fits = all(a == b or b == 1 or None in (a, b) for a, b in pairs)
-    if len(last) > len(own) or not fits:
+    if len(last) not in (0, len(own)) or not fits:
         each = f", or {(own[0], *[1] * (len(own) - 1))}" if len(own) > 1 else ""
         raise ValueError(
             f"`sample_weight` must have one weight per sample, of shape {own}{each}. "

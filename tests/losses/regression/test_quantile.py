@@ -73,3 +73,11 @@ def test_the_best_constants_are_the_quantiles():
         constants = np.quantile(y, [tau - 0.02, tau, tau + 0.02]).astype("float32")
         values = [losses.pinball_loss(y, np.full_like(y, c), tau) for c in constants]
         assert np.argmin([array(value).mean() for value in values]) == 1
+
+
+def test_weights_of_samples_are_not_those_of_values():
+    y, predicted = np.zeros((3, 3)), np.zeros((3, 3, 2))
+    loss = losses.PinballLoss([0.1, 0.9])
+    with pytest.raises(ValueError, match=r"of shape \(3, 3\), or \(3, 1\)"):
+        loss(y, predicted, np.ones(3, "float32"))
+    loss(y, predicted, np.ones((3, 1), "float32"))

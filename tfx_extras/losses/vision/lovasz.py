@@ -151,7 +151,7 @@ class LovaszHingeLoss(FunctionLoss):
     """
 
     function = staticmethod(lovasz_hinge_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -321,7 +321,7 @@ class LovaszSoftmaxLoss(FunctionLoss):
     """
 
     function = staticmethod(lovasz_softmax_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(

@@ -228,7 +228,7 @@ class TverskyLoss(FunctionLoss):
     """
 
     function = staticmethod(tversky_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -405,7 +405,7 @@ class SparseTverskyLoss(FunctionLoss):
     """
 
     function = staticmethod(sparse_tversky_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -577,7 +577,7 @@ class DiceLoss(FunctionLoss):
     """
 
     function = staticmethod(dice_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -737,7 +737,7 @@ class SparseDiceLoss(FunctionLoss):
     """
 
     function = staticmethod(sparse_dice_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -907,7 +907,7 @@ class JaccardLoss(FunctionLoss):
     """
 
     function = staticmethod(jaccard_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -1067,7 +1067,7 @@ class SparseJaccardLoss(FunctionLoss):
     """
 
     function = staticmethod(sparse_jaccard_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -1244,7 +1244,7 @@ class FocalTverskyLoss(FunctionLoss):
     """
 
     function = staticmethod(focal_tversky_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -1427,7 +1427,7 @@ class SparseFocalTverskyLoss(FunctionLoss):
     """
 
     function = staticmethod(sparse_focal_tversky_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -1607,7 +1607,7 @@ class GeneralizedDiceLoss(FunctionLoss):
     """
 
     function = staticmethod(generalized_dice_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
@@ -1781,7 +1781,7 @@ class SparseGeneralizedDiceLoss(FunctionLoss):
     """
 
     function = staticmethod(sparse_generalized_dice_loss)
-    weighs_pixels = True
+    _weighs_pixels = True
 
     @typechecked
     def __init__(
