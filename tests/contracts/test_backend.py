@@ -1,12 +1,15 @@
 """Guarantees of the common backend interface that no public object fully shows."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import compiled
 from tests.tools import gradient
+from tfx_extras._backend import Rows
 from tfx_extras._backend import backend
 
 VALUES = np.array([[1, -3, 2], [-1, -2, -3], [np.nan, 1, 0], [np.nan, -3, -2]])
@@ -52,3 +55,68 @@ def test_the_largest_in_transforms_and_compiled():
     assert slope.tolist() == [[0, 0, 1], [0, 0, 0]]
     empty = torch.func.vmap(largest)(torch.zeros(2, 3, 0))
     assert empty.tolist() == [[[0], [0], [0]]] * 2
+
+
+SIZES = [(), (3,), (0,), (5, 7), (70, 1000), (300, 300), (2, 3), (4,)]
+
+
+def rows():
+    """Small and large variables, and their state. Some have 16 bits and residuals."""
+    rng = np.random.default_rng(0)
+    found = Rows()
+    for i, shape in enumerate(SIZES):
+        dtype = "bfloat16" if i % 3 == 1 else "float32"
+        dtypes = dtype, (dtype if i % 3 == 1 else None), dtype, "float32"
+        values = [rng.normal(size=shape) for _ in dtypes]
+        found.append(
+            [
+                d and keras.Variable(v.astype("float32"), dtype=d)
+                for d, v in zip(dtypes, values, strict=True)
+            ]
+        )
+    return found
+
+
+def exchange(weights, residual, slot, other, gain):
+    """The slot takes the weights as they are, and the weights those of a state."""
+    wide = ops.cast(weights, "float32")
+    new = other + ops.cast(gain, "float32") * (wide - other)
+    kept = None if residual is None else ops.cast(0 * wide + 1, residual.dtype)
+    return ops.cast(new, weights.dtype), kept, weights, new
+
+
+@pytest.mark.parametrize(
+    "step", ["eager", "graph"] if BACKEND == "tensorflow" else ["eager"]
+)
+@pytest.mark.only("torch", "tensorflow")  # JAX assigns one by one
+def test_rows_are_assigned_as_if_one_by_one(step):
+    together, alone = rows(), rows()
+    gain = ops.convert_to_tensor(0.25)
+
+    def assign():
+        with backend.without_gradients():
+            backend.assign_each(exchange, together, gain)
+
+    if step == "graph":
+        import tensorflow as tf
+
+        assign = tf.function(assign)
+    for number in range(3):
+        if number == 1:  # an assignment counts
+            for row in (*together, *alone):
+                row[0].assign(row[0] + 1)
+        assign()
+        for row in alone:
+            values = exchange(*map(kept_value, row), gain)
+            values = [x if x is None else array(x) for x in values]
+            for variable, value in zip(row, values, strict=True):
+                if value is not None:
+                    variable.assign(ops.cast(value, variable.dtype))
+        for a, b in zip(together, alone, strict=True):
+            for x, y in zip(a, b, strict=True):
+                if x is not None:
+                    np.testing.assert_allclose(array(x), array(y), rtol=1e-6)
+
+
+def kept_value(variable):
+    return None if variable is None else ops.copy(ops.convert_to_tensor(variable))
