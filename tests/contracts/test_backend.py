@@ -107,7 +107,8 @@ def test_rows_are_assigned_as_if_one_by_one(step):
                 row[0].assign(row[0] + 1)
         assign()
         for row in alone:
-            values = exchange(*map(kept_value, row), gain)
+            weights, residual, slot, other = map(kept_value, row)
+            values = exchange(weights, residual, slot, other, gain)
             values = [x if x is None else array(x) for x in values]
             for variable, value in zip(row, values, strict=True):
                 if value is not None:
