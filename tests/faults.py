@@ -1525,7 +1525,7 @@ FAULTS = [
                 "norms",
                 "with_norms",
             ),
-            (">= _WORTH_COMPILING", "> _WORTH_COMPILING", "unless_told"),
+            (">= WORTH_COMPILING", "> WORTH_COMPILING", "unless_told"),
             ("if made == _MOST:", "if False:", "all_the_time"),
             ("return Updates, ()", "return object, ()", "make_their_own"),
             (

@@ -221,7 +221,7 @@ def test_a_copy_and_a_loaded_optimizer_make_their_own(programs, tmp_path):
 def test_large_models_are_compiled_unless_told(
     jit_compile, worth, is_compiled, programs, monkeypatch, caplog
 ):
-    monkeypatch.setattr(_updates, "_WORTH_COMPILING", worth)
+    monkeypatch.setattr(_updates, "WORTH_COMPILING", worth)
     optimizer = optimizers.RAdam(RATE, jit_compile=jit_compile)
     weights = keras.Variable(np.ones(31), dtype="float32")
     for _ in range(2):

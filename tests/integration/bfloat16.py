@@ -22,9 +22,12 @@ STEPS = EPOCHS * -(-899 // BATCH)
 MADE = {
     "AdEMAMix": lambda: optimizers.AdEMAMix(0.003, beta_3=0.99, alpha=2.0),
     "COCOB": lambda: optimizers.COCOB(),
-    "ConditionalGradient": lambda: optimizers.ConditionalGradient(0.02, 30.0),
-    "LARS": lambda: optimizers.LARS(10.0, trust_coefficient=0.01, weight_decay=1e-4),
-    "Prodigy": lambda: optimizers.Prodigy(WarmupCosine(1.0, STEPS), d0=1e-4),
+    "ConditionalGradient": lambda: optimizers.ConditionalGradient(0.003, 30.0),
+    "LAMB": lambda: optimizers.LAMB(falling(0.01)),
+    "LARS": lambda: optimizers.LARS(
+        falling(2.0), trust_coefficient=0.01, weight_decay=1e-4
+    ),
+    "Prodigy": lambda: optimizers.Prodigy(falling(1.0), d0=1e-4),
     "ProximalAdagrad": lambda: optimizers.ProximalAdagrad(0.1),
     "Ranger": lambda: optimizers.Ranger(0.01),
     "ScheduleFreeSGD": lambda: optimizers.ScheduleFreeSGD(1.0, 50),
@@ -35,6 +38,10 @@ NAMES = (
     *("ProximalAdagrad", "RAdam", "Ranger", "SOAP", "ScheduleFreeAdamW"),
     *("ScheduleFreeRAdam", "ScheduleFreeSGD", "Yogi"),
 )
+
+
+def falling(rate):
+    return WarmupCosine(rate, 30, STEPS - 30)
 
 
 def made(name):
@@ -78,7 +85,7 @@ def main(*names):
         ]
         print(f"{name:20}" + "".join(f"{x:10.2f}" for x in found), flush=True)
         failed |= min(found[1:]) < found[0] - 1 or found[0] < 90
-    raise SystemExit(failed)
+    raise SystemExit(bool(failed))
 
 
 if __name__ == "__main__":

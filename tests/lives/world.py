@@ -299,9 +299,11 @@ def paths(fast):
         for cls in (optimizers.Optimizer, optimizers.Lookahead.__mro__[1]):
             patch.setattr(cls, "has_fast_paths", bool(fast))
         if fast and keras.backend.backend() == "torch":
-            patch.setattr("tfx_extras._backend._updates._LARGE", {"cpu": 8})
+            for module in ("_assigned", "_updates"):
+                patch.setattr(f"tfx_extras._backend.{module}._LARGE", {"cpu": 8})
             patch.setattr("tfx_extras._backend._recorded._PART", 3)
         if fast == "compiled":
-            patch.setattr("tfx_extras._backend._updates._WORTH_COMPILING", 0)
+            for module in ("_assigned", "_updates"):
+                patch.setattr(f"tfx_extras._backend.{module}.WORTH_COMPILING", 0)
             patch.setattr("tfx_extras._backend._updates._COMPILER", "eager")
         yield

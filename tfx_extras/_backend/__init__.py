@@ -6,9 +6,10 @@ Only these files import TensorFlow, JAX or PyTorch, and only the one that is in 
 import keras
 
 from tfx_extras._backend._face import Backend
+from tfx_extras._backend._face import KeptRows
 from tfx_extras._backend._face import Rows
 
-__all__ = ["Rows", "backend"]
+__all__ = ["KeptRows", "Rows", "backend"]
 
 if keras.backend.backend() == "tensorflow":
     from tfx_extras._backend.tensorflow import TensorFlow as _Backend

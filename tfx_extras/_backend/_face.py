@@ -26,16 +26,28 @@ def undone_random() -> Iterator[None]:
 
 
 class Rows(list):
-    """Rows of variables of the same shape, some of which are `None`.
+    """Rows of variables of the same shape, some of which are `None`."""
 
-    Who assigns the same rows in each step keeps them, and a backend keeps in `known`
-    what it finds out about them.
-    """
+    known: Any = None  # what a backend finds out about them
+    programs: dict[Any, Any] | None = None  # that it makes for them, and for others
 
-    known: Any = None
+
+class KeptRows:
+    """Rows that an optimizer assigns in each step. They are not saved with it."""
+
+    def __init__(self):
+        self._rows: dict[Any, Rows] = {}
+        self._programs: dict[Any, Any] = {}
 
     def __reduce__(self):
-        return Rows, (list(self),)
+        return KeptRows, ()
+
+    def of(self, key: Any, make: Callable[[], list[tuple]]) -> Rows:
+        """Returns the rows with this key. The first time, `make` returns them."""
+        if key not in self._rows:
+            self._rows[key] = Rows(make())
+            self._rows[key].programs = self._programs
+        return self._rows[key]
 
 
 class Backend:
@@ -256,7 +268,7 @@ class Backend:
         compute: Callable[..., Sequence[Any]],
         rows: Rows,
         *scalars: Any,
-        compiles: bool = True,
+        compiles: bool | None = None,
     ) -> None:
         """Stores new values of rows of variables, on each device where they live.
 
@@ -268,7 +280,7 @@ class Backend:
             rows: Rows of variables. The first of each is stored last, so others may
                 take its value as it is.
             *scalars: Other arguments of the function, tensors.
-            compiles: Whether the function may be compiled.
+            compiles: Whether the function is compiled. `None` lets the backend decide.
         """
         width = len(rows[0]) if rows else 0
 

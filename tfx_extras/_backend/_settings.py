@@ -1,6 +1,10 @@
 """The numbers that an update depends on, beside its tensors."""
 
+from collections.abc import Callable
 from collections.abc import Hashable
+from types import FunctionType
+from types import MethodType
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,6 +32,28 @@ def settings_of(thing) -> Hashable:
         elif isinstance(value, Optimizer | LearningRateSchedule):
             found.append((name, _settings_within(value)))
     return tuple(found)
+
+
+def settings_of_function(function: Callable[..., Any]) -> Hashable:
+    """Returns what a function depends on, beside its arguments.
+
+    Raises:
+        FunctionError: If this is not only numbers.
+    """
+    if isinstance(function, MethodType):
+        return function.__func__, _settings_within(function.__self__)
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return function.__code__, tuple(map(_settings_in, cells))
+
+
+def _settings_in(x) -> Hashable:
+    if isinstance(x, _SIMPLE):
+        return x
+    if isinstance(x, tuple):
+        return tuple(map(_settings_in, x))
+    if isinstance(x, FunctionType | MethodType):
+        return settings_of_function(x)
+    raise FunctionError
 
 
 def _settings_within(thing) -> Hashable:

@@ -36,7 +36,7 @@ _LARGE_ELSEWHERE = 2**24
 # Maximum number of elements that small variables have together.
 _TOGETHER = {"compiled": 2**22, "recorded": 2**19, "plain": 0}
 # From this number of weights on, compiling pays off within a few hundred steps.
-_WORTH_COMPILING = 2**23
+WORTH_COMPILING = 2**23
 _COMPILER = "inductor"
 # Maximum number of programs per optimizer. Settings that change more often are not
 # worth compiling, or recording.
@@ -164,7 +164,7 @@ class Updates:
             return "plain"
         if self._is_large is None:
             sizes = [math.prod(v.shape) for v in optimizer._trainable_variables]
-            self._is_large = sum(sizes) >= _WORTH_COMPILING
+            self._is_large = sum(sizes) >= WORTH_COMPILING
         wants = optimizer.jit_compile
         if not self._fails and wants is not False and (wants or self._is_large):
             return "compiled"
@@ -309,20 +309,25 @@ def _compiled(optimizer, group, joint, *_) -> Any:
             _store(kept, values)
         return found
 
+    program = compiled(step, [joint.gradient, *_present(joint)])
+    return lambda moment, *tensors: program(moment.now, *tensors)
+
+
+def compiled(step, tensors) -> Any:
+    """Returns a compiled function, for any lengths of the axes of these arguments."""
     # PyTorch counts the programs of a code object, and gives up after some.
     own = FunctionType(
         step.__code__.replace(), step.__globals__, None, None, step.__closure__
     )
-    program = torch.compile(
+    for x in tensors:
+        for axis in range(x.ndim):
+            torch._dynamo.maybe_mark_dynamic(x, axis)
+    return torch.compile(
         own,
         fullgraph=True,
         backend=_COMPILER,
         options={"guard_filter_fn": _on_shapes},
     )
-    for x in (joint.gradient, *joint.kept):
-        for axis in range(0 if x is None else x.ndim):
-            torch._dynamo.maybe_mark_dynamic(x, axis)
-    return lambda moment, *tensors: program(moment.now, *tensors)
 
 
 def _recorded(optimizer, group, joint, moment, sums) -> Any:
@@ -407,7 +412,7 @@ def _grouped(optimizer, updates, traits, way) -> list[Group]:
     for same in alike.values():
         most = _large(kept[same[0]][0])
         most = max(most, _TOGETHER[way]) if small != "stack" else most
-        for some in _few_enough(same, [kept[i][0].numel() for i in same], most):
+        for some in few_enough(same, [kept[i][0].numel() for i in same], most):
             columns = list(zip(*(kept[i] for i in some), strict=True))
             columns = [None if c[0] is None else list(c) for c in columns]
             vectors = []
@@ -433,14 +438,14 @@ def in_memory(memory, kind, tensors) -> Vector:
     return Vector(whole, list(_unflatten_dense_tensors(whole, tensors)))
 
 
-def _few_enough(indices, sizes, most):
+def few_enough(items, sizes, most) -> Iterator[list[Any]]:
     """Divides variables into lists that have no more elements than `most` together."""
     some, size = [], 0
-    for index, own in zip(indices, sizes, strict=True):
+    for item, own in zip(items, sizes, strict=True):
         if some and size + own > most:
             yield some
             some, size = [], 0
-        some.append(index)
+        some.append(item)
         size += own
     yield some
 

@@ -222,9 +222,9 @@ class TensorFlow(Backend):
             *columns,
         )
 
-    def assign_each(self, compute, rows, *scalars, compiles=True):
+    def assign_each(self, compute, rows, *scalars, compiles=None):
         is_plain_graph = not tf.executing_eagerly() and not tf.distribute.has_strategy()
-        if compiles and is_plain_graph:
+        if compiles is not False and is_plain_graph:
             rows = Rows(assign_by_xla(compute, rows, scalars))
         super().assign_each(compute, rows, *scalars)
 

@@ -237,9 +237,9 @@ class Torch(Backend):
         with _full_precision(raw(variables[0])) if variables else nullcontext():
             apply(grads, variables)
 
-    def assign_each(self, compute, rows, *scalars, compiles=True):
+    def assign_each(self, compute, rows, *scalars, compiles=None):
         if not torch.compiler.is_compiling():
-            rows = Rows(assign_together(compute, rows, scalars))
+            rows = Rows(assign_together(compute, rows, scalars, compiles))
         super().assign_each(compute, rows, *scalars)
 
     def update_all(self, optimizer, updates):

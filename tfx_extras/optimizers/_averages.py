@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from tfx_extras._backend import Rows
+from tfx_extras._backend import KeptRows
 from tfx_extras._backend import backend
 from tfx_extras.optimizers._rounding import exact
 from tfx_extras.optimizers._rounding import rounded
@@ -27,13 +27,12 @@ class WithAverages(WithDecay):
     def _update_model_variables_moving_average(self, trainable_variables) -> None:
         # Keras averages in the dtype of the variables. In 16 bits, an average with a
         # momentum of 0.99 stands still.
-        is_first = self.iterations == 0
+        is_first, momentum = self.iterations == 0, self.ema_momentum
 
         def move(variable, residual, average, average_residual, is_first):
             past = exact(average, average_residual)
             first, gain = (
-                ops.convert_to_tensor(x, past.dtype)
-                for x in (1.0, 1 - self.ema_momentum)
+                ops.convert_to_tensor(x, past.dtype) for x in (1.0, 1 - momentum)
             )
             gain = ops.where(is_first, first, gain)
             new = past + gain * (exact(variable, residual) - past)
@@ -55,17 +54,17 @@ class WithAverages(WithDecay):
         """Stores what `function` returns for a variable, its average, and residuals."""
         indices = [self._get_variable_index(variable) for variable in variables]
         averages, residuals = self._model_variables_moving_average, self._residuals
-        known = self.__dict__.setdefault("_rows_of_averages", {})
-        if (key := tuple(indices)) not in known:
-            known[key] = Rows(
-                [
-                    (variable, residuals[i], averages[i], self._average_residuals[i])
-                    for i, variable in zip(indices, variables, strict=True)
-                    if averages[i] is not None
-                ]
-            )
-        compiles = self.jit_compile is not False
-        backend.assign_each(function, known[key], *scalars, compiles=compiles)
+
+        def make():
+            return [
+                (variable, residuals[i], averages[i], self._average_residuals[i])
+                for i, variable in zip(indices, variables, strict=True)
+                if averages[i] is not None
+            ]
+
+        kept = self.__dict__.setdefault("_rows_of_averages", KeptRows())
+        rows = kept.of(tuple(indices), make)
+        backend.assign_each(function, rows, *scalars, compiles=self.jit_compile)
 
     def finalize_variable_values(self, var_list) -> None:
         if not self.use_ema:

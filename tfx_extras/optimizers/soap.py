@@ -67,7 +67,8 @@ class SOAP(Optimizer):
 
     Memory: 8 bytes of state per weight, $8 n^2$ bytes for each axis of length $n$ that
     has a basis, and 2 more per 16-bit weight (bfloat16, float16). A variable with bases
-    is updated by itself. The decompositions are in `float32`, or in `float64` for
+    is updated by itself, but on PyTorch small ones of the same shape are updated
+    together. The decompositions are in `float32`, or in `float64` for
     `float64` variables. Time: a kernel of $n \times k$ with two bases takes about
     $6 n k (n + k)$ operations per step, whatever the batch. Every `frequency` steps,
     each basis takes a matrix product and a QR decomposition more.

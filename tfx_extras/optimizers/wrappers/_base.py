@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfx_extras._backend import Rows
+from tfx_extras._backend import KeptRows
 from tfx_extras._backend import backend
 from tfx_extras._environment import has_fast_paths
 from tfx_extras._precision import wide
@@ -253,17 +253,17 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
         """Stores what `function` returns for each variable, on each device."""
         variables = self._trainable_variables if variables is None else variables
         indices = [self._get_variable_index(variable) for variable in variables]
-        known = self.__dict__.setdefault("_rows", {})
-        if (key := tuple(indices)) not in known:
-            slots, residuals = self._slots, self._slot_residuals
-            known[key] = Rows(
-                [
-                    (variable, self._residuals[i], *slots[i], *residuals[i])
-                    for i, variable in zip(indices, variables, strict=True)
-                    # Keras overwrites such a variable with its gradient.
-                    if not any(slot is None for slot in slots[i])
-                ]
-            )
+        slots, residuals = self._slots, self._slot_residuals
+
+        def make():
+            return [
+                (variable, self._residuals[i], *slots[i], *residuals[i])
+                for i, variable in zip(indices, variables, strict=True)
+                # Keras overwrites such a variable with its gradient.
+                if not any(slot is None for slot in slots[i])
+            ]
+
+        rows = self.__dict__.setdefault("_rows", KeptRows()).of(tuple(indices), make)
         count = len(self.slots)
 
         def compute(variable, residual, *others):
@@ -284,8 +284,8 @@ class OptimizerWrapper(keras.optimizers.Optimizer):
             (main, lost), *stored = stored
             return [main, lost, *(x for x, _ in stored), *(rest for _, rest in stored)]
 
-        compiles = getattr(innermost(self), "jit_compile", None) is not False
-        backend.assign_each(compute, known[key], *scalars, compiles=compiles)
+        compiles = getattr(innermost(self), "jit_compile", None)
+        backend.assign_each(compute, rows, *scalars, compiles=compiles)
 
     def get_config(self):
         inner = keras.saving.serialize_keras_object(self.inner_optimizer)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from tfx_extras._backend import backend
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
 from tfx_extras._checks import require_patterns
@@ -46,7 +47,7 @@ class Kind(NamedTuple):
     """What decides how a variable is updated, beside its values."""
 
     leaf: int  # number of the optimizer that updates it
-    factor: float  # of its learning rate
+    factor: float  # of its learning rate, if it decays
     decays: bool
     spacing: tuple[float, float]
 
@@ -180,6 +181,8 @@ class ScheduleFree(AverageWrapper):
             (add("weight_sum"), add("largest_rate"))
             for _ in leaves(self.inner_optimizer)
         ]
+        pairs = zip(variables, self._residuals, strict=True)
+        self._spacings = [spacing(variable, residual) for variable, residual in pairs]
         self._decays = [False] * len(paths)
         if self.weight_decay:
             excluded = self.weight_decay_exclude
@@ -222,8 +225,10 @@ class ScheduleFree(AverageWrapper):
         for kind, variables in kinds.items():
             rate, counts = rates[kind.leaf]
             moves = ops.logical_and(is_update, counts)
-            scalars = gains[kind.leaf], rate, moves, is_update
-            self._assign(self._after(kind), *scalars, variables=variables)
+            decay = rate * (kind.factor * self.weight_decay if kind.decays else 0.0)
+            after = _after(self.beta, kind.decays)
+            scalars = gains[kind.leaf], decay, moves, is_update
+            self._assign(after, *scalars, variables=variables)
 
     def _gain(self, totals, rate, step, is_update) -> Any:
         """Returns $c$ of a step, and updates the sum and the largest rate."""
@@ -241,21 +246,6 @@ class ScheduleFree(AverageWrapper):
             kept.assign(ops.where(is_update, new, old))
         return ops.where(counts, 1 / ops.where(counts, new_total, 1.0), 0.0)
 
-    def _after(self, kind: Kind):
-        def after(variable, slots, gain, rate, moves, is_update):
-            x, z = slots
-            y = _between(z, x, self.beta)
-            new_z = variable
-            if kind.decays:
-                share = ops.cast(rate, y.dtype) * (kind.factor * self.weight_decay)
-                new_z = new_z - share * y
-            new_z = ops.where(moves, new_z, z)
-            new_x = x + ops.cast(gain, x.dtype) * (new_z - x)
-            new_x = ops.where(is_update, new_x, x)
-            return _between(new_z, new_x, self.beta), (new_x, new_z)
-
-        return after
-
     def _come_back(self) -> None:
         super()._come_back()
         for kind, variables in self._kinds(self._trainable_variables).items():
@@ -272,15 +262,14 @@ class ScheduleFree(AverageWrapper):
     def _kinds(self, variables) -> dict[Kind, list]:
         """Groups variables by what decides how they are updated."""
         numbers = {id(x): i for i, x in enumerate(leaves(self.inner_optimizer))}
-        residuals, kinds = self._residuals, {}
+        kinds = {}
         for variable in variables:
             index = self._get_variable_index(variable)
             leaf, own = _source(self.inner_optimizer, variable)
             # A rule of `ParameterGroups` sets the decay of the inner optimizer instead.
             decays = self._decays[index] and own.weight_decay is AS_IT_IS
-            unit = spacing(variable, residuals[index])
-            factor = own.factor * _own_factor(leaf, variable)
-            kind = Kind(numbers[id(leaf)], factor, decays, unit)
+            factor = own.factor * _own_factor(leaf, variable) if decays else 1.0
+            kind = Kind(numbers[id(leaf)], factor, decays, self._spacings[index])
             kinds.setdefault(kind, []).append(variable)
         return kinds
 
@@ -496,6 +485,22 @@ def _at_base(beta: float, kind: "Kind") -> Any:
         return z, (x, z)
 
     return at_base
+
+
+def _after(beta: float, decays: bool) -> Any:
+    """Returns a function that replaces the new weights $z$ by $y$."""
+
+    def after(variable, slots, gain, decay, moves, is_update):
+        x, z = slots
+        new_z = variable
+        if decays:
+            new_z = new_z - ops.cast(decay, z.dtype) * _between(z, x, beta)
+        new_z = backend.choose(moves, new_z, z)
+        new_x = x + ops.cast(gain, x.dtype) * (new_z - x)
+        new_x = backend.choose(is_update, new_x, x)
+        return _between(new_z, new_x, beta), (new_x, new_z)
+
+    return after
 
 
 def _back(beta: float, kind: "Kind") -> Any:
