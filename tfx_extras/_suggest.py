@@ -22,6 +22,7 @@ OBJECTS: Aliases = {
     "batchhard": ("TripletHardLoss",),
     "batchhardtripletloss": ("TripletHardLoss",),
     "betanll": ("GaussianNLLLoss",),
+    "bitemperedlogisticloss": ("BiTemperedLoss", "SparseBiTemperedLoss"),
     "cadamw": ("AdamW",),
     "categoricalgeneralizedcrossentropy": (
         "GeneralizedSparseCategoricalCrossentropy",
