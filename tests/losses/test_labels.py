@@ -362,11 +362,19 @@ def test_ragged_targets_are_an_error_that_names_the_cure(case):
                 loss(*arguments)
 
 
+IGNORE_LABELS = {
+    losses.JensenShannonLoss,
+    losses.RDropLoss,
+    losses.TotalVariationLoss,
+    losses.TripletLoss,
+}
+
+
 @each_class_of_losses
 def test_labels_that_are_strings_are_an_error_that_names_the_cure(case):
     y_true, y_pred = case.inputs()
-    if case.cls is losses.TripletLoss:
-        return  # it does not use labels
+    if case.cls in IGNORE_LABELS:
+        return
     names = np.full(y_true.shape, "cat")
     for labels in (names, names.tolist(), names.astype(object)):
         with pytest.raises(ValueError, match="StringLookup"):
@@ -408,7 +416,7 @@ def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
 WEIGHTS = [
     ((8,), [(8,), (8, 1), (1,), ()], [(7,), (8, 5), (2, 8), (1, 8), (8, 5, 1)]),
     ((1,), [(1,), (1, 1)], [(4,), (4, 1)]),
-    ((8, 5), [(8, 5), (8, 1), (5,), (1,), (8, 5, 1)], [(8,), (8, 2), (4, 5), (5, 8)]),
+    ((8, 5), [(8, 5), (8, 1), (), (8, 5, 1)], [(8,), (5,), (1,), (8, 2), (4, 5)]),
 ]
 
 
