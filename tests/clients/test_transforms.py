@@ -273,7 +273,10 @@ def test_mixed_policies_change_a_loss_only_by_what_is_rounded_before(case, dtype
         keras.config.set_dtype_policy(before)
     assert keras.backend.standardize_dtype(actual.dtype) == "float32"
     np.testing.assert_array_equal(array(actual), expected)
-    np.testing.assert_array_equal(within, array(ops.cast(slope, dtype)))
+    # XLA computes what is around a cast together with it. A number near half of the
+    # smallest one of `float16` then becomes either this or 0.
+    unit = 6e-8 if (BACKEND, dtype) == ("jax", "float16") else 0
+    np.testing.assert_allclose(within, array(ops.cast(slope, dtype)), 0, unit)
 
 
 @pytest.mark.only("jax")

@@ -243,7 +243,9 @@ def lovasz_softmax_loss(
     counted = ops.ones_like(loss)
     if classes == "present":
         counted = ops.cast(is_present, loss.dtype)
-        loss = loss * counted
+        # Not a product, which XLA replaces by a choice that loses NaN.
+        is_kept = ops.logical_or(is_present, ops.isnan(loss))
+        loss = ops.where(is_kept, loss, ops.zeros_like(loss))
     count = ops.sum(counted, axis=-1)
     loss = ops.sum(loss, axis=-1) / ops.where(count > 0, count, ops.ones_like(count))
     return _settle(loss, y_pred[..., 0], labels)
