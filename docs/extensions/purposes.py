@@ -44,6 +44,8 @@ PURPOSES = {
             "NTXentLoss",
             "CLIPLoss",
             "SigLIPLoss",
+            "VICRegLoss",
+            "BarlowTwinsLoss",
             "ContrastiveLoss",
             "TripletLoss",
             "TripletSemiHardLoss",
@@ -246,6 +248,8 @@ WORDS = {
     "api/losses/AdaptiveWingLoss": ["heatmap regression", "keypoints"],
     "api/losses/JensenShannonLoss": ["AugMix", "consistency loss"],
     "api/losses/NTXentLoss": ["SimCLR", "InfoNCE"],
+    "api/losses/VICRegLoss": ["self-supervised learning", "variance-invariance"],
+    "api/losses/BarlowTwinsLoss": ["self-supervised learning", "redundancy reduction"],
     "api/optimizers/MovingAverage": ["EMA", "exponential moving average"],
     "api/optimizers/SWA": ["stochastic weight averaging"],
     "api/optimizers/OptimizerOptions": [

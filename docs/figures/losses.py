@@ -584,6 +584,14 @@ CURVES = {
         },
     ),
     "NTXentLoss": Curve(*PAIR, {"default": paired(losses.nt_xent_loss)}),
+    "VICRegLoss": Curve(*PAIR, {"default": paired(losses.vicreg_loss)}),
+    "BarlowTwinsLoss": Curve(
+        *PAIR,
+        {
+            f"off_diagonal {w:g}": paired(losses.barlow_twins_loss, off_diagonal=w)
+            for w in (0.005, 0.5)
+        },
+    ),
     "NPairsLoss": Curve(*PAIR, {"": paired(losses.n_pairs_loss, from_embeddings=True)}),
     "NPairsMultilabelLoss": Curve(
         *PAIR,
