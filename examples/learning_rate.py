@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 import tfx_extras
 
 FAST = "--fast" in sys.argv
-SEEDS = range(1 if FAST else 3)
+SEEDS = range(1 if FAST else 6)
 EPOCHS, BATCH = 1 if FAST else 15, 32
 GRID = 10.0 ** np.arange(-4, 0.1, 2 if FAST else 0.5)
 OPTIMIZERS = {

@@ -43,6 +43,7 @@ LOSSES = "tests/contracts/test_losses.py"
 CHUNKED = "tests/losses/classification/test_chunked.py"
 LONG_ROWS = "tests/losses/classification/test_long_rows.py"
 METRIC = "tests/losses/embedding/test_metric_learning.py"
+BATCH = "tfx_extras/losses/_batch.py"
 PAIRS = "tfx_extras/losses/embedding/_pairs.py"
 INFO_NCE = "tfx_extras/losses/embedding/info_nce.py"
 PROBABILITIES = "tfx_extras/losses/_probabilities.py"
@@ -438,7 +439,7 @@ FAULTS = [
         "say_the_same",
     ),
     Fault(BASE, "def _traits(self", "def traits(self", SURFACE, "completion"),
-    Fault(LOSS, "if len(last) > len(own) or not fits:", "if False:", LABELS, "weights"),
+    Fault(LOSS, "if len(last) not in (0, len(own)) or not fits:", "if False:", LABELS, "weights"),
     Fault(LOSS, "    if not own:", "    if False:", LABELS, "loss_per_batch"),
     Fault(
         "tfx_extras/_lookup.py",
@@ -773,7 +774,7 @@ FAULTS = [
         "large_labels",
     ),
     Fault(
-        PAIRS,
+        BATCH,
         "totals * (anchors / at_least(ops.sum(terms), 1.0))",
         "totals * (anchors / ops.sum(terms))",
         METRIC,

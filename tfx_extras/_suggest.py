@@ -24,6 +24,7 @@ OBJECTS: Aliases = {
     "batchhard": ("TripletHardLoss",),
     "batchhardtripletloss": ("TripletHardLoss",),
     "betanll": ("GaussianNLLLoss",),
+    "bitemperedlogisticloss": ("BiTemperedLoss", "SparseBiTemperedLoss"),
     "bradleyterry": ("RewardLoss",),
     "cadamw": ("AdamW",),
     "categoricalgeneralizedcrossentropy": (

@@ -312,6 +312,21 @@ CURVES = {
             ),
         )
     },
+    **{
+        name: Curve(
+            *LOGIT,
+            {
+                f"t1 {a:g}, t2 {b:g}": lambda x, loss=loss, label=label, a=a, b=b: loss(
+                    label, rows(x, 0.0), t1=a, t2=b
+                )
+                for a, b in ((1.0, 1.0), (0.8, 1.4), (0.2, 4.0))
+            },
+        )
+        for name, loss, label in (
+            ("BiTemperedLoss", losses.bi_tempered_loss, [[1.0, 0.0]]),
+            ("SparseBiTemperedLoss", losses.sparse_bi_tempered_loss, [0]),
+        )
+    },
     "DiceLoss": Curve(*PIXEL, of_pixels(losses.dice_loss, smooth=(0.0, 1.0, 5.0))),
     "SparseDiceLoss": Curve(
         *PIXEL, of_labels(losses.sparse_dice_loss, smooth=(0.0, 1.0, 5.0))

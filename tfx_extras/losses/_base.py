@@ -172,7 +172,7 @@ class _Bound(keras.losses.Loss):
         self._loss = loss
         self._y_true = y_true
         self._y_pred = y_pred  # `None` for those that Keras gives
-        self._parts = None  # the tensors of a tuple, whose masks Keras ignores
+        self._parts: Any = None  # the tensors of a tuple, whose masks Keras ignores
         self._weights = weights
         self._sample_weight = sample_weight
 

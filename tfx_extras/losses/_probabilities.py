@@ -135,7 +135,7 @@ def power(miss, gamma: Number):
     return at_least(miss, TINY) ** gamma
 
 
-def at_least(x, bound: float):
+def at_least(x: Any, bound: Any) -> Any:
     """The maximum of `x` and `bound`. NaN stays.
 
     `ops.maximum` narrows `float64` on PyTorch.

@@ -446,8 +446,8 @@ class PolySigmoidCrossentropy(FunctionLoss):
 def _poly(
     labels: DenseLabels | SparseLabels, y_pred, epsilon, label_smoothing, from_logits
 ):
-    is_sparse = isinstance(labels, SparseLabels) and label_smoothing == 0
-    if from_logits and is_sparse and backend.has_fast_rows(y_pred):
+    is_whole = from_logits and label_smoothing == 0
+    if isinstance(labels, SparseLabels) and is_whole and backend.has_fast_rows(y_pred):
         surprise = surprise_of_own(y_pred, labels.classes[..., None])
         return _term(surprise, -ops.expm1(-surprise), epsilon)
     p = probabilities(predictions(y_pred), from_logits)

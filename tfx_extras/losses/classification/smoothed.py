@@ -1,5 +1,6 @@
 """Cross-entropies with label smoothing."""
 
+from typing import Any
 from typing import Unpack
 
 import numpy as np
@@ -330,18 +331,18 @@ class SmoothedSparseCategoricalCrossentropy(FunctionLoss):
 
 def crossentropy(
     labels: DenseLabels | SparseLabels,
-    y_pred,
-    label_smoothing=0.0,
-    class_weight=None,
-    z_loss=0.0,
-    from_logits=False,
-):
+    y_pred: Any,
+    label_smoothing: Any = 0.0,
+    class_weight: ClassWeights | None = None,
+    z_loss: Any = 0.0,
+    from_logits: bool = False,
+) -> Any:
     """Returns the smoothed cross-entropy of each sample, before masks."""
     _require_logits(z_loss, from_logits)
     weights = per_class(
         "class_weight", class_weight, y_pred.shape[-1], wide(y_pred.dtype)
     )
-    settings = {"label_smoothing": label_smoothing, "z_loss": z_loss}
+    settings: Any = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     is_sparse = isinstance(labels, SparseLabels)
     if from_logits and is_sparse and backend.has_fast_rows(y_pred):
         own = labels.classes[..., None]

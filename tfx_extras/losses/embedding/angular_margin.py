@@ -11,11 +11,11 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._batch import log_sum_exp
 from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import softplus
 from tfx_extras.losses._probabilities import within
 from tfx_extras.losses.embedding._distances import root
-from tfx_extras.losses.embedding._pairs import log_sum_exp
 
 __all__ = ["ArcFaceLoss", "CosFaceLoss", "arc_face_loss", "cos_face_loss"]
 

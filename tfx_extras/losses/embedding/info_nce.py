@@ -14,20 +14,20 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._batch import averaged
+from tfx_extras.losses._batch import collected
+from tfx_extras.losses._batch import count
+from tfx_extras.losses._batch import log_sum_exp
+from tfx_extras.losses._batch import own
+from tfx_extras.losses._batch import sum_where
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import log_add_exp
 from tfx_extras.losses._probabilities import softplus
 from tfx_extras.losses.embedding._distances import unit
-from tfx_extras.losses.embedding._pairs import averaged
-from tfx_extras.losses.embedding._pairs import collected
-from tfx_extras.losses.embedding._pairs import count
 from tfx_extras.losses.embedding._pairs import equal_labels
 from tfx_extras.losses.embedding._pairs import labelled
-from tfx_extras.losses.embedding._pairs import log_sum_exp
-from tfx_extras.losses.embedding._pairs import own
 from tfx_extras.losses.embedding._pairs import pairs
 from tfx_extras.losses.embedding._pairs import square
-from tfx_extras.losses.embedding._pairs import sum_where
 from tfx_extras.losses.embedding._pairs import views
 
 __all__ = [

@@ -10,15 +10,15 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._batch import averaged
+from tfx_extras.losses._batch import collected
+from tfx_extras.losses._batch import count
+from tfx_extras.losses._batch import log_sum_exp
+from tfx_extras.losses._batch import sum_where
 from tfx_extras.losses._probabilities import log_add_exp
 from tfx_extras.losses.embedding._distances import Distance
 from tfx_extras.losses.embedding._distances import require_distance
-from tfx_extras.losses.embedding._pairs import averaged
-from tfx_extras.losses.embedding._pairs import collected
-from tfx_extras.losses.embedding._pairs import count
-from tfx_extras.losses.embedding._pairs import log_sum_exp
 from tfx_extras.losses.embedding._pairs import pairs
-from tfx_extras.losses.embedding._pairs import sum_where
 
 __all__ = ["LiftedStructuredLoss", "lifted_structured_loss"]
 

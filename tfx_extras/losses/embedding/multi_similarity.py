@@ -11,11 +11,11 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._batch import highest
+from tfx_extras.losses._batch import log_sum_exp
+from tfx_extras.losses._batch import lowest
 from tfx_extras.losses._probabilities import softplus
 from tfx_extras.losses.embedding._distances import unit
-from tfx_extras.losses.embedding._pairs import highest
-from tfx_extras.losses.embedding._pairs import log_sum_exp
-from tfx_extras.losses.embedding._pairs import lowest
 from tfx_extras.losses.embedding._pairs import pairs
 
 __all__ = ["MultiSimilarityLoss", "multi_similarity_loss"]

@@ -12,8 +12,8 @@ from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
-from tfx_extras.losses.embedding._pairs import averaged
-from tfx_extras.losses.embedding._pairs import collected
+from tfx_extras.losses._batch import averaged
+from tfx_extras.losses._batch import collected
 from tfx_extras.losses.embedding._pairs import equal_labels
 from tfx_extras.losses.embedding._pairs import labelled
 from tfx_extras.losses.embedding._pairs import square

@@ -13,9 +13,9 @@ from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._batch import collected
+from tfx_extras.losses._batch import own
 from tfx_extras.losses._probabilities import at_least
-from tfx_extras.losses.embedding._pairs import collected
-from tfx_extras.losses.embedding._pairs import own
 from tfx_extras.losses.embedding._pairs import views
 
 __all__ = ["BarlowTwinsLoss", "VICRegLoss", "barlow_twins_loss", "vicreg_loss"]

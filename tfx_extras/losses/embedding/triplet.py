@@ -13,16 +13,16 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
+from tfx_extras.losses._batch import averaged
+from tfx_extras.losses._batch import count
+from tfx_extras.losses._batch import highest
+from tfx_extras.losses._batch import lowest
+from tfx_extras.losses._batch import sum_where
 from tfx_extras.losses._probabilities import softplus
 from tfx_extras.losses.embedding._distances import Distance
 from tfx_extras.losses.embedding._distances import by_row
 from tfx_extras.losses.embedding._distances import require_distance
-from tfx_extras.losses.embedding._pairs import averaged
-from tfx_extras.losses.embedding._pairs import count
-from tfx_extras.losses.embedding._pairs import highest
-from tfx_extras.losses.embedding._pairs import lowest
 from tfx_extras.losses.embedding._pairs import pairs
-from tfx_extras.losses.embedding._pairs import sum_where
 from tfx_extras.losses.embedding._pairs import views
 
 __all__ = [

@@ -17,13 +17,13 @@ from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._base import without_last
+from tfx_extras.losses._batch import averaged
+from tfx_extras.losses._batch import collected
+from tfx_extras.losses._batch import count
+from tfx_extras.losses._batch import log_sum_exp
+from tfx_extras.losses._batch import own
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import log_add_exp
-from tfx_extras.losses.embedding._pairs import averaged
-from tfx_extras.losses.embedding._pairs import collected
-from tfx_extras.losses.embedding._pairs import count
-from tfx_extras.losses.embedding._pairs import log_sum_exp
-from tfx_extras.losses.embedding._pairs import own
 
 __all__ = ["CoxLoss", "cox_loss"]
 

@@ -1,6 +1,8 @@
 """Vision losses."""
 
+from tfx_extras.losses.vision.dice import *
 from tfx_extras.losses.vision.images import *
 from tfx_extras.losses.vision.iou import *
+from tfx_extras.losses.vision.jaccard import *
 from tfx_extras.losses.vision.lovasz import *
-from tfx_extras.losses.vision.overlap import *
+from tfx_extras.losses.vision.tversky import *

@@ -437,7 +437,7 @@ def _images(name, x):
     return x
 
 
-def _window(size: int, sigma: float) -> np.ndarray:
+def _window(size: int, sigma: Any) -> np.ndarray:
     """Returns the weights of a window along one axis, which sum to 1."""
     places = np.arange(size) - (size - 1) / 2
     weights = np.exp(-0.5 * (places / sigma) ** 2)
