@@ -44,6 +44,8 @@ PURPOSES = {
             "NTXentLoss",
             "CLIPLoss",
             "SigLIPLoss",
+            "VICRegLoss",
+            "BarlowTwinsLoss",
             "ContrastiveLoss",
             "TripletLoss",
             "TripletSemiHardLoss",
@@ -54,6 +56,14 @@ PURPOSES = {
             "NPairsMultilabelLoss",
             "ArcFaceLoss",
             "CosFaceLoss",
+        ],
+        "Preference tuning": [
+            "DPOLoss",
+            "IPOLoss",
+            "ORPOLoss",
+            "SimPOLoss",
+            "RewardLoss",
+            "sequence_log_probabilities",
         ],
         "Regression": [
             "Huber",
@@ -165,6 +175,7 @@ WORDS = {
     "guides/imbalance": ["class imbalance", "imbalanced data", "rare classes"],
     "guides/label_smoothing": ["label smoothing"],
     "guides/metric_learning": ["hard mining", "hard negatives"],
+    "guides/preference": ["RLHF", "alignment", "language models"],
     "guides/recall": ["recall", "recall@k", "retrieval"],
     "guides/optimizers": [
         "exclude bias",
@@ -245,7 +256,11 @@ WORDS = {
     "api/losses/WingLoss": ["landmarks", "keypoints"],
     "api/losses/AdaptiveWingLoss": ["heatmap regression", "keypoints"],
     "api/losses/JensenShannonLoss": ["AugMix", "consistency loss"],
+    "api/losses/DPOLoss": ["RLHF", "preference tuning", "conservative DPO"],
+    "api/losses/RewardLoss": ["RLHF", "reward model", "Bradley-Terry", "RankNet"],
     "api/losses/NTXentLoss": ["SimCLR", "InfoNCE"],
+    "api/losses/VICRegLoss": ["self-supervised learning", "variance-invariance"],
+    "api/losses/BarlowTwinsLoss": ["self-supervised learning", "redundancy reduction"],
     "api/optimizers/MovingAverage": ["EMA", "exponential moving average"],
     "api/optimizers/SWA": ["stochastic weight averaging"],
     "api/optimizers/OptimizerOptions": [

@@ -473,6 +473,57 @@ CURVES = {
             )
         },
     ),
+    "DPOLoss": Curve(
+        "log-probability of the chosen response; the other three are -20",
+        (-60, 0),
+        {
+            f"beta {b:g}": lambda x, b=b: losses.dpo_loss(
+                [[-20.0, -20.0]], rows(x, -20.0), beta=b
+            )
+            for b in (0.1, 0.3)
+        }
+        | {
+            "label_smoothing 0.2": lambda x: losses.dpo_loss(
+                [[-20.0, -20.0]], rows(x, -20.0), label_smoothing=0.2
+            )
+        },
+    ),
+    "IPOLoss": Curve(
+        "mean log-probability of the chosen response; the other three are -5",
+        (-10, 0),
+        {
+            f"beta {b:g}": lambda x, b=b: losses.ipo_loss(
+                [[-5.0, -5.0]], rows(x, -5.0), beta=b
+            )
+            for b in (0.1, 0.5)
+        },
+    ),
+    "ORPOLoss": Curve(
+        "mean log-probability of the chosen response; that of the other one is -1",
+        (-4, -0.02),
+        {
+            f"beta {b:g}": lambda x, b=b: losses.orpo_loss(None, rows(x, -1.0), beta=b)
+            for b in (0, 0.1, 1)
+        },
+    ),
+    "SimPOLoss": Curve(
+        "mean log-probability of the chosen response; that of the other one is -2",
+        (-6, 0),
+        {
+            f"margin {m:g}": lambda x, m=m: losses.simpo_loss(
+                None, rows(x, -2.0), margin=m
+            )
+            for m in (0, 1)
+        },
+    ),
+    "RewardLoss": Curve(
+        "reward of the chosen response; that of the other one is 0",
+        (-6, 6),
+        {
+            f"margin {m:g}": lambda x, m=m: losses.reward_loss([m], rows(x, 0.0))
+            for m in (0, 2)
+        },
+    ),
     "SigmoidFocalCrossentropy": Curve(
         "logit of a positive class",
         (-4, 6),
@@ -599,6 +650,14 @@ CURVES = {
         },
     ),
     "NTXentLoss": Curve(*PAIR, {"default": paired(losses.nt_xent_loss)}),
+    "VICRegLoss": Curve(*PAIR, {"default": paired(losses.vicreg_loss)}),
+    "BarlowTwinsLoss": Curve(
+        *PAIR,
+        {
+            f"off_diagonal {w:g}": paired(losses.barlow_twins_loss, off_diagonal=w)
+            for w in (0.005, 0.5)
+        },
+    ),
     "NPairsLoss": Curve(*PAIR, {"": paired(losses.n_pairs_loss, from_embeddings=True)}),
     "NPairsMultilabelLoss": Curve(
         *PAIR,

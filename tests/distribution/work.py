@@ -112,12 +112,14 @@ _FLAT = (
 _SHAPES = {"CoxLoss": (8, 1), "CornLoss": (8, 7)}  # the others: (8, 3) or (8, 2, 3)
 LOSSES = (
     *_FLAT,
+    "BarlowTwinsLoss",
     "CLIPLoss",
     "CoxLoss",
     "CornLoss",
     "NPairsLoss",
     "NPairsMultilabelLoss",
     "NTXentLoss",
+    "VICRegLoss",
     "SigLIPLoss",
 )
 
@@ -130,12 +132,14 @@ LABELS = {
     "SupervisedContrastiveLoss": "uint8",
     "TripletHardLoss": "int32",
     "TripletSemiHardLoss": "int64",
+    "BarlowTwinsLoss": "int32",
     "CLIPLoss": "uint16",
     "CoxLoss": "int32",
     "CornLoss": "int32",
     "NPairsLoss": "int8",
     "NPairsMultilabelLoss": "float32",
     "NTXentLoss": "uint32",
+    "VICRegLoss": "int32",
     "SigLIPLoss": "float16",
 }
 DTYPES = [*LABELS.values(), "bfloat16", "float64"]

@@ -250,6 +250,28 @@ def distributions():
     }
 
 
+def preference():
+    """Log-probabilities of pairs of responses, rewards, sequences, and two views."""
+    random = np.random.default_rng(2305)
+    sums = -random.integers(1, 2**12, (16, 2)) / 64
+    reference = np.minimum(sums + _normal(random, (16, 2), 8.0), -1 / 64)
+    tokens = random.integers(0, 7, (6, 5))
+    tokens[random.random((6, 5)) < 0.3] = -100
+    tokens[:, -1] = 3
+    views = _normal(random, (12, 2, 6)) * np.exp2(np.arange(-3.0, 3.0))
+    views[:6, 1] = views[:6, 0] + views[:6, 1] / 16
+    return {
+        "sums": sums,
+        "of_reference": reference,
+        "means": -random.integers(1, 2**11, (16, 2)) / 512,
+        "rewards": _normal(random, (16, 2), 4.0),
+        "margins": random.integers(0, 128, 16) / 64,
+        "tokens": tokens,
+        "token_logits": _normal(random, (6, 5, 7), 4.0),
+        "views": views,
+    }
+
+
 def waning(a):
     """A scale for the cycles or the iterations of a schedule."""
     return 1 / (1 + a / 4)
@@ -261,6 +283,8 @@ def of(library):
         return more_losses()
     if library == "distributions":
         return distributions()
+    if library == "preference":
+        return preference()
     if library == "ordinal_and_robust":
         return losses()
     if library == "sam":

@@ -37,6 +37,7 @@ LIBRARIES = {
         "LDAM-DRW": "2536330",
         "bi-tempered-loss": "1c65c77",
     },
+    "preference": {"lightly": "1.6.0", "torch": "2.13.0", "trl": "0.11.4"},
     "ordinal_and_robust": {
         "coral-pytorch": "1.4.0",
         "mmpose": "1.3.2",

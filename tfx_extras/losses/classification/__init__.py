@@ -9,6 +9,7 @@ from tfx_extras.losses.classification.multi_label import *
 from tfx_extras.losses.classification.noisy_labels import *
 from tfx_extras.losses.classification.ordinal import *
 from tfx_extras.losses.classification.poly import *
+from tfx_extras.losses.classification.preference import *
 from tfx_extras.losses.classification.semi_supervised import *
 from tfx_extras.losses.classification.smoothed import *
 from tfx_extras.losses.classification.sparsemax import *
