@@ -91,6 +91,8 @@ PURPOSES = {
             "SparseGeneralizedDiceLoss",
             "LovaszHingeLoss",
             "LovaszSoftmaxLoss",
+            "BoundaryLoss",
+            "signed_distances",
             "GIoULoss",
             "SSIMLoss",
             "MSSSIMLoss",
@@ -216,6 +218,8 @@ WORDS = {
     "api/losses/SparseDiceLoss": ["semantic segmentation"],
     "api/losses/JaccardLoss": ["soft IoU", "IoU loss of masks"],
     "api/losses/LovaszSoftmaxLoss": ["mean IoU", "mIoU"],
+    "api/losses/BoundaryLoss": ["surface loss", "small objects"],
+    "api/losses/signed_distances": ["distance transform", "distance map"],
     "api/losses/Huber": ["robust regression", "outliers"],
     "api/losses/PinballLoss": ["quantile regression"],
     "api/losses/GaussianNLLLoss": [

@@ -354,6 +354,16 @@ CURVES = {
             )
         },
     ),
+    "BoundaryLoss": Curve(
+        "logit of a pixel",
+        (-6, 6),
+        {
+            f"distance {d:g}": lambda x, d=d: losses.boundary_loss(
+                [[[d], [-1.0]]], rows(x, 2.0)[..., None], "sigmoid"
+            )
+            for d in (-2.0, 0.0, 1.0, 4.0)
+        },
+    ),
     "CharbonnierLoss": Curve(
         *ERROR,
         {

@@ -28,6 +28,7 @@ TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
     "effective_number_weights",  # tests/losses/classification/test_long_tailed.py
     "ordinal_probabilities",  # tests/losses/classification/test_ordinal.py
+    "signed_distances",  # tests/losses/vision/test_boundary.py
     *("kernel_layouts", "layer_wise_decay", "update_batch_norm"),
     *("find_learning_rate", "LearningRates"),  # tests/schedules/test_range_test.py
     *("LossOptions", "OptimizerOptions"),

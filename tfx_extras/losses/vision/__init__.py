@@ -1,5 +1,6 @@
 """Vision losses."""
 
+from tfx_extras.losses.vision.boundary import *
 from tfx_extras.losses.vision.images import *
 from tfx_extras.losses.vision.iou import *
 from tfx_extras.losses.vision.lovasz import *
