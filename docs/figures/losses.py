@@ -354,6 +354,19 @@ CURVES = {
             )
         },
     ),
+    "CLDiceLoss": Curve(
+        "logit of a pixel of a line of 8 pixels",
+        (-6, 6),
+        {
+            f"smooth {s:g}": lambda x, s=s: losses.cl_dice_loss(
+                tf.ones((1, 1, 8, 1)),
+                rows(*[4.0] * 4, x, *[4.0] * 3)[:, None, :, None],
+                smooth=s,
+                activation="sigmoid",
+            )
+            for s in (0.1, 1.0, 5.0)
+        },
+    ),
     "BoundaryLoss": Curve(
         "logit of a pixel",
         (-6, 6),
