@@ -439,7 +439,13 @@ FAULTS = [
         "say_the_same",
     ),
     Fault(BASE, "def _traits(self", "def traits(self", SURFACE, "completion"),
-    Fault(LOSS, "if len(last) not in (0, len(own)) or not fits:", "if False:", LABELS, "weights"),
+    Fault(
+        LOSS,
+        "if len(last) not in (0, len(own)) or not fits:",
+        "if False:",
+        LABELS,
+        "weights",
+    ),
     Fault(LOSS, "    if not own:", "    if False:", LABELS, "loss_per_batch"),
     Fault(
         "tfx_extras/_lookup.py",

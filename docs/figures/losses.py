@@ -107,6 +107,7 @@ ANGLE = ("angle of a sample in degrees; its positive is at 20", (-60, 200))
 PAIR = ("degrees between the two samples of a pair", (-180, 180))
 PIXEL = ("logit of a true pixel", (-6, 6))
 CHECKERED = tf.constant(np.random.default_rng(0).random((1, 8, 8, 1)), "float32")
+BELOW_AND_ABOVE = [[0, 0], [1, 1], [0, 0], [0, 0]]  # background of a line of pixels
 CURVES = {
     "Huber": Curve(
         *ERROR,
@@ -367,6 +368,33 @@ CURVES = {
             "": lambda x: losses.lovasz_softmax_loss(
                 [[1, 1, 0, 0]], two_classes(x), from_logits=True
             )
+        },
+    ),
+    "CLDiceLoss": Curve(
+        "logit of a pixel of a line of 8 pixels",
+        (-6, 6),
+        {
+            f"smooth {s:g}": lambda x, s=s: losses.cl_dice_loss(
+                tf.pad(tf.ones((1, 1, 8, 1)), BELOW_AND_ABOVE),
+                tf.pad(
+                    rows(*[4.0] * 4, x, *[4.0] * 3)[:, None, :, None],
+                    BELOW_AND_ABOVE,
+                    constant_values=-4.0,
+                ),
+                smooth=s,
+                activation="sigmoid",
+            )
+            for s in (0.1, 1.0, 5.0)
+        },
+    ),
+    "BoundaryLoss": Curve(
+        "logit of a pixel",
+        (-6, 6),
+        {
+            f"distance {d:g}": lambda x, d=d: losses.boundary_loss(
+                [[[d], [-1.0]]], rows(x, 2.0)[..., None], "sigmoid"
+            )
+            for d in (-2.0, 0.0, 1.0, 4.0)
         },
     ),
     "CharbonnierLoss": Curve(

@@ -29,6 +29,7 @@ TOOLS = {
     "effective_number_weights",  # tests/losses/classification/test_long_tailed.py
     "ordinal_probabilities",  # tests/losses/classification/test_ordinal.py
     "sequence_log_probabilities",  # tests/losses/classification/test_preference.py
+    "signed_distances",  # tests/losses/vision/test_boundary.py
     *("kernel_layouts", "layer_wise_decay", "update_batch_norm"),
     *("find_learning_rate", "LearningRates"),  # tests/schedules/test_range_test.py
     *("LossOptions", "OptimizerOptions"),
