@@ -165,6 +165,13 @@ WORDS = {
     "guides/imbalance": ["class imbalance", "imbalanced data", "rare classes"],
     "guides/label_smoothing": ["label smoothing"],
     "guides/metric_learning": ["hard mining", "hard negatives"],
+    "guides/distributions": [
+        "uncertainty",
+        "probabilistic forecasting",
+        "prediction intervals",
+        "calibration",
+        "mixture density network",
+    ],
     "guides/recall": ["recall", "recall@k", "retrieval"],
     "guides/optimizers": [
         "exclude bias",

@@ -37,6 +37,7 @@ KOREAN_TITLES = {
     "guides/metric_learning": "메트릭 러닝",
     "guides/recall": "배치에서 recall@k까지",
     "guides/semi_supervised": "준지도 학습",
+    "guides/distributions": "분포 예측",
     "guides/optimizers": "옵티마이저와 스케줄 고르기",
     "guides/wrappers": "래퍼와 가중치 평균",
     "guides/fine_tuning": "파인튜닝",
