@@ -172,6 +172,12 @@ WORDS = {
         "calibration",
         "mixture density network",
     ],
+    "guides/ordinal": [
+        "ordinal classification",
+        "ordinal regression",
+        "ordered classes",
+        "ratings",
+    ],
     "guides/recall": ["recall", "recall@k", "retrieval"],
     "guides/optimizers": [
         "exclude bias",
