@@ -178,6 +178,13 @@ WORDS = {
         "ordered classes",
         "ratings",
     ],
+    "guides/long_tailed": [
+        "multi-label classification",
+        "long-tailed data",
+        "missing labels",
+        "balanced accuracy",
+        "class-balanced",
+    ],
     "guides/recall": ["recall", "recall@k", "retrieval"],
     "guides/optimizers": [
         "exclude bias",

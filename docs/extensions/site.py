@@ -33,6 +33,7 @@ KOREAN_TITLES = {
     "guides/troubleshooting": "문제 해결",
     "guides/losses": "손실 함수 고르기",
     "guides/imbalance": "클래스 불균형",
+    "guides/long_tailed": "다중 레이블과 롱테일 클래스",
     "guides/ordinal": "순서가 있는 클래스",
     "guides/label_smoothing": "레이블 스무딩",
     "guides/metric_learning": "메트릭 러닝",
