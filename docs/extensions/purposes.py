@@ -219,7 +219,7 @@ WORDS = {
         "long-tailed data",
     ],
     "api/losses/LDAMLoss": ["class imbalance", "long-tailed data"],
-    "api/losses/effective_number_weights": [
+    "api/losses/functions/effective_number_weights": [
         "class-balanced loss",
         "effective number of samples",
         "class weights",
