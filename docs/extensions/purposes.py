@@ -179,6 +179,26 @@ WORDS = {
     "guides/label_smoothing": ["label smoothing"],
     "guides/metric_learning": ["hard mining", "hard negatives"],
     "guides/preference": ["RLHF", "alignment", "language models"],
+    "guides/distributions": [
+        "uncertainty",
+        "probabilistic forecasting",
+        "prediction intervals",
+        "calibration",
+        "mixture density network",
+    ],
+    "guides/ordinal": [
+        "ordinal classification",
+        "ordinal regression",
+        "ordered classes",
+        "ratings",
+    ],
+    "guides/long_tailed": [
+        "multi-label classification",
+        "long-tailed data",
+        "missing labels",
+        "balanced accuracy",
+        "class-balanced",
+    ],
     "guides/recall": ["recall", "recall@k", "retrieval"],
     "guides/optimizers": [
         "exclude bias",
@@ -213,7 +233,7 @@ WORDS = {
         "long-tailed data",
     ],
     "api/losses/LDAMLoss": ["class imbalance", "long-tailed data"],
-    "api/losses/effective_number_weights": [
+    "api/losses/functions/effective_number_weights": [
         "class-balanced loss",
         "effective number of samples",
         "class weights",
