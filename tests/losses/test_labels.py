@@ -338,7 +338,13 @@ def assert_works_where_sizes_are_unknown(case, jit_compile=False):
     import tensorflow as tf
 
     y_true, y_pred = case.inputs()
-    signature = [tf.TensorSpec([None] * a.ndim, a.dtype) for a in (y_true, y_pred)]
+    shapes = [[None] * a.ndim for a in (y_true, y_pred)]
+    if case.last_is_known:
+        shapes[1][-1] = y_pred.shape[-1]
+    signature = [
+        tf.TensorSpec(shape, a.dtype)
+        for shape, a in zip(shapes, (y_true, y_pred), strict=True)
+    ]
     function = tf.function(
         case.compute, input_signature=signature, jit_compile=jit_compile
     )

@@ -39,8 +39,7 @@ def vicreg_loss(
         y_true: Ignored, since the views are compared with each other: `None`, or
             anything.
         y_pred: Embeddings of two views, of shape `(batch, 2, features)`, or a tuple or
-            list of two tensors of shape `(batch, features)`. The batch needs two or
-            more samples.
+            list of two tensors of shape `(batch, features)`.
         invariance: $\lambda$, in [0, inf): the weight of the distance of the views.
         variance: $\mu$, in [0, inf): the weight of the term that keeps the standard
             deviation of each feature above 1.
@@ -56,7 +55,7 @@ def vicreg_loss(
         its own distance of the views, plus the terms of the whole batch.
 
     Raises:
-        ValueError: If shapes do not match, or the batch has one sample.
+        ValueError: If shapes do not match.
 
     Example:
         >>> loss = tfx_extras.losses.vicreg_loss(
@@ -67,13 +66,6 @@ def vicreg_loss(
     a, b = views(y_pred, 2)
     distance = mean(ops.square(a - b))
     all_a, all_b = _centered(a, gather), _centered(b, gather)
-    if all_a.shape[0] == 1:
-        raise ValueError(
-            "The variance of one sample is not defined: `y_pred` must hold two or more "
-            "samples. For batches that do not divide the data, use "
-            f"`drop_remainder=True`. Received: y_pred with views of shape "
-            f"{tuple(all_a.shape)}"
-        )
     spread = (_spread(all_a, epsilon) + _spread(all_b, epsilon)) / 2
     correlation = _correlation(all_a) + _correlation(all_b)
     return invariance * distance + (variance * spread + covariance * correlation)
@@ -108,8 +100,7 @@ class VICRegLoss(FunctionLoss):
     Returns one loss per sample, of shape `(batch,)`, which `reduction` averages: the
     term of its own two views, plus the terms of the whole batch, so that the mean is
     $L$. Time grows with the batch size times the square of the number of features, and
-    memory with that square. A batch of one sample raises an error, or gives NaN where
-    its size is not known in advance: drop the remainder of the data.
+    memory with that square. The variance of a batch of one sample counts as 0.
 
     Args:
         invariance: $\lambda$, in [0, inf): the weight of the distance of the views.
@@ -127,12 +118,11 @@ class VICRegLoss(FunctionLoss):
         y_true: Ignored, since the views are compared with each other: `None`, or
             anything.
         y_pred: Embeddings of two views, of shape `(batch, 2, features)`, or a tuple or
-            list of two tensors of shape `(batch, features)`. The batch needs two or
-            more samples.
+            list of two tensors of shape `(batch, features)`.
 
     Raises:
-        ValueError: If an argument is outside its interval, or, in a call, if shapes do
-            not match or the batch has one sample.
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
         TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
@@ -295,6 +285,11 @@ def _samples(z) -> Any:
     return at_least(ops.cast(ops.shape(z)[0], z.dtype), 1.0)
 
 
+def _freedom(z) -> Any:
+    """The degrees of freedom of a variance, at least 1."""
+    return at_least(ops.cast(ops.shape(z)[0], z.dtype) - 1, 1.0)
+
+
 def _centered(view, gather):
     """The embeddings of all samples, minus their mean."""
     z, _ = collected(view, gather)
@@ -309,16 +304,14 @@ def _standardized(z, epsilon) -> tuple[Any, Any]:
 
 def _spread(z, epsilon):
     """How far standard deviations are below 1, in the mean over the features."""
-    rest = ops.cast(ops.shape(z)[0], z.dtype) - 1
-    missing = 1 - ops.sqrt(ops.sum(ops.square(z), axis=0) / rest + epsilon)
+    missing = 1 - ops.sqrt(ops.sum(ops.square(z), axis=0) / _freedom(z) + epsilon)
     return mean(at_least(missing, 0.0))
 
 
 def _correlation(z):
     """The sum of the squared covariances of different features, over their number."""
-    rest = ops.cast(ops.shape(z)[0], z.dtype) - 1
     features = ops.cast(ops.shape(z)[-1], z.dtype)
-    return _off_diagonal(_between(z, z) / rest) / features
+    return _off_diagonal(_between(z, z) / _freedom(z)) / features
 
 
 def _between(a, b):

@@ -167,11 +167,13 @@ def ensemble_crps(y_true, y_pred, fair: bool = True):
 class EnsembleCRPSLoss(FunctionLoss):
     r"""Ensemble CRPS loss: continuous ranked probability score of samples.
 
-    Use it to train and to score ensembles: models that output several equally likely
-    values per target, such as weather models, generators with noise as input, or
-    several networks. It needs no assumption about the distribution. For the two
-    parameters of a normal distribution, use `GaussianCRPSLoss`. Keras has no
-    equivalent; `keras.losses.MeanAbsoluteError` is the case of one member.
+    Use it to train and to score ensembles: several equally likely values per target,
+    such as those of weather models, of a generator with noise as input, or of several
+    networks. It needs no assumption about the distribution. If one network outputs all
+    members without noise, set `fair=False`: with the fair loss, the outermost members
+    move to the ends of the distribution and beyond. For the two parameters of a normal
+    distribution, use `GaussianCRPSLoss`. Keras has no equivalent;
+    `keras.losses.MeanAbsoluteError` is the case of one member.
 
     $$ L = \frac1M \sum_{i=1}^M |x_i - y|
         - \frac1{2 M (M - 1)} \sum_{i=1}^M \sum_{j=1}^M |x_i - x_j| $$
