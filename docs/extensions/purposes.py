@@ -192,6 +192,7 @@ WORDS = {
         "ordered classes",
         "ratings",
     ],
+    "guides/segmentation": ["masks", "semantic segmentation", "medical images"],
     "guides/long_tailed": [
         "multi-label classification",
         "long-tailed data",
@@ -252,7 +253,7 @@ WORDS = {
     "api/losses/LovaszSoftmaxLoss": ["mean IoU", "mIoU"],
     "api/losses/CLDiceLoss": ["centerline Dice", "vessels", "thin structures"],
     "api/losses/BoundaryLoss": ["surface loss", "small objects"],
-    "api/losses/signed_distances": ["distance transform", "distance map"],
+    "api/losses/functions/signed_distances": ["distance transform", "distance map"],
     "api/losses/Huber": ["robust regression", "outliers"],
     "api/losses/PinballLoss": ["quantile regression"],
     "api/losses/GaussianNLLLoss": [

@@ -34,6 +34,7 @@ KOREAN_TITLES = {
     "guides/losses": "손실 함수 고르기",
     "guides/imbalance": "클래스 불균형",
     "guides/long_tailed": "다중 레이블과 롱테일 클래스",
+    "guides/segmentation": "세그멘테이션",
     "guides/ordinal": "순서가 있는 클래스",
     "guides/label_smoothing": "레이블 스무딩",
     "guides/metric_learning": "메트릭 러닝",
