@@ -167,12 +167,14 @@ def test_a_page_is_whole_and_fits(name, open_page, address):
     assert page.locator("mjx-container").count() == formulas
     assert page.locator("mjx-merror, .problematic").count() == 0
     weight = (SITE / name).stat().st_size
-    for source, is_lazy, width, alt in page.evaluate(IMAGES):
+    images = page.evaluate(IMAGES)
+    for source, is_lazy, width, alt in images:
         assert is_lazy
         assert width > 0
         assert is_telling(alt)
         weight += (SITE / source.removeprefix(address)).stat().st_size
-    assert weight < (3e6 if name == "gallery.html" else 1e6)
+    # The gallery has all pictures, each of which loads when it is seen.
+    assert weight < max(1e6, 3e4 * len(images))
     texts = page.locator("article :is(p, li, td, dt)").all_inner_texts()
     assert "$$" not in "".join(texts)  # as in code it may be
     for width in (1400, 390):
