@@ -86,7 +86,9 @@ def test_autocast_changes_neither_a_loss_nor_its_gradient(case):
         of_class = case.make(reduction="sum")(y_true, y_pred)
     assert actual.dtype == of_class.dtype == torch.float32
     assert_equal(actual, expected)
-    assert_equal(within, slope)
+    # The terms of a gradient through a matrix product are added in another order.
+    unit = 1e-6 * max(1.0, float(slope.abs().max()))
+    torch.testing.assert_close(within, slope, rtol=0, atol=unit)
 
 
 @pytest.mark.only("torch")
