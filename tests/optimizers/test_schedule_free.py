@@ -450,3 +450,18 @@ def test_a_step_that_fails_leaves_weights_and_average():
     with pytest.raises(Exception, match="max_consecutive_skips"):
         train(optimizer, w, [np.full(3, np.nan)])
     assert_near([array(w), average(optimizer, w)], [before, kept])
+
+
+@pytest.mark.only("torch")
+def test_variables_with_other_rates_share_programs(monkeypatch):
+    from tfx_extras._backend import _assigned
+
+    real, made = _assigned._recorded, []
+    monkeypatch.setattr(_assigned, "_recorded", lambda *a: made.append(a) or real(*a))
+    variables = [keras.Variable([float(i), 1.0], name=f"v{i}") for i in range(4)]
+    rules = {f"v{i}": {"learning_rate_multiplier": 0.5**i} for i in range(4)}
+    groups = ParameterGroups(keras.optimizers.SGD(0.1), rules)
+    optimizer = ScheduleFree(groups, weight_decay=0.1)
+    for _ in range(2):
+        optimizer.apply([v * 0 + 1 for v in variables], variables)
+    assert len(made) == 2  # for what is before a step, and after it

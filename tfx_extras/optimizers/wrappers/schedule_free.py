@@ -211,7 +211,7 @@ class ScheduleFree(AverageWrapper):
         dtype = wide(self._totals[0][0].dtype)
         rates = [_rate_of(leaf, dtype) for leaf in leaves(self.inner_optimizer)]
         for kind, variables in kinds.items():
-            self._assign(_at_base(self.beta, kind), variables=variables)
+            self._assign(_at_base(self.beta, kind.spacing), variables=variables)
         iterations = ops.copy(self.iterations)
         update()
         # False while gradients are accumulated or skipped.
@@ -249,11 +249,11 @@ class ScheduleFree(AverageWrapper):
     def _come_back(self) -> None:
         super()._come_back()
         for kind, variables in self._kinds(self._trainable_variables).items():
-            self._assign(_back(self.beta, kind), variables=variables)
+            self._assign(_back(self.beta, kind.spacing), variables=variables)
 
     def _settle(self) -> None:
         def settled(kind):
-            move = _at_base(self.beta, kind)
+            move = _at_base(self.beta, kind.spacing)
             return lambda variable, slots: (None, move(variable, slots)[1])
 
         for kind, variables in self._kinds(self._trainable_variables).items():
@@ -471,7 +471,7 @@ def _between(z, x, beta: float) -> Any:
     return z + beta * (x - z)
 
 
-def _at_base(beta: float, kind: "Kind") -> Any:
+def _at_base(beta: float, unit: tuple[float, float]) -> Any:
     """Returns a function that replaces the weights $y$ by $z$.
 
     Weights that are not $y$ have been assigned, or this is the first step. They become
@@ -480,7 +480,7 @@ def _at_base(beta: float, kind: "Kind") -> Any:
 
     def at_base(variable, slots):
         x, z = slots
-        is_own = _is_near(variable, _between(z, x, beta), slots, kind)
+        is_own = _is_near(variable, _between(z, x, beta), slots, unit)
         x, z = (ops.where(is_own, slot, variable) for slot in slots)
         return z, (x, z)
 
@@ -503,23 +503,23 @@ def _after(beta: float, decays: bool) -> Any:
     return after
 
 
-def _back(beta: float, kind: "Kind") -> Any:
+def _back(beta: float, unit: tuple[float, float]) -> Any:
     """Returns a function that replaces the weights $z$ by $y$."""
 
     def back(variable, slots):
         x, z = slots
-        is_base = _is_near(variable, z, slots, kind)
+        is_base = _is_near(variable, z, slots, unit)
         return ops.where(is_base, _between(z, x, beta), variable), slots
 
     return back
 
 
-def _is_near(variable, expected, slots, kind) -> Any:
+def _is_near(variable, expected, slots, unit) -> Any:
     """Whether weights differ from what is expected by rounding only."""
-    relative, absolute = kind.spacing
+    relative, absolute = unit
     x, z = slots
-    unit = 2.0**-49 if wide(variable.dtype) == "float64" else 2.0**-20
-    bound = (relative + unit) * (ops.abs(x) + ops.abs(z)) + (absolute + 2.0**-120)
+    slack = 2.0**-49 if wide(variable.dtype) == "float64" else 2.0**-20
+    bound = (relative + slack) * (ops.abs(x) + ops.abs(z)) + (absolute + 2.0**-120)
     return ops.abs(variable - expected) <= bound
 
 
