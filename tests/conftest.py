@@ -26,7 +26,11 @@ import keras
 import pytest
 
 from tests import tools
+from tests.losses.cases import LossCase
+from tests.optimizers.cases import OptimizerCase
+from tests.schedules.cases import ScheduleCase
 
+CASES = (LossCase, OptimizerCase, ScheduleCase)
 BACKEND = keras.backend.backend()
 
 if BACKEND == "tensorflow":
@@ -50,10 +54,12 @@ elif BACKEND == "torch":
 
 
 def pytest_addoption(parser):
+    all_run = BACKEND == "torch" or len(tools.devices()) > 1
     parser.addoption(
-        "--every-combination",
-        action="store_true",
-        help="run all combinations of parameters on TensorFlow and JAX too",
+        "--combinations",
+        choices=["all", "few"],
+        default="all" if all_run else "few",
+        help="run all combinations of parameters, or as many as use each value once",
     )
 
 
@@ -75,17 +81,17 @@ def pytest_collection_modifyitems(config, items):
 
     If a test has several `parametrize` marks, PyTorch runs all combinations. The other
     backends compile each combination, so they run just enough to use each value once.
-    With a GPU, all combinations run.
+    Cases of one loss, optimizer or schedule count as one value there: each test draws
+    others of them. With a GPU, all combinations run. `--combinations` chooses.
     """
     chosen = [item for item in items if BACKEND in backends(item)]
-    are_all = config.getoption("every_combination") or len(tools.devices()) > 1
-    if BACKEND != "torch" and not are_all:
-        alike = {}
+    if config.getoption("combinations") == "few":
+        tests = {}
         for item in chosen:
-            alike.setdefault((item.path, item.originalname), []).append(item)
+            tests.setdefault((item.path, item.originalname), []).append(item)
         chosen = [
             item
-            for group in alike.values()
+            for group in tests.values()
             for item in (covering(group) if "torch" in backends(group[0]) else group)
         ]
     config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
@@ -124,8 +130,13 @@ def values_of(item):
     for mark in item.iter_markers("parametrize"):
         names = mark.args[0]
         names = names.split(",") if isinstance(names, str) else names
-        values.add(tuple((name, id(given.pop(name.strip()))) for name in names))
-    return values | {((name, id(value)),) for name, value in given.items()}
+        values.add(tuple((name, alike(given.pop(name.strip()))) for name in names))
+    return values | {((name, alike(value)),) for name, value in given.items()}
+
+
+def alike(value):
+    """What identifies a value: for a case, its class."""
+    return value.cls if isinstance(value, CASES) else id(value)
 
 
 @pytest.fixture(autouse=True)
