@@ -57,11 +57,15 @@ def values_and_gradient(function, x) -> tuple[np.ndarray, np.ndarray]:
 
 
 def compiled(function, jit_compile=True):
-    """Compiles `function` as the backend does; PyTorch leaves it as it is."""
+    """Compiles `function` as the backend does; PyTorch leaves it as it is.
+
+    As in Keras's training step, TensorFlow does not rewrite the source of the function
+    (AutoGraph), which would take as long as the rest.
+    """
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(function, jit_compile=jit_compile)
+        return tf.function(function, jit_compile=jit_compile, autograph=False)
     if BACKEND == "jax":
         import jax
 

@@ -70,7 +70,7 @@ def train(strategy, name, work):
         grads = tape.gradient(loss, [v.value for v in variables])
         optimizer.apply(grads, variables)
 
-    step = tf.function(lambda *batch: strategy.run(update, batch))
+    step = tf.function(lambda *batch: strategy.run(update, batch), autograph=False)
     for x, y in work.batches(name):
         step(split(strategy, x, work), split(strategy, y, work))
     return work.results(name, model, optimizer)
@@ -94,7 +94,9 @@ def compute(strategy, name, gather, reduction, work):
         return value, tape.gradient(value, embeddings)
 
     batch = [split(strategy, array, work) for array in work.embeddings(name)]
-    found = tf.function(lambda *batch: strategy.run(run, batch))(*batch)
+    found = tf.function(lambda *batch: strategy.run(run, batch), autograph=False)(
+        *batch
+    )
     values, slopes = map(strategy.experimental_local_results, found)
     # Keras divides means by the number of replicas, because gradients are summed.
     is_mean = reduction != "sum"

@@ -65,11 +65,11 @@ def stepped(optimizer, variables, dtype):
     if tools.BACKEND == "tensorflow":
         import tensorflow as tf
 
-        @tf.function
+        @tf.function(autograph=False)
         def dense(kernel, bias):
             optimizer.apply([kernel, bias], variables)
 
-        @tf.function
+        @tf.function(autograph=False)
         def sparse(values, rows, bias):
             kernel = tf.IndexedSlices(values, rows, dense_shape=(4, 3))
             optimizer.apply([kernel, bias], variables)

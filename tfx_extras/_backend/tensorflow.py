@@ -422,4 +422,4 @@ def _count_up_to(ranked, values):
 
 @functools.cache
 def _compiled(function):
-    return tf.function(function, jit_compile=True)
+    return tf.function(function, jit_compile=True, autograph=False)

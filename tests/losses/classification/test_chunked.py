@@ -229,7 +229,10 @@ def test_one_trace_serves_all_batches(jit_compile):
             *(tf.TensorSpec(x.shape) for x in (KERNEL, BIAS)),
         ]
         function = tf.function(
-            compute, input_signature=signature, jit_compile=jit_compile
+            compute,
+            autograph=False,
+            input_signature=signature,
+            jit_compile=jit_compile,
         )
     hidden, kernel, bias = arguments("float32")
     for size in (3, 2, 0):
@@ -258,7 +261,7 @@ def test_a_gradient_within_tensorflow_functions(jit_compile):
     given = [LABELS.astype("int32"), *arguments("float32")]
     given = [tf.constant(x) for x in given]
     if jit_compile is not None:
-        slopes = tf.function(slopes, jit_compile=jit_compile)
+        slopes = compiled(slopes, jit_compile)
     for place, actual in enumerate(slopes(*given)):
         exact = slope_of_reference(place, **OPTIONS["all"])
         least = 2e-6 * np.abs(exact).max()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tools import BACKEND
 from tests.tools import array
+from tests.tools import compiled
 from tests.tools import devices
 from tests.tools import gradient
 from tests.tools import on
@@ -78,12 +79,8 @@ def three_derivatives(title, dtype="float32"):
     return values, slope, outer.gradient(along, z)
 
 
-def compiled(function, jit_compile):
-    if jit_compile is None:
-        return function
-    import tensorflow as tf
-
-    return tf.function(function, jit_compile=jit_compile)
+def in_mode(function, jit_compile):
+    return function if jit_compile is None else compiled(function, jit_compile)
 
 
 def without_the_way(monkeypatch):
@@ -103,10 +100,10 @@ each_mode = pytest.mark.parametrize(
 )
 @each_mode
 def test_both_ways_agree(monkeypatch, title, jit_compile):
-    compute = compiled(lambda: three_derivatives(title), jit_compile)
+    compute = in_mode(lambda: three_derivatives(title), jit_compile)
     actual = [array(x) for x in compute()]
     without_the_way(monkeypatch)
-    compute = compiled(lambda: three_derivatives(title), jit_compile)
+    compute = in_mode(lambda: three_derivatives(title), jit_compile)
     expected = [array(x) for x in compute()]
     if title in ("focal, gamma 0.5", "focal, smoothed"):
         # Where a class is certain, a power below 1 has no second derivative.
@@ -137,12 +134,12 @@ def test_a_small_slope_keeps_its_digits(monkeypatch, title):
 @each_mode
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_both_ways_agree_in_low_precision(monkeypatch, dtype, title, jit_compile):
-    compute = compiled(lambda: three_derivatives(title, dtype), jit_compile)
+    compute = in_mode(lambda: three_derivatives(title, dtype), jit_compile)
     values, slope, curvature = compute()
     types = [keras.backend.standardize_dtype(x.dtype) for x in compute()]
     assert types == ["float32", dtype, dtype]
     without_the_way(monkeypatch)
-    compute = compiled(lambda: three_derivatives(title, dtype), jit_compile)
+    compute = in_mode(lambda: three_derivatives(title, dtype), jit_compile)
     expected = [array(x) for x in compute()]
     np.testing.assert_allclose(array(values), expected[0], rtol=1e-6)
     step, smallest = {"float16": (2**-10, 2**-14), "bfloat16": (2**-7, 2**-126)}[dtype]
