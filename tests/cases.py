@@ -24,6 +24,7 @@ __all__ = [
     "each_kind",
     "each_kind_in_turn",
     "each_of_base",
+    "each_way",
 ]
 
 
@@ -35,6 +36,29 @@ def each(cases):
 def each_class(cases):
     """Parametrizes a test by `case`: the first case of each class."""
     return each(list({case.cls: case for case in reversed(cases)}.values()))
+
+
+def each_way(cases):
+    """Parametrizes a test of the base of losses by `case`: on PyTorch, by all of them.
+
+    The other backends would compile each case, so they run one for each way in which a
+    model treats a loss, and one more of those that ignore samples.
+    """
+    if BACKEND == "torch":
+        return each(cases)
+    ways = {
+        (
+            case.coupled,
+            case.square,
+            case.weighs_within,
+            case.images,
+            case.held,
+            case.activation,
+            "ignore_class" in case.kwargs,
+        ): case
+        for case in reversed(cases)
+    }
+    return each(list(ways.values()))
 
 
 # These kinds differ in what the base does for them. AdaBelief is a direction times the

@@ -14,7 +14,6 @@ from tests.cases import each_class
 from tests.losses.cases import LOSSES
 from tests.tools import BACKEND
 from tests.tools import array
-from tests.tools import compiled
 from tests.tools import fused
 from tests.tools import wide
 
@@ -71,16 +70,6 @@ def test_nan_in_predictions_is_nan_in_the_loss(case):
         is_nan = np.isnan(array(compute(ops.convert_to_tensor(one))))
         is_nan = is_nan if valid is None else is_nan | ~valid
         assert is_nan.reshape(len(one), -1).any(-1).all()
-
-
-@pytest.mark.only("tensorflow")  # TensorFlow rewrites comparisons in graphs
-@each_class(LOSSES)
-def test_nan_in_predictions_is_nan_in_a_graph(case):
-    y_true, y_pred = case.inputs()
-    loss = compiled(lambda x: case.make()(y_true, x), jit_compile=False)
-    for row in (1, 6, None):
-        rows = slice(None) if row is None else [row % len(y_pred)]
-        assert np.isnan(array(loss(ops.convert_to_tensor(spoiled(y_pred, rows)))))
 
 
 @each_of(OF_NUMBERS)
