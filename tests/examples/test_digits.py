@@ -1,28 +1,11 @@
 """The example runs as its first page says, and rejects files that hold no data set."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from tests.tools import BACKEND
+from tests.examples import script
 
 pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
-SCRIPT = Path(__file__).parents[2] / "examples" / "digits.py"
-
-
-def run(folder, *arguments):
-    environment = os.environ | {"KERAS_BACKEND": BACKEND, "MPLBACKEND": "agg"}
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment,
-    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +24,7 @@ def run(folder, *arguments):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_wrong_file_gets_a_clear_error(arrays, message, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.syspath_prepend(str(script.EXAMPLES))
     from images import read_file
 
     path = tmp_path / "mine.npz"
@@ -55,17 +38,20 @@ def test_a_wrong_file_gets_a_clear_error(arrays, message, tmp_path, monkeypatch)
     assert message in str(error.value)
 
 
-def test_images_of_ones_own_are_read_training_resumes_exactly_and_is_drawn(tmp_path):
+def test_images_of_ones_own_are_read_training_resumes_exactly_and_is_drawn(
+    tmp_path, monkeypatch, capfd
+):
     """`make demo` does the same with the digits, on TensorFlow."""
     y = np.arange(90) % 3
     x = np.random.default_rng(0).integers(0, 99, size=(90, 5, 4, 3), dtype="uint8")
     x[np.arange(90), y] += 99  # one row of pixels is bright
     np.savez(tmp_path / "mine.npz", x=x, y=y)
-    result = run(tmp_path, "mine.npz")
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "identical, bit for bit" in result.stdout
-    assert "It predicts as if it had never stopped, bit for bit" in result.stdout
-    accuracy = float(result.stdout.split("Test accuracy: ")[1].split()[0].rstrip("."))
+    monkeypatch.chdir(tmp_path)
+    script.run(monkeypatch, "digits.py", "mine.npz")
+    printed = capfd.readouterr().out  # also of the process that resumes
+    assert "identical, bit for bit" in printed
+    assert "It predicts as if it had never stopped, bit for bit" in printed
+    accuracy = float(printed.split("Test accuracy: ")[1].split()[0].rstrip("."))
     assert accuracy >= 0.9
     for name in ("learning_rate.png", "loss.png", "predictions.png", "digits.keras"):
         assert (tmp_path / "demo" / name).stat().st_size > 1000

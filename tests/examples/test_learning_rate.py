@@ -1,27 +1,15 @@
 """The example of the range test runs, and compares suggestions with a grid."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.tools import BACKEND
+from tests.examples import script
 
 pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
-SCRIPT = Path(__file__).parents[2] / "examples" / "learning_rate.py"
 
 
-def test_it_prints_a_suggestion_beside_a_grid():
-    result = subprocess.run(
-        [sys.executable, str(SCRIPT), "--fast"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"KERAS_BACKEND": BACKEND},
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    lines = [line.split() for line in result.stdout.splitlines()]
+def test_it_prints_a_suggestion_beside_a_grid(monkeypatch, capsys):
+    script.run(monkeypatch, "learning_rate.py", "--fast")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     rows = [line for line in lines if line[:1] == ["suggestion"] and line[1] != "/"]
     rates = [float(row[1].strip(":")) for row in rows]
     assert len(rates) == 1
