@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import losses
 from tfx_extras.losses.classification.bi_tempered import _surprise
 
-# JAX has no code of its own here; the contracts test its values and gradients.
-pytestmark = pytest.mark.only("tensorflow", "torch")
+# What follows from the formula. The contracts test values and gradients everywhere.
+pytestmark = pytest.mark.only("torch")
 RANDOM = np.random.default_rng(1906)
 LABELS = RANDOM.integers(0, 7, 9)
 Z = RANDOM.normal(size=(9, 7)) * 4
@@ -93,7 +92,6 @@ def test_both_forms_of_labels_agree():
         np.testing.assert_allclose(dense, sparse, rtol=1e-12)
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="PyTorch has second derivatives at hand")
 def test_second_derivatives_are_those_of_differences():
     import torch
 

@@ -11,8 +11,8 @@ from tests.tools import array
 from tests.tools import values_and_gradient
 from tfx_extras import losses
 
-# JAX has no code of its own here; the contracts test its values and gradients.
-pytestmark = pytest.mark.only("tensorflow", "torch")
+# What follows from the formula. The contracts test values and gradients everywhere.
+pytestmark = pytest.mark.only("torch")
 BOTH = [(losses.jensen_shannon_loss, three_views), (losses.r_drop_loss, two_views)]
 each_loss = pytest.mark.parametrize(("function", "data"), BOTH)
 

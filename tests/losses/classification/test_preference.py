@@ -15,8 +15,8 @@ from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras import losses
 
-# JAX has no code of its own here; the contracts test its values and gradients.
-pytestmark = pytest.mark.only("tensorflow", "torch")
+# What follows from the formula. The contracts test values and gradients everywhere.
+pytestmark = pytest.mark.only("torch")
 WITH_REFERENCE = [losses.dpo_loss, losses.ipo_loss]
 WITHOUT_REFERENCE = [losses.orpo_loss, losses.simpo_loss, losses.reward_loss]
 LOG2 = np.log(2.0)

@@ -18,6 +18,8 @@ from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras import losses
 
+# What follows from the formulas. The contracts test values and gradients everywhere.
+pytestmark = pytest.mark.only("torch")
 CASES = [*likelihoods.CASES, *counts.CASES, *crps.CASES]
 OF_SEVERAL = [
     (losses.gaussian_nll, losses.GaussianNLLLoss(), 2),
@@ -108,6 +110,7 @@ def test_steps_of_sequences_have_masks_and_weights(function, loss, count, is_tup
         np.testing.assert_allclose(actual, total.sum() / mask.sum(), rtol=2e-6)
 
 
+@pytest.mark.only("tensorflow", "jax", "torch")
 @pytest.mark.parametrize("scale", [1e4, 1e6])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_no_prediction_overflows(case, scale):
@@ -225,6 +228,7 @@ def test_large_counts_keep_their_digits(n):
     np.testing.assert_allclose(array(binomial), expected, rtol=1e-6, atol=least)
 
 
+@pytest.mark.only("tensorflow", "jax", "torch")
 def test_counts_that_are_not_whole_are_taken_and_negative_ones_are_not():
     x = np.zeros((3, 1), "float32")
     value = array(losses.poisson_nll([[0.5], [1.0], [2.5]], x))
@@ -249,7 +253,6 @@ def test_counts_that_are_not_whole_are_taken_and_negative_ones_are_not():
         losses.tweedie_loss([[0.0]], [[0.0]], power=2.0)
 
 
-@pytest.mark.only("torch")
 def test_negative_counts_are_nan_where_they_are_not_looked_at():
     import torch
 

@@ -13,8 +13,8 @@ from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras import losses
 
-# JAX has no code of its own here; the contracts test its values and gradients.
-pytestmark = pytest.mark.only("tensorflow", "torch")
+# What follows from the formula. The contracts test values and gradients everywhere.
+pytestmark = pytest.mark.only("torch")
 
 
 def tube(gap=0, width=3, shift=0):
@@ -121,7 +121,6 @@ def test_extreme_logits_have_a_finite_gradient():
         assert np.isfinite(gradient(compute, z.astype("float32"))).all()
 
 
-@pytest.mark.only("torch")
 def test_errors_name_the_cause_and_the_cure():
     y, z = np.zeros((2, 4, 4, 2)), np.zeros((2, 4, 4, 2))
     with pytest.raises(ValueError, match=r"For a single class, use `keras.ops.expand"):

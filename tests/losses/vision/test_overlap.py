@@ -12,15 +12,14 @@ from tests.losses.cases.vision.overlap import FAMILY
 from tests.losses.cases.vision.overlap import images
 from tests.losses.cases.vision.overlap import masks
 from tests.references import overlap as references
-from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras import losses
 
-# JAX has no code of its own here; the contracts test its values and gradients.
-pytestmark = pytest.mark.only("tensorflow", "torch")
+# What follows from the formula. The contracts test values and gradients everywhere.
+pytestmark = pytest.mark.only("torch")
 few = settings(max_examples=20, deadline=None, derandomize=True, database=None)
 each_loss = pytest.mark.parametrize("name", FAMILY)
 
@@ -249,7 +248,6 @@ def test_extreme_logits_have_finite_gradients(logits):
             assert np.isfinite(slope).all()
 
 
-@pytest.mark.only("torch")
 def test_errors_name_the_cause_and_the_cure():
     y, q = np.zeros((2, 3, 4)), np.zeros((2, 3, 4))
     with pytest.raises(ValueError, match=r"For integer labels, use `SparseDiceLoss`"):
@@ -272,7 +270,7 @@ def test_errors_name_the_cause_and_the_cure():
         losses.dice_loss(y, q, over="image")
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="PyTorch checks the labels")
+@pytest.mark.only("tensorflow")  # PyTorch checks the labels
 def test_a_label_out_of_range_is_nan_in_a_compiled_function():
     import tensorflow as tf
 
