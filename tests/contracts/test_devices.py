@@ -12,6 +12,7 @@ from tests.cases import OPTIMIZERS
 from tests.cases import SCHEDULES
 from tests.cases import WRAPPERS
 from tests.cases import each
+from tests.cases import each_class
 from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import gradient
@@ -22,6 +23,10 @@ if BACKEND == "torch":
     from tests.accelerator import accelerator
 
 pytestmark = pytest.mark.only("torch")
+
+
+# Cases with most arguments first: arguments are what could stay on another device.
+MOST = sorted(LOSSES, key=lambda case: -len(case.kwargs))
 
 
 def both(case, y_true, y_pred):
@@ -40,7 +45,7 @@ def assert_alike_on_a_gpu(results, tolerance=1e-6):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-@each(LOSSES)
+@each_class(MOST)
 def test_losses(case):
     batches = [case.inputs(smooth=True)]
     if not case.coupled:
@@ -87,7 +92,7 @@ def trained(make):
     return [array(v) for v in [*variables, *optimizer.variables]]
 
 
-@each(OPTIMIZERS)
+@each_class(OPTIMIZERS)
 def test_optimizers(case):
     for options in (
         {},
