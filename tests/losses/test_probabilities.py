@@ -9,6 +9,7 @@ from tests.tools import compiled
 from tests.tools import fused
 from tests.tools import gradient
 from tests.tools import looked_at
+from tests.tools import values_and_gradient
 from tests.tools import wide
 from tfx_extras import losses
 from tfx_extras._backend import backend
@@ -58,10 +59,14 @@ def test_a_class_without_a_share_may_have_a_logit_of_minus_infinity(function):
     y_true, some = np.eye(3, 4)[1:], np.float32([[1, 2, 0], [0, 1, np.nan]])
     y_pred = np.insert(some, 3, -np.inf, axis=1)
     options = {"from_logits": True, "label_smoothing": 0.0}
-    actual = array(function(y_true, y_pred, **options))
+    actual, slopes = values_and_gradient(
+        lambda x: function(y_true, x, **options), y_pred
+    )
     expected = array(function(y_true[:, :3], some, **options))
     assert np.isnan(expected).tolist() == [False, True]
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    assert np.isfinite(slopes[0]).all()
+    assert slopes[0, 3] == 0
 
 
 @pytest.mark.only("torch")

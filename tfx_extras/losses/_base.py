@@ -101,6 +101,8 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         bound = _Bound(self, y_true, reduction, weights, sample_weight)
         if isinstance(y_pred, list | tuple) and all(map(ops.is_tensor, y_pred)):
             bound._parts = y_pred
+        if sample_weight is not None:
+            sample_weight = bound.weights_of_each(y_pred, sample_weight)
         loss = bound(0.0, y_pred, _to_be_masked(sample_weight, bound.dtype))
         if self.reduction not in (None, "none") and tuple(loss.shape) == (0,):
             loss = ops.sum(loss)  # for an empty batch Keras returns no values
@@ -122,6 +124,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
                 _require_weights_of(images, given)
                 weights = ops.reshape(given, (-1,))
             else:
+                given = _spread(given, ones.values)
                 weigh = _Ones(wide(self.dtype), given, self._pixels)
                 of_pixels = weigh(0.0, y_pred, _to_be_masked(given, ones.dtype))
                 count = _sum_of_each(unmasked)
@@ -175,8 +178,17 @@ class _Bound(keras.losses.Loss):
         self._parts: Any = None  # the tensors of a tuple, whose masks Keras ignores
         self._weights = weights
         self._sample_weight = sample_weight
+        self._values: Any = None  # the losses, if they are known already
+
+    def weights_of_each(self, y_pred, sample_weight):
+        """The weights in the shape of the losses, which are computed for it."""
+        convert = functools.partial(ops.convert_to_tensor, dtype=self.dtype)
+        self._values = self.call(0.0, keras.tree.map_structure(convert, y_pred))
+        return _spread(convert(sample_weight), self._values)
 
     def call(self, y_true, y_pred):
+        if self._values is not None:
+            return self._values
         y_pred = y_pred if self._y_pred is None else self._y_pred
         loss = self._loss.call(self._y_true, y_pred, **self._weights)
         if self._parts is not None:
@@ -201,6 +213,21 @@ def _require_weights_of(loss, sample_weight) -> None:
             f"`sample_weight` must have one weight per sample, of shape {own}{each}. "
             f"Received: sample_weight.shape={given}"
         )
+
+
+def _spread(sample_weight, loss):
+    """Repeats weights that would be broadcast, until they have the shape of the losses.
+
+    Keras multiplies weights by a mask in place on PyTorch, and divides a weighted mean
+    by the sum of the weights as they are given.
+    """
+    _require_weights_of(loss, sample_weight)
+    own, given = tuple(loss.shape), tuple(sample_weight.shape)
+    if not own or (given == own and None not in own):
+        return sample_weight
+    if len(given) == len(own) + 1:
+        sample_weight = without_last(sample_weight)
+    return sample_weight * ops.ones_like(loss)
 
 
 class _Ones(keras.losses.Loss):

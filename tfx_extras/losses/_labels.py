@@ -88,7 +88,12 @@ class DenseLabels(NamedTuple):
         if label_smoothing > 0:
             classes = ops.cast(ops.shape(values)[-1], values.dtype)
             shares = shares + label_smoothing / classes
-        return ops.sum(product(weights * shares, term(values)), axis=-1)
+        shares = weights * shares
+        if backend.may_be_infinite(-values):
+            # Not the result of `term`, whose gradient would be NaN there.
+            is_left_out = (shares == 0) & (values == float("-inf"))
+            values = ops.where(is_left_out, ops.zeros_like(values), values)
+        return ops.sum(shares * term(values), axis=-1)
 
     def settle(self, loss):
         """The loss, masked where samples do not count."""
@@ -101,7 +106,7 @@ def product(shares, surprise):
         return shares * surprise
     is_left_out = (shares == 0) & (surprise == float("inf"))
     nothing = ops.convert_to_tensor(0.0, surprise.dtype)
-    return ops.where(is_left_out, nothing, shares * surprise)
+    return shares * ops.where(is_left_out, nothing, surprise)
 
 
 class SparseLabels(NamedTuple):

@@ -74,3 +74,15 @@ def test_views_that_nearly_agree_keep_digits():
     assert expected.max() < 1e-6
     actual = array(losses.jensen_shannon_loss(None, z))
     np.testing.assert_allclose(actual, expected, rtol=2e-3)
+
+
+@each_loss
+def test_a_class_that_no_view_has_is_left_out(function, data):
+    _, z = data()
+    z = z.astype("float32")
+    out = np.concatenate([np.full_like(z[..., :1], -np.inf), z], axis=-1)
+    values, slopes = values_and_gradient(lambda x: function(None, x), out)
+    expected = values_and_gradient(lambda x: function(None, x), z)
+    np.testing.assert_allclose(values, expected[0], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(slopes[..., 1:], expected[1], rtol=1e-5, atol=1e-12)
+    np.testing.assert_array_equal(slopes[..., 0], 0)

@@ -57,6 +57,18 @@ def test_q_1_gives_half_the_absolute_error():
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("q", [0.7, 1.0])
+@pytest.mark.parametrize("p", [2e-7, 1e-5, 1e-2, 0.5, 0.7, 0.9])
+def test_the_gradient_of_a_probability_near_0_keeps_its_digits(q, p):
+    y_pred = np.float32([[p, 1 - p]])
+    for form, label in (("sparse_", [0]), ("", [[1.0, 0.0]])):
+        loss = getattr(losses, f"generalized_{form}categorical_crossentropy")
+        slope = gradient(lambda x, f=loss, y=label: f(y, x, q), y_pred)[0]
+        # Probabilities are divided by their sum, of which the other one is a part.
+        expected = -(y_pred[0, 0] ** (q - 1)) * y_pred[0, 1]
+        np.testing.assert_allclose(slope[0], expected, rtol=1e-5)
+
+
 def test_probabilities_of_0_have_a_finite_gradient():
     """In Keras 3.15.1, it is infinite for the loss below and NaN for its sum."""
     p = np.float32([[0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]])

@@ -9,6 +9,7 @@ import pytest
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import looked_at
+from tests.tools import values_and_gradient
 from tfx_extras import losses
 from tfx_extras._backend import backend
 from tfx_extras.losses import semi_supervised_crossentropy as loss_of
@@ -91,6 +92,21 @@ def test_the_entropy_of_a_sure_row_keeps_its_digits():
     expected = -p * math.log(p) - (1 - p) * math.log1p(-p)
     actual = loss_of([-1], z, "entropy", from_logits=True)
     np.testing.assert_allclose(array(actual), [expected], rtol=3e-6)
+
+
+def test_the_entropy_leaves_out_a_class_with_a_logit_of_minus_infinity():
+    z = np.float32([[1, 0, 2], [0, 3, 1]])
+    out = np.insert(z, 1, -np.inf, axis=1)
+    unlabeled = np.int32([-1, -1])
+
+    def compute(x):
+        return loss_of(unlabeled, x, "entropy", from_logits=True)
+
+    (value, slope), (expected, slopes) = (
+        values_and_gradient(compute, x) for x in (out, z)
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(slope, np.insert(slopes, 1, 0, axis=1), rtol=1e-5)
 
 
 def test_rows_that_are_not_confident_count_in_the_mean():

@@ -141,6 +141,10 @@ def r_drop_loss(y_true, y_pred):
     """
     z = _views(y_pred, 2)
     log_p, log_q = ops.unstack(ops.log_softmax(z, axis=-1), 2, axis=1)
+    is_left_out = ops.maximum(log_p, log_q) == float("-inf")  # logits of -inf
+    log_p, log_q = (
+        ops.where(is_left_out, ops.zeros_like(x), x) for x in (log_p, log_q)
+    )
     terms = (ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q)
     return ops.sum(terms, axis=-1) / 2
 

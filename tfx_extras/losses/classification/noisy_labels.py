@@ -309,7 +309,14 @@ def _generalized_of_class(p, q, values):
 
 def _generalized(surprise, q):
     """(1 - p**q) / q, where surprise is -log(p)."""
-    return surprise if q < TINY else -ops.expm1(-q * surprise) / q
+    if q < TINY:
+        return surprise
+    a = q * surprise
+    # Where `expm1` is near -1, its derivative loses digits: JAX and PyTorch compute it
+    # as the result plus 1.
+    is_far = a > 0.5
+    near = -ops.expm1(-ops.where(is_far, ops.zeros_like(a), a))
+    return ops.where(is_far, 1 - ops.exp(-a), near) / q
 
 
 @register
