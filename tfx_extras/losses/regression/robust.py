@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 TINY_SQUARE = 1e-15  # `float32` holds the squares of larger numbers to all digits
+FAR = 1e18  # `float32` holds the squares of smaller numbers
 TINY_POWER = 1e-14  # a power, or its distance from 2, that changes nothing if it is 0
 
 
@@ -58,7 +59,7 @@ def huber(y_true, y_pred, delta: Number = 1.0):
     """
     y_true, y_pred = aligned(y_true, y_pred)
     error = y_true - y_pred
-    q = _within(error, delta)
+    q = backend.limited(error, delta)  # not `abs`, whose second derivative is 0 at 0
     return mean(q * (error - q / 2))
 
 
@@ -148,7 +149,7 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
     error = y_true - y_pred
     if beta == 0:
         return mean(error * ops.sign(error))  # abs has gradient 1 at 0 in JAX
-    q = _within(error, beta)
+    q = backend.limited(error, beta)
     return mean(q / beta * (error - q / 2))
 
 
@@ -480,18 +481,10 @@ class GeneralRobustLoss(FunctionLoss):
         self.scale = require("scale", scale, "(0, inf)")
 
 
-def _within(error, bound):
-    """Clips the error to [-bound, bound]; NaN stays NaN.
-
-    It does not use the absolute error, with which the loss would have a second
-    derivative of 0 at 0.
-    """
-    bound = ops.convert_to_tensor(bound, error.dtype)
-    error = ops.where(error > bound, bound, error)
-    return ops.where(error < -bound, -bound, error)
-
-
 def _pseudo_huber(error, delta):
+    ratio = error / delta
+    if not backend.may_exceed(ops.abs(ratio), FAR):
+        return delta * error * (ratio / (ops.sqrt(1 + ops.square(ratio)) + 1))
     # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
     # denominator divided by the larger of abs(error) and delta.
     is_large, _, ratio = _legs(error, delta)
