@@ -418,6 +418,10 @@ class Backend:
         """
         raise NotImplementedError
 
+    def has_fast_slopes(self, x: Any) -> bool:
+        """Whether `with_slope` saves time for an elementwise function of `x`."""
+        return False
+
     def has_fast_rows(self, x: Any) -> bool:
         """Whether `with_slope` is faster than automatic gradients for such rows."""
         return False

@@ -399,6 +399,9 @@ class Torch(Backend):
     def may_exceed(self, x, most):
         return not (_is_read(x) and bool(x.detach().amax() <= most))
 
+    def has_fast_slopes(self, x):
+        return x.numel() >= _LONG and _is_read(x) and self.asks_for(x, False, True)
+
     def has_fast_rows(self, x):
         return x.shape[-1] >= _LONG and _is_read(x)
 

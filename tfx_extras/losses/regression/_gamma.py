@@ -37,7 +37,7 @@ def stirling_error(z):
 
     For positive z, this is what Stirling's formula lacks. It approaches 1 / (12 z).
     """
-    if backend.asks_for(z, False, True) and not backend.may_be_infinite(z):
+    if backend.has_fast_slopes(z):
         return backend.with_slope(_with_slope, _times_slope, [z])
     return _stirling_error(z)
 

@@ -64,8 +64,7 @@ def poisson_nll(y_true, y_pred):
     """
     y, x = aligned(y_true, y_pred)
     _require_counts(y)
-    is_small = not backend.may_exceed(x, LIMIT)
-    if is_small and backend.asks_for(y, False, True) is False:
+    if backend.has_fast_slopes(x) and not backend.has_fast_slopes(y):
         return mean(backend.with_slope(_poisson, _slope_of_poisson, [x], y))
     return mean(_poisson(x, y)[0])
 
@@ -126,7 +125,7 @@ class PoissonNLLLoss(FunctionLoss):
 
 
 def _poisson(x, y):
-    """The loss of each value, and its derivative if no `x` exceeds 40."""
+    """The loss of each value, and its derivative."""
     is_zero, n, log_n = _positive(y)
     d, excess = limited(x - log_n, LIMIT)
     # n = 1 and d = x for a count of 0. A count below 0 gives NaN.
