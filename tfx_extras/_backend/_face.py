@@ -337,6 +337,67 @@ class Backend:
         first = -self.largest(-ops.where(is_one, places, last), -last)
         return x - ops.cast(places == first, x.dtype)
 
+    def at_least(self, x: Any, bound: float) -> Any:
+        """Returns the maximum of `x` and `bound`. NaN stays.
+
+        Where `x` is at most `bound`, its gradient is 0.
+        """
+        bound = ops.convert_to_tensor(bound, x.dtype)
+        return ops.where(x <= bound, bound, x)
+
+    def is_within(self, x: Any, low: float, high: float) -> bool:
+        """Whether all numbers are in [low, high]. They are read if that is cheap."""
+        return False
+
+    def clipped(self, x: Any, low: float, high: float) -> Any:
+        """Returns `x` limited to [low, high]. NaN stays.
+
+        The gradient is 1 in the interval, also at its bounds, and 0 outside.
+        """
+        start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
+        x = ops.where(x < start, start, x)
+        return x if high == float("inf") else ops.where(x > end, end, x)
+
+    def limited(self, x: Any, bound: float) -> Any:
+        """Returns `x` limited to [-bound, bound]. NaN stays.
+
+        At the bounds, the gradient of `x` may be 0 or 1.
+        """
+        bound = ops.convert_to_tensor(bound, x.dtype)
+        x = ops.where(x > bound, bound, x)
+        return ops.where(x < -bound, -bound, x)
+
+    def kept(self, x: Any, condition: Any) -> Any:
+        """Returns `x` where `condition` holds, else 0, also for NaN and infinity.
+
+        `condition` may broadcast to the shape of `x`.
+        """
+        return ops.where(condition, x, ops.zeros_like(x))
+
+    def where(self, condition: Any, x: Any, y: Any) -> Any:
+        """Returns `x` where `condition` holds, else `y`, all of one shape."""
+        return ops.where(condition, x, y)
+
+    def times_plus(self, x: Any, factor: Any, term: Any) -> Any:
+        """Returns `x * factor + term`."""
+        return x * factor + term
+
+    def softmax_of_classes(self, z: Any) -> Any:
+        """Returns the softmax along axis 1."""
+        return ops.softmax(z, axis=1)
+
+    def row_sums(self, *tensors: Any) -> Any:
+        """Returns the sums of each row of several tensors, on a new first axis."""
+        return ops.stack([ops.sum(x, axis=-1) for x in tensors])
+
+    def summed_in_parts(self, function: Callable[..., Any], *tensors: Any) -> Any:
+        """Returns `function(*tensors)`, the sums of something over the last axis.
+
+        The sums may be computed as the sum over parts of this axis. The tensors, of
+        which some may be `None`, have this axis in common.
+        """
+        return function(*tensors)
+
     def may_be_infinite(self, x: Any) -> bool:
         """Whether `x` may hold infinity. It is looked for where that costs little."""
         return True
@@ -356,6 +417,10 @@ class Backend:
             Integers of shape `(rows, m)`.
         """
         raise NotImplementedError
+
+    def has_fast_slopes(self, x: Any) -> bool:
+        """Whether `with_slope` saves time for an elementwise function of `x`."""
+        return False
 
     def has_fast_rows(self, x: Any) -> bool:
         """Whether `with_slope` is faster than automatic gradients for such rows."""

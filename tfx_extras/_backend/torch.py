@@ -8,6 +8,7 @@ from typing import Any
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import torch
 from torch import distributed
 from torch._C._functorch import get_unwrapped
@@ -23,6 +24,10 @@ from tfx_extras._backend._updates import raw
 
 _LONG = 4096
 _PART = 128
+_CACHED = 2**17  # numbers, of which a few temporary tensors fit the cache of a core
+_COLUMNS = 512  # for which the time of a call does not matter
+_NORMAL = 1e-37  # a small number that is never rounded to 0
+_BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
 class _Products(torch.autograd.Function):
@@ -100,6 +105,31 @@ class _Once(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *_):
         raise NotImplementedError("This loss has no second derivative.")
+
+
+class _Kept(torch.autograd.Function):
+    """Computes `torch.where(condition, x, 0)`.
+
+    That function is not vectorized on a CPU. If the condition changes from element to
+    element, it takes 20 times as long as a product.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, condition):
+        bits = _BITS[x.dtype]
+        mask = condition.view(torch.int8).neg().to(bits)  # -1 has all bits
+        return (x.view(bits) & mask).view(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx, *upstream):
+        (condition,) = ctx.saved_tensors
+        return _kept(upstream[0], condition), None
 
 
 class _Gathered(torch.autograd.Function):
@@ -306,11 +336,71 @@ class Torch(Backend):
         first = is_one.view(torch.uint8).argmax(-1, keepdim=True)
         return x.scatter_add(-1, first, -torch.ones_like(first, dtype=x.dtype))
 
+    def at_least(self, x, bound):
+        # `torch.where` is slow on a CPU. This has the same gradient, also at the bound.
+        return torch.nn.functional.threshold(x, bound, bound)
+
+    def limited(self, x, bound):
+        return torch.nn.functional.hardtanh(x, -bound, bound)
+
+    def kept(self, x, condition):
+        return _kept(x, condition)
+
+    def where(self, condition, x, y):
+        is_fast = _is_bits(x, condition) and _is_bits(y, condition)
+        if not is_fast or x.dtype != y.dtype or x.shape != y.shape:
+            return torch.where(condition, x, y)
+        return _Kept.apply(x, condition) + _Kept.apply(y, ~condition)
+
+    def times_plus(self, x, factor, term):
+        if not _is_read(x):
+            return x * factor + term
+        return (x * factor).add_(term)  # `addcmul` is slow if it broadcasts
+
+    def softmax_of_classes(self, z):
+        if z.stride(1) != 1:
+            return torch.softmax(z, 1)
+        # Along another axis, PyTorch first copies the tensor to another memory format.
+        return torch.softmax(z.movedim(1, -1), -1).movedim(-1, 1)
+
+    def row_sums(self, *tensors):
+        return torch.stack([x.sum(-1) for x in tensors])
+
+    def summed_in_parts(self, function, *tensors):
+        x = tensors[0]
+        columns = x.shape[-1]
+        if not _is_read(x) or x.numel() <= 2 * _CACHED:
+            return function(*tensors)
+        # Temporary tensors that fit the cache take a fraction of the time.
+        size = max(_COLUMNS, _CACHED * columns // x.numel())
+        parts = zip(*(_split(x, size, columns) for x in tensors), strict=True)
+        return torch.stack([function(*part) for part in parts]).sum(0)
+
+    def is_within(self, x, low, high):
+        return _is_read(x) and _lies_within(x.detach(), low, high)
+
+    def clipped(self, x, low, high):
+        if not _is_read(x) or not -float("inf") < low <= high < float("inf"):
+            return super().clipped(x, low, high)
+        # The gradient of `hardtanh` at its bounds is 0, so these are farther outside.
+        kind = np.float64 if x.dtype == torch.float64 else np.float32
+        start, end = (
+            float(np.nextafter(kind(bound), kind(side)))
+            if bound
+            else np.copysign(_NORMAL, side)
+            for bound, side in ((low, -np.inf), (high, np.inf))
+        )
+        x = torch.nn.functional.hardtanh(x, start, end)
+        return x + (x.clamp(low, high) - x).detach()
+
     def may_be_infinite(self, x):
         return not (_is_read(x) and bool(x.detach().amax() < float("inf")))
 
     def may_exceed(self, x, most):
         return not (_is_read(x) and bool(x.detach().amax() <= most))
+
+    def has_fast_slopes(self, x):
+        return x.numel() >= _LONG and _is_read(x) and self.asks_for(x, False, True)
 
     def has_fast_rows(self, x):
         return x.shape[-1] >= _LONG and _is_read(x)
@@ -380,8 +470,12 @@ class Torch(Backend):
             self.check(~((x.amin() < low) | (x.amax() > high)), message)
 
     def check(self, condition, message):
+        if not _is_free(condition) or condition.numel() == 0:
+            return
         # The values behind a `torch.func` transform are known.
-        if _is_free(condition) and not bool(torch.func.debug_unwrap(condition).all()):
+        condition = torch.func.debug_unwrap(condition)
+        # `all` takes 20 times as long.
+        if not bool(condition.view(torch.uint8).amin()):
             raise ValueError(message)
 
     def train_step(self, model, ascend, *arguments):
@@ -438,6 +532,28 @@ def _is_read(x):
         return False
     is_plain = type(x) in (torch.Tensor, torch.nn.Parameter) and not _is_transformed(x)
     return x.device.type == "cpu" and is_plain and x.numel() > 0
+
+
+def _is_bits(x, condition):
+    """Whether choosing bits is faster than `torch.where`."""
+    is_known = _is_read(x) and x.dtype in _BITS and x.numel() >= _LONG
+    return is_known and _is_read(condition) and condition.dtype == torch.bool
+
+
+def _lies_within(x, low, high):
+    return bool((x.amin() >= low) & (x.amax() <= high))
+
+
+def _kept(x, condition):
+    if _is_bits(x, condition):
+        return _Kept.apply(x, condition)
+    return torch.where(condition, x, torch.zeros_like(x))
+
+
+def _split(x, size, columns):
+    if x is None:
+        return [None] * -(-columns // size)
+    return x.split(size, dim=-1)
 
 
 class _Slope(NamedTuple):

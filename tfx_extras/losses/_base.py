@@ -116,7 +116,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
         ones = _Ones(wide(self.dtype), None, self._pixels)
         unmasked = ones(0.0, y_pred)
         is_masked = unmasked is not ones.values  # Keras returns them as they are
-        images = ones.values[(slice(None), *[0] * (len(ones.values.shape) - 1))]
+        images = ops.ones_like(_first_of_each(ones.samples))
         weights, of_pixels = images, unmasked if is_masked else None
         if sample_weight is not None:
             given = ops.convert_to_tensor(sample_weight, ones.dtype)
@@ -236,12 +236,14 @@ class _Ones(keras.losses.Loss):
     def __init__(self, dtype, sample_weight, samples=None):
         super().__init__("ones", None, dtype)
         self._sample_weight = sample_weight
-        self._samples = samples or _first_of_each
+        self._of = samples or _first_of_each
 
     def call(self, y_true, y_pred):
         is_tensors = isinstance(y_pred, tuple | list) and hasattr(y_pred[0], "shape")
         y_pred = ops.convert_to_tensor(y_pred[0] if is_tensors else y_pred)
-        self.values = ops.ones_like(self._samples(y_pred))
+        self.samples = x = self._of(y_pred)
+        one = ops.ones((1,) * len(x.shape), x.dtype)
+        self.values = ops.broadcast_to(one, ops.shape(x))  # takes no memory
         _require_weights_of(self.values, self._sample_weight)
         return self.values
 

@@ -94,13 +94,13 @@ def within(
 
     Raises if a value is farther outside, where checking costs nothing.
     """
+    if backend.is_within(x, low, high):
+        return x
     try:
         backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
     except ValueError as error:
         raise ValueError(f"{error}{_range(x)}") from None
-    start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
-    x = ops.where(x < start, start, x)  # not `<=`: `start` itself keeps its gradient
-    return x if high == math.inf else ops.where(x > end, end, x)
+    return backend.clipped(x, low, high)
 
 
 def _range(x) -> str:
@@ -140,6 +140,8 @@ def at_least(x: Any, bound: Any) -> Any:
 
     `ops.maximum` narrows `float64` on PyTorch.
     """
+    if isinstance(bound, float | int):
+        return backend.at_least(x, bound)
     bound = ops.convert_to_tensor(bound, x.dtype)
     return ops.where(x <= bound, bound, x)
 

@@ -4,11 +4,31 @@ import math
 
 from keras import ops
 
+from tfx_extras._backend import backend
+
 LOG_2_PI = math.log(2 * math.pi)
-# The numbers from which the series is exact to rounding, and its coefficients.
+# The number of steps of the recurrence, and the series that follows: its power of 1 / z
+# and its coefficients. The series of `float64` is Stirling's. That of `float32` is a
+# polynomial fitted for z from 1, with an error of 3e-9, which needs fewer steps.
 _SERIES = {
-    "float32": (3, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)),
-    "float64": (8, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)),
+    "float32": (
+        1,
+        1,
+        (
+            1 / 12,
+            -1.5830745213757357e-07,
+            -0.0027727160330793463,
+            -5.2778170455012804e-05,
+            0.0010485440519958859,
+            -0.0006328034916298622,
+            0.0001380484399370141,
+        ),
+    ),
+    "float64": (
+        8,
+        2,
+        (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360),
+    ),
 }
 
 
@@ -17,12 +37,44 @@ def stirling_error(z):
 
     For positive z, this is what Stirling's formula lacks. It approaches 1 / (12 z).
     """
-    shift, series = _SERIES["float64" if "64" in str(z.dtype) else "float32"]
+    if backend.has_fast_slopes(z):
+        return backend.with_slope(_with_slope, _times_slope, [z])
+    return _stirling_error(z)
+
+
+def _stirling_error(z):
+    shift, power, series = _series(z)
     # Its values at z and z + 1 differ by (z + 1/2) log(1 + 1 / z) - 1.
     differences = sum((z + (k + 0.5)) * ops.log1p(1 / (z + k)) for k in range(shift))
     inverse = 1 / (z + shift)
-    square = inverse * inverse
+    x = inverse if power == 1 else inverse * inverse
     value = series[-1]
     for coefficient in reversed(series[:-1]):
-        value = value * square + coefficient
+        value = value * x + coefficient
     return value * inverse + (differences - shift)
+
+
+def _with_slope(z):
+    """The value, and its derivative."""
+    shift, power, series = _series(z)
+    differences = slopes = 0.0
+    for k in range(shift):
+        log = ops.log1p(1 / (z + k))
+        differences = differences + (z + (k + 0.5)) * log
+        slopes = slopes + (log - (z + (k + 0.5)) / ((z + k) * (z + (k + 1))))
+    inverse = 1 / (z + shift)
+    x = inverse if power == 1 else inverse * inverse
+    value, slope = series[-1], 0.0
+    for coefficient in reversed(series[:-1]):
+        slope = slope * x + value
+        value = value * x + coefficient
+    slopes = slopes - inverse * inverse * (value + power * x * slope)
+    return value * inverse + (differences - shift), (slopes,)
+
+
+def _times_slope(upstream, found, z, wanted):
+    return (upstream * found[0],)
+
+
+def _series(z):
+    return _SERIES["float64" if "64" in str(z.dtype) else "float32"]

@@ -64,14 +64,9 @@ def poisson_nll(y_true, y_pred):
     """
     y, x = aligned(y_true, y_pred)
     _require_counts(y)
-    is_zero, n, log_n = _positive(y)
-    d, excess = limited(x - log_n, LIMIT)
-    # n = 1 and d = x for a count of 0. A count below 0 gives NaN.
-    grown = n * ops.where(is_zero, ops.exp(d), ops.expm1(d))
-    if excess is not None:
-        grown = grown * (1 + excess)
-    at_mean = ops.where(is_zero, ops.zeros_like(n), _poisson_at_mean(n, log_n))
-    return mean(grown - y * d + at_mean)
+    if backend.has_fast_slopes(x) and not backend.has_fast_slopes(y):
+        return mean(backend.with_slope(_poisson, _slope_of_poisson, [x], y))
+    return mean(_poisson(x, y)[0])
 
 
 @register
@@ -129,8 +124,27 @@ class PoissonNLLLoss(FunctionLoss):
         super().__init__(**kwargs)
 
 
+def _poisson(x, y):
+    """The loss of each value, and its derivative."""
+    is_zero, n, log_n = _positive(y)
+    d, excess = limited(x - log_n, LIMIT)
+    # n = 1 and d = x for a count of 0. A count below 0 gives NaN.
+    grown = n * backend.where(is_zero, ops.exp(d), ops.expm1(d))
+    slope = grown
+    if excess is not None:
+        grown = grown * (1 + excess)
+    at_mean = _kept(_poisson_at_mean(n, log_n), is_zero)
+    return grown - y * d + at_mean, (slope,)
+
+
+def _slope_of_poisson(upstream, found, x, y, wanted):
+    return (upstream * found[0],)
+
+
 def _require_counts(y, is_positive: bool = False) -> None:
     """Raises for a target below 0 (or at 0), if checking all of them costs little."""
+    if _are_counts(y, is_positive):
+        return
     try:
         backend.check(
             (y > 0 if is_positive else y >= 0) | ops.isnan(y),
@@ -138,6 +152,11 @@ def _require_counts(y, is_positive: bool = False) -> None:
         )
     except ValueError as error:
         raise ValueError(f"{error}{_least(y)}") from None
+
+
+def _are_counts(y, is_positive: bool = False) -> bool:
+    """Whether all targets are known to be in range."""
+    return backend.is_within(y, TINY if is_positive else 0.0, float("inf"))
 
 
 def _least(y) -> str:
@@ -151,8 +170,13 @@ def _least(y) -> str:
 def _positive(y):
     """Returns where targets are 0, the targets with 1 there, and their logarithms."""
     is_zero = y == 0
-    n = ops.where(is_zero, ops.ones_like(y), y)
+    n = backend.where(is_zero, ops.ones_like(y), y)
     return is_zero, n, ops.log(n)
+
+
+def _kept(x, is_zero):
+    """Returns `x`, or 0 for targets of 0."""
+    return backend.kept(x, ops.logical_not(is_zero))
 
 
 def _poisson_at_mean(n, log_n):
@@ -191,9 +215,11 @@ def negative_binomial_nll(y_true, y_pred, zero_inflated: bool = False):
     """
     if not zero_inflated:
         y, (m, a) = parameters(y_true, y_pred, ("log mean", "log dispersion"))
+        _require_counts(y)
         return _negative_binomial(y, m, a)
     names = ("log mean", "log dispersion", "zero logit")
     y, (m, a, z) = parameters(y_true, y_pred, names)
+    _require_counts(y)
     nll = _negative_binomial(y, m, a)
     is_zero = y == 0
     of_zero = at_least(ops.where(is_zero, nll, ops.ones_like(nll)), TINY)
@@ -208,23 +234,22 @@ def _negative_binomial(y, m, a):
     Both are small differences of the log-gamma functions of the formula, which are
     large.
     """
-    _require_counts(y)
     is_zero, n, log_n = _positive(y)
     high, excess = limited(a, HIGH)
     r = ops.exp(-at_least(high, LOW))
     mu, total = exponential(m), y + r
     d = m - log_n
     difference = n * ops.expm1(limited(d, LIMIT)[0])
-    relative = ops.where(is_zero, mu, difference) / total
+    relative = backend.where(is_zero, mu, difference) / total
     is_near = ops.abs(relative) < 0.5
-    near = ops.log1p(ops.where(is_near, relative, ops.zeros_like(m)))
-    far = ops.log(ops.where(is_near, ops.ones_like(m), (mu + r) / total))
-    deviance = total * ops.where(is_near, near, far) - y * d
+    near = ops.log1p(backend.kept(relative, is_near))
+    far = ops.log(backend.where(is_near, ops.ones_like(m), (mu + r) / total))
+    deviance = total * backend.where(is_near, near, far) - y * d
     at_mean = ops.log1p(y / r) / 2 + stirling_error(r) - stirling_error(total)
     at_mean = at_mean + _poisson_at_mean(n, log_n)
     if excess is not None:
         at_mean = at_mean + excess
-    return deviance + ops.where(is_zero, ops.zeros_like(m), at_mean)
+    return deviance + _kept(at_mean, is_zero)
 
 
 @register
@@ -325,14 +350,19 @@ def tweedie_loss(y_true, y_pred, power: Number = 1.5):
     """
     y, x = aligned(y_true, y_pred)
     _require_counts(y, is_positive=power == 2)
-    nan = ops.convert_to_tensor(float("nan"), y.dtype)
-    y = ops.where(y <= 0 if power == 2 else y < 0, nan, y)
+    if not _are_counts(y, is_positive=power == 2):
+        nan = ops.convert_to_tensor(float("nan"), y.dtype)
+        y = ops.where(y <= 0 if power == 2 else y < 0, nan, y)
+    return mean(_tweedie(y, x, power))
+
+
+def _tweedie(y, x, power):
     if power == 1:
-        return mean(exponential(x) - y * x)
+        return exponential(x) - y * x
     if power == 2:
-        return mean(x + y * exponential(-x))
+        return x + y * exponential(-x)
     rise = exponential((2 - power) * x) / (2 - power)
-    return mean(rise + y * exponential((1 - power) * x) / (power - 1))
+    return rise + y * exponential((1 - power) * x) / (power - 1)
 
 
 @register

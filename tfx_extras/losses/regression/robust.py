@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 TINY_SQUARE = 1e-15  # `float32` holds the squares of larger numbers to all digits
+FAR = 1e18  # `float32` holds the squares of smaller numbers
 TINY_POWER = 1e-14  # a power, or its distance from 2, that changes nothing if it is 0
 
 
@@ -57,9 +58,7 @@ def huber(y_true, y_pred, delta: Number = 1.0):
         [0.125 0.5   2.5  ]
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    error = y_true - y_pred
-    q = _within(error, delta)
-    return mean(q * (error - q / 2))
+    return mean(_elementwise(_huber, y_true - y_pred, delta))
 
 
 @register
@@ -148,8 +147,7 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
     error = y_true - y_pred
     if beta == 0:
         return mean(error * ops.sign(error))  # abs has gradient 1 at 0 in JAX
-    q = _within(error, beta)
-    return mean(q / beta * (error - q / 2))
+    return mean(_elementwise(_smooth_l1, error, beta))
 
 
 @register
@@ -230,7 +228,7 @@ def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
         [2.5e-01 1.0e+09]
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    return mean(_pseudo_huber(y_true - y_pred, delta))
+    return mean(_elementwise(_pseudo_huber, y_true - y_pred, delta))
 
 
 @register
@@ -401,7 +399,7 @@ def general_robust_loss(y_true, y_pred, alpha: Number = 1.0, scale: Number = 1.0
     error = (y_true - y_pred) / scale
     distance = 2 - alpha
     if alpha == 1:  # for which there is a form that does not overflow
-        return mean(_pseudo_huber(error, 1.0))
+        return mean(_elementwise(_pseudo_huber, error, 1.0))
     q = ops.square(error)
     if distance < TINY_POWER:
         return mean(q / 2)
@@ -480,18 +478,38 @@ class GeneralRobustLoss(FunctionLoss):
         self.scale = require("scale", scale, "(0, inf)")
 
 
-def _within(error, bound):
-    """Clips the error to [-bound, bound]; NaN stays NaN.
+def _elementwise(function, error, delta):
+    """The value of a function that returns its value and its derivative."""
+    if not backend.has_fast_slopes(error):
+        return function(error, delta)[0]
 
-    It does not use the absolute error, with which the loss would have a second
-    derivative of 0 at 0.
-    """
-    bound = ops.convert_to_tensor(bound, error.dtype)
-    error = ops.where(error > bound, bound, error)
-    return ops.where(error < -bound, -bound, error)
+    def value(error, delta):
+        loss, slope = function(error, delta)
+        return loss, (slope,)
+
+    return backend.with_slope(value, _times_slope, [error], delta=delta)
+
+
+def _times_slope(upstream, found, error, wanted, delta):
+    return (upstream * found[0],)
+
+
+def _huber(error, delta):
+    q = backend.limited(error, delta)  # not `abs`, whose second derivative is 0 at 0
+    return q * (error - q / 2), q
+
+
+def _smooth_l1(error, beta):
+    q = backend.limited(error, beta)
+    slope = q / beta
+    return slope * (error - q / 2), slope
 
 
 def _pseudo_huber(error, delta):
+    ratio = error / delta
+    if not backend.may_exceed(ops.abs(ratio), FAR):
+        root = ops.sqrt(1 + ops.square(ratio))
+        return delta * error * (ratio / (root + 1)), delta * (ratio / root)
     # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
     # denominator divided by the larger of abs(error) and delta.
     is_large, _, ratio = _legs(error, delta)
@@ -499,7 +517,8 @@ def _pseudo_huber(error, delta):
     error_part = ops.where(is_large, ops.sign(error), ratio)
     delta_part = ops.where(is_large, ratio, one)
     hypotenuse = ops.sqrt(1 + ops.square(ratio))
-    return delta * error * error_part / (hypotenuse + delta_part)
+    loss = delta * error * error_part / (hypotenuse + delta_part)
+    return loss, delta * error_part / hypotenuse
 
 
 def _legs(error, delta) -> tuple[Any, Any, Any]:

@@ -78,7 +78,7 @@ def _pixels(pixels: Pixels) -> Pixels:
     if w is None:
         return pixels
     # Not a product with 0, which would keep NaN and infinite gradients.
-    y, z = (ops.where(w > 0, x, ops.zeros_like(x)) for x in (y, z))
+    y, z = (backend.kept(x, w > 0) for x in (y, z))
     return pixels._replace(y=y, z=z)
 
 
@@ -87,7 +87,10 @@ def counts(pixels: Pixels, over: str):
     require_one_of("over", over, OVER)
     y, z, activation, w, *_ = pixels
     q = probabilities(z, activation)
-    if backend.has_fast_rows(z) and (w is None or pixels.is_mask):
+    is_constant = w is None or pixels.is_mask
+    if not is_constant:
+        is_constant = backend.asks_for(w, False, True) is False
+    if backend.has_fast_rows(z) and is_constant:
         # The gradient is that of q alone, and takes few passes over memory.
         sums = backend.with_slope(
             _sums,
@@ -96,27 +99,32 @@ def counts(pixels: Pixels, over: str):
             ops.stop_gradient(z),
             w,
             activation=activation,
+            is_sparse=pixels.known is not None,
         )
     else:
-        sums, _ = _sums(q, y, z, w, activation)
+        sums, _ = _sums(q, y, z, w, activation, pixels.known is not None)
     if over == "batch":
         sums = ops.sum(sums, axis=1, keepdims=True)
     return ops.unstack(sums, 3, axis=0)
 
 
-def _sums(q, y, z, w, activation):
+def _sums(q, y, z, w, activation, is_sparse):
     """The three sums over pixels.
 
     None is the difference of two others, so those of a good prediction keep digits.
     """
-    found = y * q
-    wrong = q - found
-    missed = y * _misses(q, found, wrong, z, activation)
-    parts = (found, wrong, missed) if w is None else (w * found, w * wrong, w * missed)
-    return ops.stack([ops.sum(x, axis=-1) for x in parts]), ()
+
+    def sums(q, y, z, w):
+        found = y * q
+        wrong = q - found
+        missed = y * _misses(q, found, wrong, z, activation, is_sparse)
+        terms = found, wrong, missed
+        return backend.row_sums(*(terms if w is None else [w * x for x in terms]))
+
+    return backend.summed_in_parts(sums, q, y, z, w), ()
 
 
-def _misses(q, found, wrong, z, activation):
+def _misses(q, found, wrong, z, activation, is_sparse):
     """Returns 1 - q, with all digits for labels of 1, also where q rounds to 1."""
     if activation == "sigmoid":
         return ops.sigmoid(-z)
@@ -124,18 +132,21 @@ def _misses(q, found, wrong, z, activation):
         return 1 - q
     # The other classes have this probability: those that are wrong, and of those that
     # are right, if the labels name several, all but this one.
-    found = ops.sum(found, axis=1, keepdims=True)
-    return ops.sum(wrong, axis=1, keepdims=True) + (found - q)
+    wrong = ops.sum(wrong, axis=1, keepdims=True)
+    if is_sparse:
+        return wrong
+    return wrong + (ops.sum(found, axis=1, keepdims=True) - q)
 
 
-def _slope_of_sums(upstream, found, q, y, z, w, wanted, activation):
+def _slope_of_sums(upstream, found, q, y, z, w, wanted, activation, is_sparse):
     """The gradients of `_sums` with respect to q and y."""
     tp, fp, fn = (ops.expand_dims(x, -1) for x in ops.unstack(upstream, 3, axis=0))
-    of_q = y * (tp - fn - fp) + fp
+    of_q = backend.times_plus(y, tp - fn - fp, fp)
     of_y = None
     if wanted[1]:
         found = y * q
-        of_y = q * (tp - fp) + _misses(q, found, q - found, z, activation) * fn
+        misses = _misses(q, found, q - found, z, activation, is_sparse)
+        of_y = q * (tp - fp) + misses * fn
         of_y = of_y if w is None else w * of_y
     return of_q if w is None else w * of_q, of_y
 
