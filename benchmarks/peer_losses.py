@@ -7,7 +7,8 @@ package that is known for it, or with its formula in a few lines of plain PyTorc
 contenders run eagerly in one process, take turns, and the table has their medians.
 Packages that are not installed are left out. To measure all of them, install
 
-    pip install timm trl coral-pytorch lightly monai segmentation-models-pytorch
+    pip install torchvision timm trl coral-pytorch lightly monai
+    pip install segmentation-models-pytorch
 
 A loss is compared by adding an entry to `PEERS`.
 """
@@ -38,6 +39,7 @@ os.environ["KERAS_BACKEND"] = "torch"  # before `tfx_extras` imports Keras
 PACKAGES = {  # by module: the name in the table, and on PyPI
     "torch": ("PyTorch", "torch"),
     "plain": ("plain PyTorch", "torch"),
+    "torchvision": ("torchvision", "torchvision"),
     "timm": ("timm", "timm"),
     "trl": ("TRL", "trl"),
     "coral_pytorch": ("coral-pytorch", "coral-pytorch"),
@@ -84,18 +86,284 @@ def multi_hot(*size):
     return labels, random.standard_normal(size, "float32")
 
 
+def views(*size):
+    """No labels, and logits of several views of each sample."""
+    return np.zeros(size[0], "float32"), sparse(*size)[1]
+
+
+def cosines(*size):
+    y, x = sparse(*size)
+    return y, np.tanh(x)
+
+
+def counts(classes):
+    """The training samples of each class, from few to many."""
+    return np.geomspace(5, 5000, classes).round().tolist()
+
+
+def plain_smoothed(y, x):
+    return functional.cross_entropy(x, y, label_smoothing=0.1, reduction="none")
+
+
+def plain_of_own(y, x):
+    return functional.log_softmax(x, -1).gather(-1, y[..., None])[..., 0]
+
+
 def plain_poly(y, x):
     surprise = functional.cross_entropy(x, y, reduction="none")
     return surprise + 1 - torch.exp(-surprise)
 
 
+def plain_adjusted(y, x):
+    n = torch.tensor(counts(x.shape[-1]))
+    return functional.cross_entropy(x + torch.log(n / n.sum()), y, reduction="none")
+
+
+def plain_ldam(y, x):
+    n = torch.tensor(counts(x.shape[-1]))
+    margins = 0.5 * (n.min() / n) ** 0.25
+    is_own = functional.one_hot(y, x.shape[-1]).bool()
+    x = torch.where(is_own, x - margins, x)
+    return functional.cross_entropy(30 * x, y, reduction="none")
+
+
+def plain_bi_tempered(y, x, t1=0.8, t2=1.4):
+    """With the fixed-point iteration of the paper, which is less exact."""
+    with torch.no_grad():
+        largest = x.amax(-1, keepdim=True)
+        start = z = x - largest
+        for _ in range(5):
+            total = (1 + (1 - t2) * z).pow(1 / (1 - t2)).sum(-1, keepdim=True)
+            z = start * total ** (1 - t2)
+        total = (1 + (1 - t2) * z).pow(1 / (1 - t2)).sum(-1, keepdim=True)
+        shift = largest - (total ** (t2 - 1) - 1) / (1 - t2)
+
+    class Probabilities(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            p = (1 + (1 - t2) * (x - shift)).pow(1 / (1 - t2))
+            ctx.save_for_backward(p)
+            return p
+
+        @staticmethod
+        def backward(ctx, upstream):
+            (p,) = ctx.saved_tensors
+            power = p**t2
+            share = power / power.sum(-1, keepdim=True)
+            return power * (upstream - (share * upstream).sum(-1, keepdim=True))
+
+    p = Probabilities.apply(x)
+    y = functional.one_hot(y, x.shape[-1]) if y.ndim < x.ndim else y
+    log_y = ((y + 1e-10) ** (1 - t1) - 1) / (1 - t1)
+    log_p = (p ** (1 - t1) - 1) / (1 - t1)
+    terms = y * (log_y - log_p) - (y ** (2 - t1) - p ** (2 - t1)) / (2 - t1)
+    return terms.sum(-1)
+
+
+def plain_focal(y, x, alpha=0.25, gamma=2.0):
+    surprise = functional.cross_entropy(x, y, reduction="none")
+    return alpha * (1 - torch.exp(-surprise)) ** gamma * surprise
+
+
+def plain_generalized(y, x, q=0.7):
+    p = functional.softmax(x, -1).gather(-1, y[..., None])[..., 0]
+    return (1 - p**q) / q
+
+
+def plain_symmetric(y, x):
+    surprise = functional.cross_entropy(x, y, reduction="none")
+    return 0.1 * surprise + 4 * (1 - torch.exp(-surprise))
+
+
+def plain_jensen_shannon(y, x):
+    p = functional.softmax(x, -1)
+    log_mean = p.mean(1, keepdim=True).log().expand_as(p)
+    return functional.kl_div(log_mean, p, reduction="none").sum(-1).mean(1)
+
+
+def timm(name, **arguments):
+    """A loss of timm, which takes the predictions first."""
+
+    def make():
+        from timm import loss
+
+        of = getattr(loss, name)(**arguments)
+        return lambda y, x: of(x, y)
+
+    return make
+
+
+def torchvision_focal():
+    from torchvision.ops import sigmoid_focal_loss
+
+    return lambda y, x: sigmoid_focal_loss(x, y)
+
+
+def trl_sequence():
+    from trl.trainer.utils import selective_log_softmax
+
+    return lambda y, x: selective_log_softmax(x, y).sum(-1)
+
+
+def coral():
+    from coral_pytorch.dataset import levels_from_labelbatch
+    from coral_pytorch.losses import coral_loss
+
+    def loss(y, x):
+        return coral_loss(x, levels_from_labelbatch(y, x.shape[-1] + 1))
+
+    return loss
+
+
+def corn():
+    from coral_pytorch.losses import corn_loss
+
+    return lambda y, x: corn_loss(x, y, x.shape[-1] + 1)
+
+
+LOGITS = {"from_logits": True}
 PEERS = [
+    *(
+        Peer(
+            "smoothed_sparse_categorical_crossentropy",
+            size,
+            sparse,
+            LOGITS,
+            {
+                "torch": lambda: plain_smoothed,
+                "timm": timm("LabelSmoothingCrossEntropy"),
+            },
+        )
+        for size in ((256, 1000), (1024, 1000), (512, 32_000))
+    ),
     Peer(
-        "poly_sparse_categorical_crossentropy",
+        "smoothed_categorical_crossentropy",
+        (256, 1000),
+        one_hot,
+        LOGITS | {"label_smoothing": 0.0},
+        {
+            "torch": lambda: lambda y, x: functional.cross_entropy(x, y),
+            "timm": timm("SoftTargetCrossEntropy"),
+        },
+    ),
+    *(
+        Peer(
+            "sequence_log_probabilities",
+            size,
+            sparse,
+            {},
+            {
+                "trl": trl_sequence,
+                "plain": lambda: lambda y, x: plain_of_own(y, x).sum(-1),
+            },
+        )
+        for size in ((16, 64, 1000), (4, 128, 32_000))
+    ),
+    *(
+        Peer(
+            "poly_sparse_categorical_crossentropy",
+            size,
+            sparse,
+            LOGITS,
+            {
+                "timm": timm("PolyCrossEntropy", epsilon=1.0),
+                "plain": lambda: plain_poly,
+            },
+        )
+        for size in ((256, 1000), (512, 32_000))
+    ),
+    Peer(
+        "poly_categorical_crossentropy",
+        (256, 1000),
+        one_hot,
+        LOGITS,
+        {"timm": timm("PolyCrossEntropy", epsilon=1.0)},
+    ),
+    Peer(
+        "poly_sigmoid_crossentropy",
+        (256, 1000),
+        multi_hot,
+        LOGITS,
+        {"timm": timm("PolyBinaryCrossEntropy", epsilon=1.0)},
+    ),
+    *(
+        Peer(
+            "logit_adjusted_crossentropy",
+            size,
+            sparse,
+            {"class_counts": counts(size[-1])},
+            {"plain": lambda: plain_adjusted},
+        )
+        for size in ((256, 1000), (512, 32_000))
+    ),
+    Peer(
+        "ldam_loss",
+        (256, 1000),
+        cosines,
+        {"class_counts": counts(1000)},
+        {"plain": lambda: plain_ldam},
+    ),
+    Peer(
+        "bi_tempered_loss",
+        (256, 1000),
+        one_hot,
+        {},
+        {"plain": lambda: plain_bi_tempered},
+    ),
+    Peer(
+        "sparse_bi_tempered_loss",
         (256, 1000),
         sparse,
-        {"from_logits": True},
-        {"plain": lambda: plain_poly},
+        {},
+        {"plain": lambda: plain_bi_tempered},
+    ),
+    *(
+        Peer(
+            "sparse_categorical_focal_crossentropy",
+            size,
+            sparse,
+            LOGITS,
+            {"plain": lambda: plain_focal},
+        )
+        for size in ((256, 1000), (512, 32_000))
+    ),
+    Peer(
+        "sigmoid_focal_crossentropy",
+        (256, 1000),
+        multi_hot,
+        LOGITS,
+        {"torchvision": torchvision_focal},
+    ),
+    Peer(
+        "generalized_sparse_categorical_crossentropy",
+        (256, 1000),
+        sparse,
+        LOGITS,
+        {"plain": lambda: plain_generalized},
+    ),
+    Peer(
+        "symmetric_sparse_categorical_crossentropy",
+        (256, 1000),
+        sparse,
+        LOGITS,
+        {"plain": lambda: plain_symmetric},
+    ),
+    Peer(
+        "asymmetric_loss",
+        (256, 1000),
+        multi_hot,
+        {},
+        {"timm": timm("AsymmetricLossMultiLabel", reduction="mean")},
+    ),
+    Peer("zlpr_loss", (256, 1000), multi_hot, {}, {"timm": timm("ZlprLoss")}),
+    Peer("coral_loss", (1024, 99), sparse, {}, {"coral_pytorch": coral}),
+    Peer("corn_loss", (1024, 99), sparse, {}, {"coral_pytorch": corn}),
+    Peer(
+        "jensen_shannon_loss",
+        (128, 3, 1000),
+        views,
+        {},
+        {"plain": lambda: plain_jensen_shannon},
     ),
 ]
 
