@@ -337,6 +337,43 @@ class Backend:
         first = -self.largest(-ops.where(is_one, places, last), -last)
         return x - ops.cast(places == first, x.dtype)
 
+    def surprise_of_one(self, x: Any, own: Any, weights: Any = None) -> list[Any]:
+        """Returns minus the log-softmax of one column of each row, and its parts.
+
+        This, and `scaled_shares`, is only for tensors for which `has_fast_rows` holds.
+
+        Args:
+            x: Shape `(..., columns)`, of any dtype.
+            own: The column, of shape `(..., 1)`.
+            weights: One number, or one per column, for the mean; `None` for no mean.
+
+        Returns:
+            Tensors of shape `(..., 1)`, in `float32` or wider: the value, the
+            exponential of the own column minus the maximum, the sum of the others, and
+            the maximum. Then a tensor that `scaled_shares` needs. With `weights`, also
+            the mean of `weights * (x - maximum)`.
+        """
+        raise NotImplementedError
+
+    def scaled_shares(
+        self, x: Any, kept: Any, scale: Any, own: Any, at_own: Any, less: Any = None
+    ) -> Any:
+        """Returns `exp(x - maximum) * scale - less`, with `at_own` in the own column.
+
+        Args:
+            x: Shape `(..., columns)`, of any dtype, which is also that of the result.
+            kept: The maximum and the last tensor from `surprise_of_one`.
+            scale: Shape `(..., 1)`.
+            own: The column, of shape `(..., 1)`.
+            at_own: Shape `(..., 1)`.
+            less: Two factors, of shape `(..., 1)`, and a number or `(columns,)`.
+        """
+        raise NotImplementedError
+
+    def holds(self, condition: Any) -> bool:
+        """Whether `condition` is known to hold everywhere, if reading it is cheap."""
+        return False
+
     def may_be_infinite(self, x: Any) -> bool:
         """Whether `x` may hold infinity. It is looked for where that costs little."""
         return True

@@ -34,6 +34,7 @@ from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
 from tfx_extras.losses.classification._long_rows import at
+from tfx_extras.losses.classification._long_rows import surprise_of_own
 
 __all__ = [
     "CategoricalFocalCrossentropy",
@@ -464,6 +465,10 @@ def _focal(
     is_sparse = isinstance(labels, SparseLabels)
     if from_logits and is_sparse and backend.has_fast_rows(y_pred):
         own = labels.classes[..., None]
+        if label_smoothing == 0:
+            surprise = surprise_of_own(y_pred, own)
+            miss = -ops.expm1(-surprise)
+            return at(weights, labels.classes) * power(miss, gamma) * surprise
         settings = {"gamma": gamma, "label_smoothing": label_smoothing}
         return backend.with_slope(
             _of_long_rows, _slope_of_long_rows, (y_pred,), own, weights, **settings
