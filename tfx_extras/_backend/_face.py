@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfx_extras._precision import wide
+
 
 @contextmanager
 def undone_random() -> Iterator[None]:
@@ -340,7 +342,8 @@ class Backend:
     def surprise_of_one(self, x: Any, own: Any, weights: Any = None) -> list[Any]:
         """Returns minus the log-softmax of one column of each row, and its parts.
 
-        This, and `scaled_shares`, is only for tensors for which `has_fast_rows` holds.
+        This, and `scaled_shares`, is only for the functions of `with_slope`, where
+        `has_fast_shares` holds.
 
         Args:
             x: Shape `(..., columns)`, of any dtype.
@@ -353,7 +356,21 @@ class Backend:
             the maximum. Then a tensor that `scaled_shares` needs. With `weights`, also
             the mean of `weights * (x - maximum)`.
         """
-        raise NotImplementedError
+        x = ops.cast(x, wide(x.dtype))
+        largest = ops.stop_gradient(self.largest(x, float("-inf")))
+        values = x - largest
+        at_own = ops.take_along_axis(values, own, axis=-1)
+        share = ops.exp(at_own)
+        others = ops.where(_is_at(x, own), ops.zeros_like(x), ops.exp(values))
+        rest = ops.sum(others, axis=-1, keepdims=True)
+        # The first form is exact where the probability rounds to 1.
+        near, far = ops.log1p(rest / share), ops.log(rest + share) - at_own
+        found = [ops.where(rest <= share, near, far), share, rest, largest]
+        found.append(others[..., :0])
+        if weights is not None:
+            count = ops.cast(ops.shape(x)[-1], x.dtype)
+            found.append(ops.sum(weights * values, axis=-1, keepdims=True) / count)
+        return found
 
     def scaled_shares(
         self, x: Any, kept: Any, scale: Any, own: Any, at_own: Any, less: Any = None
@@ -368,7 +385,10 @@ class Backend:
             at_own: Shape `(..., 1)`.
             less: Two factors, of shape `(..., 1)`, and a number or `(columns,)`.
         """
-        raise NotImplementedError
+        values = ops.exp(ops.cast(x, scale.dtype) - kept[0]) * scale
+        if less is not None:
+            values = values - less[0] * less[1]
+        return ops.cast(ops.where(_is_at(x, own), at_own, values), x.dtype)
 
     def holds(self, condition: Any) -> bool:
         """Whether `condition` is known to hold everywhere, if reading it is cheap."""
@@ -397,6 +417,10 @@ class Backend:
     def has_fast_rows(self, x: Any) -> bool:
         """Whether `with_slope` is faster than automatic gradients for such rows."""
         return False
+
+    def has_fast_shares(self, x: Any) -> bool:
+        """Whether `surprise_of_one` is faster than automatic gradients for `x`."""
+        return self.has_fast_rows(x)
 
     def with_slope(
         self,
@@ -552,3 +576,8 @@ class Backend:
             The result of `model.train_step`.
         """
         raise NotImplementedError
+
+
+def _is_at(x, own):
+    """Whether a column is the own one of its row."""
+    return ops.arange(ops.shape(x)[-1], dtype=own.dtype) == own

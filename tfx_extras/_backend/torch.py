@@ -22,6 +22,7 @@ from tfx_extras._backend._face import undone_random
 from tfx_extras._backend._updates import Updates
 from tfx_extras._backend._updates import raw
 
+_LONG = 4096
 _PART = 128
 _BLOCK = 2**18  # bytes, which stay in the cache of a core
 _KEPT = 2**20  # numbers that are sooner kept in memory than computed again
@@ -346,7 +347,10 @@ class Torch(Backend):
         return not (_is_read(x) and bool(x.detach().amax() <= most))
 
     def has_fast_rows(self, x):
-        # The custom gradients have no forward mode.
+        return x.shape[-1] >= _LONG and _is_read(x)
+
+    def has_fast_shares(self, x):
+        # A custom gradient has no forward mode.
         return _is_read(x) and forward_ad.unpack_dual(x).tangent is None
 
     def products(self, x, y):

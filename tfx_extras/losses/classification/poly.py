@@ -447,7 +447,11 @@ def _poly(
     labels: DenseLabels | SparseLabels, y_pred, epsilon, label_smoothing, from_logits
 ):
     is_whole = from_logits and label_smoothing == 0
-    if isinstance(labels, SparseLabels) and is_whole and backend.has_fast_rows(y_pred):
+    if (
+        isinstance(labels, SparseLabels)
+        and is_whole
+        and backend.has_fast_shares(y_pred)
+    ):
         surprise = surprise_of_own(y_pred, labels.classes[..., None])
         return _term(surprise, -ops.expm1(-surprise), epsilon)
     p = probabilities(predictions(y_pred), from_logits)

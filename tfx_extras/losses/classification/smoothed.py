@@ -344,7 +344,7 @@ def crossentropy(
     )
     settings: Any = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     is_sparse = isinstance(labels, SparseLabels)
-    if from_logits and is_sparse and backend.has_fast_rows(y_pred):
+    if from_logits and is_sparse and backend.has_fast_shares(y_pred):
         own = labels.classes[..., None]
         return backend.with_slope(
             _of_rows, _slope_of_rows, (y_pred,), own, weights, **settings
