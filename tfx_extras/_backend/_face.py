@@ -390,6 +390,17 @@ class Backend:
             values = values - less[0] * less[1]
         return ops.cast(ops.where(_is_at(x, own), at_own, values), x.dtype)
 
+    def less_at(self, x: Any, own: Any, numbers: Any) -> Any:
+        """Returns `x` with a number subtracted in one column of each row.
+
+        Args:
+            x: Shape `(..., columns)`.
+            own: The column, of shape `(..., 1)`.
+            numbers: Shape `(..., 1)`.
+        """
+        none = ops.convert_to_tensor(0.0, x.dtype)
+        return x - ops.where(_is_at(x, own), numbers, none)
+
     def holds(self, condition: Any) -> bool:
         """Whether `condition` is known to hold everywhere, if reading it is cheap."""
         return False
@@ -545,14 +556,28 @@ class Backend:
         """Moves one axis of a tensor to another place."""
         return ops.moveaxis(x, source, destination)
 
-    def check_within(self, x: Any, low: float, high: float, message: str) -> None:
-        """Raises `ValueError` if a value is outside [low, high], where `check` does.
+    def check_within(
+        self, x: Any, low: float, high: float, slack: float, message: str
+    ) -> bool:
+        """Raises `ValueError` if a value is too far outside, where `check` does.
 
         A tensor that contains NaN passes.
+
+        Args:
+            x: The values.
+            low: The least value.
+            high: The greatest value.
+            slack: How far outside a value may be.
+            message: The message of the error.
+
+        Returns:
+            Whether all values are known to be in [low, high].
         """
+        low, high = low - slack, high + slack
         least, most = ops.min(x, initial=low), ops.max(x, initial=high)
         is_nan = ops.isnan(least) | ops.isnan(most)
         self.check(is_nan | ((least >= low) & (most <= high)), message)
+        return False
 
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, if reading it costs nothing."""

@@ -337,6 +337,9 @@ class Torch(Backend):
             _scaled_shares(into, *block, every)
         return result
 
+    def less_at(self, x, own, numbers):
+        return x.scatter_add(-1, own.long(), -numbers)
+
     def holds(self, condition):
         return _is_read(condition) and bool(condition.all())
 
@@ -413,9 +416,12 @@ class Torch(Backend):
     def full_precision(self, x):
         return _full_precision(x)
 
-    def check_within(self, x, low, high, message):
-        if _is_free(x) and x.numel() > 0:
-            self.check(~((x.amin() < low) | (x.amax() > high)), message)
+    def check_within(self, x, low, high, slack, message):
+        if not _is_free(x) or x.numel() == 0:
+            return False
+        least, most = x.detach().amin(), x.detach().amax()
+        self.check(~((least < low - slack) | (most > high + slack)), message)
+        return _is_read(x) and bool((least >= low) & (most <= high))
 
     def check(self, condition, message):
         # The values behind a `torch.func` transform are known.

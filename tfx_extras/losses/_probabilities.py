@@ -95,7 +95,8 @@ def within(
     Raises if a value is farther outside, where checking costs nothing.
     """
     try:
-        backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
+        if backend.check_within(x, low, high, SLACK, f"{message} {cure}"):
+            return x
     except ValueError as error:
         raise ValueError(f"{error}{_range(x)}") from None
     start, end = (ops.convert_to_tensor(bound, x.dtype) for bound in (low, high))
