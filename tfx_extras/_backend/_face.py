@@ -364,8 +364,10 @@ class Backend:
         others = ops.where(_is_at(x, own), ops.zeros_like(x), ops.exp(values))
         rest = ops.sum(others, axis=-1, keepdims=True)
         # The first form is exact where the probability rounds to 1.
-        near, far = ops.log1p(rest / share), ops.log(rest + share) - at_own
-        found = [ops.where(rest <= share, near, far), share, rest, largest]
+        is_likely = rest <= share
+        odds = rest / ops.where(is_likely, share, ops.ones_like(share))
+        far = ops.log(rest + share) - at_own
+        found = [ops.where(is_likely, ops.log1p(odds), far), share, rest, largest]
         found.append(others[..., :0])
         if weights is not None:
             count = ops.cast(ops.shape(x)[-1], x.dtype)
@@ -400,6 +402,19 @@ class Backend:
         """
         none = ops.convert_to_tensor(0.0, x.dtype)
         return x - ops.where(_is_at(x, own), numbers, none)
+
+    def by_rows(self, function: Callable[..., Any], x: Any, *constants: Any) -> Any:
+        """Returns `function(x, *constants)`, one value per row of `x`.
+
+        A backend that does not compile computes blocks of rows, and their gradient with
+        respect to `x`, while they are in the cache.
+
+        Args:
+            function: No value may depend on another row.
+            x: Shape `(..., columns)`.
+            *constants: Tensors of the rank of `x`, with as many rows.
+        """
+        return function(x, *constants)
 
     def holds(self, condition: Any) -> bool:
         """Whether `condition` is known to hold everywhere, if reading it is cheap."""
