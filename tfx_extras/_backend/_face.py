@@ -403,19 +403,6 @@ class Backend:
         none = ops.convert_to_tensor(0.0, x.dtype)
         return x - ops.where(_is_at(x, own), numbers, none)
 
-    def by_rows(self, function: Callable[..., Any], x: Any, *constants: Any) -> Any:
-        """Returns `function(x, *constants)`, one value per row of `x`.
-
-        A backend that does not compile computes blocks of rows, and their gradient with
-        respect to `x`, while they are in the cache.
-
-        Args:
-            function: No value may depend on another row.
-            x: Shape `(..., columns)`.
-            *constants: Tensors of the rank of `x`, with as many rows.
-        """
-        return function(x, *constants)
-
     def holds(self, condition: Any) -> bool:
         """Whether `condition` is known to hold everywhere, if reading it is cheap."""
         return False

@@ -88,35 +88,6 @@ class _Known(torch.autograd.Function):
         return None, *slopes, *[None] * (count - known.inputs)
 
 
-class _ByRows(torch.autograd.Function):
-    """Computes a value per row, and at once the gradient, in blocks of rows."""
-
-    @staticmethod
-    def forward(ctx, function, x, *constants):
-        slopes, values = torch.empty_like(x), []
-        for into, part, *rest in _blocks(x, slopes, x, *constants):
-            with torch.enable_grad():
-                part = part.detach().requires_grad_()
-                value = function(part, *rest)
-                (slope,) = torch.autograd.grad(value.sum(), part)
-            into.copy_(slope)
-            values.append(value.detach())
-        ctx.function = function
-        ctx.save_for_backward(x, slopes, *constants)
-        values = torch.cat(values)
-        return values.unflatten(0, x.shape[:-1]) if _is_flat(x) else values
-
-    @staticmethod
-    def backward(ctx, *upstream):
-        (upstream,), (x, slopes, *constants) = upstream, ctx.saved_tensors
-        if torch.is_grad_enabled():  # for second derivatives
-            values = ctx.function(x, *constants)
-            (slope,) = torch.autograd.grad(values, x, upstream, create_graph=True)
-        else:
-            slope = slopes * upstream[..., None]
-        return None, slope, *[None] * len(constants)
-
-
 class _Once(torch.autograd.Function):
     """A gradient with respect to `others` that has no second derivative."""
 
@@ -368,13 +339,6 @@ class Torch(Backend):
 
     def less_at(self, x, own, numbers):
         return x.scatter_add(-1, own.long(), -numbers)
-
-    def by_rows(self, function, x, *constants):
-        is_plain = self.has_fast_shares(x) and torch.is_grad_enabled()
-        is_long = x.requires_grad and x.numel() * x.element_size() > _BLOCK
-        if is_plain and is_long and not any(c.requires_grad for c in constants):
-            return _ByRows.apply(function, x, *constants)
-        return function(x, *constants)
 
     def holds(self, condition):
         return _is_read(condition) and bool(condition.all())

@@ -157,6 +157,39 @@ def test_both_ways_agree_in_low_precision(monkeypatch, dtype, title, jit_compile
         np.testing.assert_allclose(actual, plain, atol=least)
 
 
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(7, 10), (3, 5, 10), (3, 10, 5)])
+@pytest.mark.parametrize("z_loss", [0.0, 0.25])
+def test_blocks_of_rows_change_nothing(monkeypatch, shape, dtype, z_loss):
+    """A tensor that is large is computed in blocks, and its exponentials again."""
+    import torch
+
+    from tfx_extras._backend import torch as module
+
+    def both():
+        axis = 1 if shape[-1] == 5 else -1
+        z = torch.tensor(DIRECTION.ravel()[: np.prod(shape)].reshape(shape))
+        z = (z * 9).to(getattr(torch, dtype)).requires_grad_()
+        labels = z.detach().amin(axis).round().long() % 10
+        options = {"class_weight": WEIGHTS[:10], "z_loss": z_loss, "axis": axis}
+        values = SMOOTHED(labels, z, from_logits=True, **options)
+        other = losses.poly_sparse_categorical_crossentropy(
+            labels, z, from_logits=True, axis=axis
+        )
+        (slope,) = torch.autograd.grad((values + 2 * other).sum(), z)
+        return array(values), array(other), array(slope)
+
+    whole = both()
+    monkeypatch.setattr(module, "_KEPT", 0)
+    monkeypatch.setattr(module, "_BLOCK", 90)  # two rows of `float32`
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    rounding = {"float64": 1e-14, "float32": 1e-5, "bfloat16": 2e-2}[dtype]
+    for actual, expected in zip(both(), whole, strict=True):
+        assert actual.shape == expected.shape
+        np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding / 10)
+
+
 @pytest.mark.only("tensorflow")  # the other backends know all sizes
 @pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -23,7 +23,6 @@ from tfx_extras.losses._labels import dense_labels
 from tfx_extras.losses._labels import require_class_axis
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import sparse_labels
-from tfx_extras.losses._probabilities import in_unit_interval
 from tfx_extras.losses._probabilities import logarithms
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
@@ -347,13 +346,6 @@ def poly_sigmoid_crossentropy(
         [0.3143 1.1931]
     """
     y, q = aligned(y_true, y_pred, "`PolySparseCategoricalCrossentropy`")
-    if not from_logits:
-        q = in_unit_interval(q)
-    settings = epsilon, gamma, alpha, label_smoothing, from_logits
-    return backend.by_rows(lambda q, y: _poly_sigmoid(y, q, *settings), q, y)
-
-
-def _poly_sigmoid(y, q, epsilon, gamma, alpha, label_smoothing, from_logits):
     if from_logits:
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)
