@@ -37,8 +37,8 @@ def assert_alike_on_a_gpu(results, tolerance=1e-6):
     with accelerator():
         actual = results()
     for a, b in zip(actual, expected, strict=True):
-        # A CPU computes the gradient of a logit without the difference of p and 1, whose
-        # rounding error is proportional to the largest gradient.
+        # A CPU computes the gradient of a logit without p - 1, whose rounding error is
+        # proportional to the largest gradient.
         least = tolerance * max(1.0, np.abs(b).max(initial=0.0, where=np.isfinite(b)))
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=least)
 
