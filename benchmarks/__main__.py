@@ -96,6 +96,11 @@ PARTS = {
         "--classes 8 --smoothed 0 --compiled 16 --rounds 1",
         takes=("tfa",),
     ),
+    "peer_losses": Part(
+        "Losses on PyTorch beside other packages",
+        "peer_losses.py",
+        quick="--losses smoothed_categorical_crossentropy --rounds 3 --seconds 0",
+    ),
     "chunked_crossentropy": Part(
         "Cross-entropy in chunks",
         "chunked_crossentropy.py",

@@ -42,7 +42,10 @@ def assert_alike_on_a_gpu(results, tolerance=1e-6):
     with accelerator():
         actual = results()
     for a, b in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+        # A CPU computes the gradient of a logit without p - 1, whose rounding error is
+        # proportional to the largest gradient.
+        least = tolerance * max(1.0, np.abs(b).max(initial=0.0, where=np.isfinite(b)))
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=least)
 
 
 @each_class(MOST)

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfx_extras._precision import wide
+
 
 @contextmanager
 def undone_random() -> Iterator[None]:
@@ -378,17 +380,9 @@ class Backend:
         """Returns `x` where `condition` holds, else `y`, all of one shape."""
         return ops.where(condition, x, y)
 
-    def times_plus(self, x: Any, factor: Any, term: Any) -> Any:
-        """Returns `x * factor + term`."""
-        return x * factor + term
-
     def softmax_of_classes(self, z: Any) -> Any:
         """Returns the softmax along axis 1."""
         return ops.softmax(z, axis=1)
-
-    def row_sums(self, *tensors: Any) -> Any:
-        """Returns the sums of each row of several tensors, on a new first axis."""
-        return ops.stack([ops.sum(x, axis=-1) for x in tensors])
 
     def summed_in_parts(self, function: Callable[..., Any], *tensors: Any) -> Any:
         """Returns `function(*tensors)`, the sums of something over the last axis.
@@ -397,6 +391,74 @@ class Backend:
         which some may be `None`, have this axis in common.
         """
         return function(*tensors)
+
+    def surprise_of_one(self, x: Any, own: Any, weights: Any = None) -> list[Any]:
+        """Returns minus the log-softmax of one column of each row, and its parts.
+
+        This, and `scaled_shares`, is only for the functions of `with_slope`, where
+        `has_fast_shares` holds.
+
+        Args:
+            x: Shape `(..., columns)`, of any dtype.
+            own: The column, of shape `(..., 1)`.
+            weights: One number, or one per column, for the mean; `None` for no mean.
+
+        Returns:
+            Tensors of shape `(..., 1)`, in `float32` or wider: the value, the
+            exponential of the own column minus the maximum, the sum of the others, and
+            the maximum. Then a tensor that `scaled_shares` needs. With `weights`, also
+            the mean of `weights * (x - maximum)`.
+        """
+        x = ops.cast(x, wide(x.dtype))
+        largest = ops.stop_gradient(self.largest(x, float("-inf")))
+        values = x - largest
+        at_own = ops.take_along_axis(values, own, axis=-1)
+        share = ops.exp(at_own)
+        others = ops.where(_is_at(x, own), ops.zeros_like(x), ops.exp(values))
+        rest = ops.sum(others, axis=-1, keepdims=True)
+        # The first form is exact where the probability rounds to 1.
+        is_likely = rest <= share
+        odds = rest / ops.where(is_likely, share, ops.ones_like(share))
+        far = ops.log(rest + share) - at_own
+        found = [ops.where(is_likely, ops.log1p(odds), far), share, rest, largest]
+        found.append(others[..., :0])
+        if weights is not None:
+            count = ops.cast(ops.shape(x)[-1], x.dtype)
+            found.append(ops.sum(weights * values, axis=-1, keepdims=True) / count)
+        return found
+
+    def scaled_shares(
+        self, x: Any, kept: Any, scale: Any, own: Any, at_own: Any, less: Any = None
+    ) -> Any:
+        """Returns `exp(x - maximum) * scale - less`, with `at_own` in the own column.
+
+        Args:
+            x: Shape `(..., columns)`, of any dtype, which is also that of the result.
+            kept: The maximum and the last tensor from `surprise_of_one`.
+            scale: Shape `(..., 1)`.
+            own: The column, of shape `(..., 1)`.
+            at_own: Shape `(..., 1)`.
+            less: Two factors, of shape `(..., 1)`, and a number or `(columns,)`.
+        """
+        values = ops.exp(ops.cast(x, scale.dtype) - kept[0]) * scale
+        if less is not None:
+            values = values - less[0] * less[1]
+        return ops.cast(ops.where(_is_at(x, own), at_own, values), x.dtype)
+
+    def less_at(self, x: Any, own: Any, numbers: Any) -> Any:
+        """Returns `x` with a number subtracted in one column of each row.
+
+        Args:
+            x: Shape `(..., columns)`.
+            own: The column, of shape `(..., 1)`.
+            numbers: Shape `(..., 1)`.
+        """
+        none = ops.convert_to_tensor(0.0, x.dtype)
+        return x - ops.where(_is_at(x, own), numbers, none)
+
+    def holds(self, condition: Any) -> bool:
+        """Whether `condition` is known to hold everywhere, if reading it is cheap."""
+        return False
 
     def may_be_infinite(self, x: Any) -> bool:
         """Whether `x` may hold infinity. It is looked for where that costs little."""
@@ -425,6 +487,10 @@ class Backend:
     def has_fast_rows(self, x: Any) -> bool:
         """Whether `with_slope` is faster than automatic gradients for such rows."""
         return False
+
+    def has_fast_shares(self, x: Any) -> bool:
+        """Whether `surprise_of_one` is faster than automatic gradients for `x`."""
+        return self.has_fast_rows(x)
 
     def with_slope(
         self,
@@ -549,14 +615,28 @@ class Backend:
         """Moves one axis of a tensor to another place."""
         return ops.moveaxis(x, source, destination)
 
-    def check_within(self, x: Any, low: float, high: float, message: str) -> None:
-        """Raises `ValueError` if a value is outside [low, high], where `check` does.
+    def check_within(
+        self, x: Any, low: float, high: float, slack: float, message: str
+    ) -> bool:
+        """Raises `ValueError` if a value is too far outside, where `check` does.
 
         A tensor that contains NaN passes.
+
+        Args:
+            x: The values.
+            low: The least value.
+            high: The greatest value.
+            slack: How far outside a value may be.
+            message: The message of the error.
+
+        Returns:
+            Whether all values are known to be in [low, high].
         """
+        low, high = low - slack, high + slack
         least, most = ops.min(x, initial=low), ops.max(x, initial=high)
         is_nan = ops.isnan(least) | ops.isnan(most)
         self.check(is_nan | ((least >= low) & (most <= high)), message)
+        return False
 
     def check(self, condition: Any, message: str) -> None:
         """Raises `ValueError` unless `condition` holds, if reading it costs nothing."""
@@ -580,3 +660,8 @@ class Backend:
             The result of `model.train_step`.
         """
         raise NotImplementedError
+
+
+def _is_at(x, own):
+    """Whether a column is the own one of its row."""
+    return ops.arange(ops.shape(x)[-1], dtype=own.dtype) == own

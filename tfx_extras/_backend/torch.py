@@ -14,6 +14,7 @@ from torch import distributed
 from torch._C._functorch import get_unwrapped
 from torch._C._functorch import is_batchedtensor
 from torch._C._functorch import is_functorch_wrapped_tensor as _is_transformed
+from torch.autograd import forward_ad
 
 from tfx_extras._backend._assigned import assign_together
 from tfx_extras._backend._face import Backend
@@ -28,6 +29,8 @@ _CACHED = 2**17  # numbers, of which a few temporary tensors fit the cache of a 
 _COLUMNS = 512  # for which the time of a call does not matter
 _NORMAL = 1e-37  # a small number that is never rounded to 0
 _BITS = {torch.float32: torch.int32, torch.float64: torch.int64}
+_BLOCK = 2**18  # bytes, which stay in the cache of a core
+_KEPT = 2**20  # numbers that are sooner kept in memory than computed again
 
 
 class _Products(torch.autograd.Function):
@@ -78,8 +81,9 @@ class _Known(torch.autograd.Function):
         known, count, saved = ctx.known, ctx.count, ctx.saved_tensors
         tensors, found = saved[:count], saved[count:]
         is_recorded = torch.is_grad_enabled()
-        with _full_precision(upstream), torch.set_grad_enabled(not known.once):
-            if is_recorded and not known.once:  # for second derivatives
+        is_twice = is_recorded and not known.once  # for second derivatives
+        with _full_precision(upstream), torch.set_grad_enabled(is_twice):
+            if is_twice:
                 _, found = known.value(*tensors)
             wanted = tuple(ctx.needs_input_grad[1 : known.inputs + 1])
             slopes = known.slope(upstream, found, *tensors, wanted=wanted)
@@ -352,19 +356,11 @@ class Torch(Backend):
             return torch.where(condition, x, y)
         return _Kept.apply(x, condition) + _Kept.apply(y, ~condition)
 
-    def times_plus(self, x, factor, term):
-        if not _is_read(x):
-            return x * factor + term
-        return (x * factor).add_(term)  # `addcmul` is slow if it broadcasts
-
     def softmax_of_classes(self, z):
         if z.stride(1) != 1:
             return torch.softmax(z, 1)
         # Along another axis, PyTorch first copies the tensor to another memory format.
         return torch.softmax(z.movedim(1, -1), -1).movedim(-1, 1)
-
-    def row_sums(self, *tensors):
-        return torch.stack([x.sum(-1) for x in tensors])
 
     def summed_in_parts(self, function, *tensors):
         x = tensors[0]
@@ -393,6 +389,39 @@ class Torch(Backend):
         x = torch.nn.functional.hardtanh(x, start, end)
         return x + (x.clamp(low, high) - x).detach()
 
+    def surprise_of_one(self, x, own, weights=None):
+        own = own.long()
+        if torch.is_grad_enabled() or x.numel() <= _KEPT:
+            return _surprise_of_one(x, own, weights, True)
+        found = [
+            _surprise_of_one(*block, weights, False) for block in _blocks(x, x, own)
+        ]
+        joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
+        is_flat = _is_flat(x)
+        return [c.unflatten(0, x.shape[:-1]) if is_flat else c for c in joined]
+
+    def scaled_shares(self, x, kept, scale, own, at_own, less=None):
+        own = own.long()
+        largest, others = kept
+        if others.shape == x.shape:
+            result = others * scale
+            if less is not None:
+                result = result - less[0] * less[1]
+            is_needed = torch.is_grad_enabled()
+            put = result.scatter if is_needed else result.scatter_
+            return put(-1, own, at_own).to(x.dtype)
+        result = torch.empty_like(x)
+        each, every = (None, None) if less is None else less
+        for into, *block in _blocks(x, result, x, largest, scale, own, at_own, each):
+            _scaled_shares(into, *block, every)
+        return result
+
+    def less_at(self, x, own, numbers):
+        return x.scatter_add(-1, own.long(), -numbers)
+
+    def holds(self, condition):
+        return _is_read(condition) and _all(condition)
+
     def may_be_infinite(self, x):
         return not (_is_read(x) and bool(x.detach().amax() < float("inf")))
 
@@ -404,6 +433,10 @@ class Torch(Backend):
 
     def has_fast_rows(self, x):
         return x.shape[-1] >= _LONG and _is_read(x)
+
+    def has_fast_shares(self, x):
+        # A custom gradient has no forward mode.
+        return _is_read(x) and forward_ad.unpack_dual(x).tangent is None
 
     def products(self, x, y):
         # The gradient is computed under autocast too, if its scope includes it.
@@ -465,17 +498,18 @@ class Torch(Backend):
     def full_precision(self, x):
         return _full_precision(x)
 
-    def check_within(self, x, low, high, message):
-        if _is_free(x) and x.numel() > 0:
-            self.check(~((x.amin() < low) | (x.amax() > high)), message)
+    def check_within(self, x, low, high, slack, message):
+        if not _is_free(x) or x.numel() == 0:
+            return False
+        least, most = x.detach().amin(), x.detach().amax()
+        self.check(~((least < low - slack) | (most > high + slack)), message)
+        return _is_read(x) and bool((least >= low) & (most <= high))
 
     def check(self, condition, message):
         if not _is_free(condition) or condition.numel() == 0:
             return
         # The values behind a `torch.func` transform are known.
-        condition = torch.func.debug_unwrap(condition)
-        # `all` takes 20 times as long.
-        if not bool(condition.view(torch.uint8).amin()):
+        if not _all(torch.func.debug_unwrap(condition)):
             raise ValueError(message)
 
     def train_step(self, model, ascend, *arguments):
@@ -534,6 +568,11 @@ def _is_read(x):
     return x.device.type == "cpu" and is_plain and x.numel() > 0
 
 
+def _all(condition):
+    """Whether `condition` holds everywhere; `all` takes 20 times as long."""
+    return bool(condition.view(torch.uint8).amin())
+
+
 def _is_bits(x, condition):
     """Whether choosing bits is faster than `torch.where`."""
     is_known = _is_read(x) and x.dtype in _BITS and x.numel() >= _LONG
@@ -563,6 +602,64 @@ class _Slope(NamedTuple):
     slope: Callable[..., Any]
     inputs: int
     once: bool
+
+
+def _is_flat(x):
+    """Whether all axes but the last can be joined without a copy."""
+    return x.dim() > 2 and x.is_contiguous()
+
+
+def _blocks(x, *tensors):
+    """Blocks of the rows of tensors that have as many as `x`, which fit into the cache.
+
+    A pass over a whole tensor would write to fresh memory, which takes longer.
+    """
+    if _is_flat(x):
+        tensors = [t if t is None else t.flatten(0, x.dim() - 2) for t in tensors]
+        count = x.numel() // x.shape[-1]
+    else:
+        count = len(x)
+    size = max(x.element_size(), 4) * x.numel() // count
+    rows = max(1, torch.get_num_threads() * _BLOCK // size)
+    if rows >= count:
+        yield tensors
+        return
+    blocks = -(-count // rows)
+    yield from zip(
+        *([t] * blocks if t is None else t.split(rows) for t in tensors), strict=True
+    )
+
+
+def _surprise_of_one(x, own, weights, keeps):
+    largest = x.detach().amax(-1, keepdim=True)
+    largest = largest.to(torch.promote_types(x.dtype, torch.float32))
+    values = x - largest
+    at_own, found = values.gather(-1, own), []
+    if weights is not None and weights.dim() == 0:
+        found.append(values.mean(-1, keepdim=True) * weights)
+    elif weights is not None:
+        found.append((values * weights).mean(-1, keepdim=True))
+    if torch.is_grad_enabled():
+        others = values.exp().scatter(-1, own, 0.0)
+    else:
+        others = values.exp_().scatter_(-1, own, 0.0)
+    rest, share = others.sum(-1, keepdim=True), at_own.exp()
+    # The first form is exact where the probability rounds to 1.
+    near, far = (rest / share).log1p(), (rest + share).log() - at_own
+    surprise = torch.where(rest <= share, near, far)
+    kept = others if keeps else others[..., :0]
+    return [surprise, share, rest, largest, kept, *found]
+
+
+def _scaled_shares(into, x, largest, scale, own, at_own, each, every):
+    is_wide = into.dtype == largest.dtype
+    result = torch.sub(x, largest, out=into) if is_wide else x - largest
+    result.exp_().mul_(scale)
+    if each is not None:
+        result.sub_(each * every)
+    result.scatter_(-1, own, at_own)
+    if not is_wide:
+        into.copy_(result)
 
 
 def _full_precision(x):

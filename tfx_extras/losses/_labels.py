@@ -115,6 +115,7 @@ class SparseLabels(NamedTuple):
     classes: Any  # 0 where the label is out of range
     known: Any  # where the label is in range, or ignored
     valid: Any  # which samples count; `None` if all do
+    is_checked: bool = False  # whether `known` was read, and holds everywhere
 
     def expected(self, term: Callable, values, weights, label_smoothing: Number):
         """The sum of `weights * term(values)` weighted by the smoothed labels."""
@@ -131,8 +132,9 @@ class SparseLabels(NamedTuple):
 
     def settle(self, loss):
         """The loss: NaN for labels out of range, masked where samples do not count."""
-        nan = ops.convert_to_tensor(float("nan"), loss.dtype)
-        loss = ops.where(self.known, loss, nan)
+        if not self.is_checked:
+            nan = ops.convert_to_tensor(float("nan"), loss.dtype)
+            loss = ops.where(self.known, loss, nan)
         return loss if self.valid is None else masked(loss, self.valid)
 
 
@@ -211,7 +213,8 @@ def class_of_each(
     is_longer = len(shape) == len(samples.shape) + 1
     cure = f" For one-hot labels, use {dense}." * is_longer
     if is_longer and shape[-1] in (1, None):
-        labels, whole = without_last(labels), without_last(whole)
+        labels = without_last(labels)
+        whole = whole if whole is True else without_last(whole)
     require_one_shape(
         labels,
         samples,
@@ -221,11 +224,15 @@ def class_of_each(
     labels, _ = backend.same_shape(labels, samples)
     is_seen = isinstance(classes, int)
     most = classes if is_seen else ops.cast(classes, labels.dtype)
-    known = whole & (labels >= 0) & (labels < most)
+    known = (labels >= 0) & (labels < most)
+    known = known if whole is True else whole & known
     valid = None
     also = ""
+    if ignore_class is None and backend.holds(known):
+        return SparseLabels(labels, known, None, is_checked=True)
     if ignore_class is not None:
-        valid = (labels != ignore_class) | ~whole
+        valid = labels != ignore_class
+        valid = valid if whole is True else valid | ~whole
         also = f", or {ignore_class}"
     allowed = known if valid is None else known | ~valid
     end = classes if is_seen else "classes"
@@ -255,6 +262,7 @@ def integers(y_true) -> tuple[Any, Any]:
 
     Integer labels are never converted to floats, in which those above 2**24 would
     collide. A label is not valid if it is not a whole number or does not fit the type.
+    `True` says that all are valid.
     """
     require_numbers("y_true", y_true)
     if isinstance(y_true, (np.ndarray, list, tuple)):
@@ -267,8 +275,11 @@ def integers(y_true) -> tuple[Any, Any]:
         labels = ops.cast(y_true, "int64" if "64" in dtype else "int32")
         is_signed = dtype.startswith("int") or dtype == "bool"
         # A label that is too large for the signed type becomes negative.
-        whole = ops.ones_like(labels, dtype="bool") if is_signed else labels >= 0
-        return labels, whole if fits is True else whole & ops.convert_to_tensor(fits)
+        whole = is_signed or labels >= 0
+        if fits is not True:
+            fits = ops.convert_to_tensor(fits)
+            whole = fits if whole is True else whole & fits
+        return labels, whole
     y_true = ops.cast(y_true, wide(dtype))
     labels = ops.cast(y_true, "int32")
     return labels, ops.cast(labels, y_true.dtype) == y_true

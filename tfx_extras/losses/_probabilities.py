@@ -94,10 +94,9 @@ def within(
 
     Raises if a value is farther outside, where checking costs nothing.
     """
-    if backend.is_within(x, low, high):
-        return x
     try:
-        backend.check_within(x, low - SLACK, high + SLACK, f"{message} {cure}")
+        if backend.check_within(x, low, high, SLACK, f"{message} {cure}"):
+            return x
     except ValueError as error:
         raise ValueError(f"{error}{_range(x)}") from None
     return backend.clipped(x, low, high)

@@ -1,4 +1,4 @@
-"""The special path for long rows of logits gives the same results as the plain path."""
+"""The special path for rows of logits gives the same results as the plain path."""
 
 from contextlib import nullcontext
 
@@ -86,7 +86,8 @@ def in_mode(function, jit_compile):
 def without_the_way(monkeypatch):
     from tfx_extras.losses.classification import smoothed
 
-    monkeypatch.setattr(smoothed.backend, "has_fast_rows", lambda x: False)
+    for name in ("has_fast_rows", "has_fast_shares"):
+        monkeypatch.setattr(smoothed.backend, name, lambda x: False)
 
 
 # Whether TensorFlow compiles everything, and with XLA or not.
@@ -153,6 +154,39 @@ def test_both_ways_agree_in_low_precision(monkeypatch, dtype, title, jit_compile
         np.testing.assert_allclose(actual, plain, atol=least)
 
 
+@pytest.mark.only("torch")
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+@pytest.mark.parametrize("shape", [(7, 10), (3, 5, 10), (3, 10, 5)])
+@pytest.mark.parametrize("z_loss", [0.0, 0.25])
+def test_blocks_of_rows_change_nothing(monkeypatch, shape, dtype, z_loss):
+    """A tensor that is large is computed in blocks, and its exponentials again."""
+    import torch
+
+    from tfx_extras._backend import torch as module
+
+    def both():
+        axis = 1 if shape[-1] == 5 else -1
+        z = torch.tensor(DIRECTION.ravel()[: np.prod(shape)].reshape(shape))
+        z = (z * 9).to(getattr(torch, dtype)).requires_grad_()
+        labels = z.detach().amin(axis).round().long() % 10
+        options = {"class_weight": WEIGHTS[:10], "z_loss": z_loss, "axis": axis}
+        values = SMOOTHED(labels, z, from_logits=True, **options)
+        other = losses.poly_sparse_categorical_crossentropy(
+            labels, z, from_logits=True, axis=axis
+        )
+        (slope,) = torch.autograd.grad((values + 2 * other).sum(), z)
+        return array(values), array(other), array(slope)
+
+    whole = both()
+    monkeypatch.setattr(module, "_KEPT", 0)
+    monkeypatch.setattr(module, "_BLOCK", 90)  # two rows of `float32`
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    rounding = {"float64": 1e-14, "float32": 1e-5, "bfloat16": 2e-2}[dtype]
+    for actual, expected in zip(both(), whole, strict=True):
+        assert actual.shape == expected.shape
+        np.testing.assert_allclose(actual, expected, rtol=rounding, atol=rounding / 10)
+
+
 @pytest.mark.only("tensorflow")  # the other backends know all sizes
 @pytest.mark.parametrize("loss", [SMOOTHED, FOCAL])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -205,7 +239,8 @@ def test_the_way_is_taken(monkeypatch, loss):
     for settings in ({"from_logits": True}, {}):
         for classes in (10, CLASSES):
             loss(**settings)([1], np.ones((1, classes), "float32"))
-    assert given == [["float32"]]
+    # PyTorch takes it for short rows too.
+    assert given == [["float32"]] * (2 if BACKEND == "torch" else 1)
 
 
 @pytest.mark.only("torch")

@@ -7,9 +7,7 @@ from keras import ops
 
 from tfx_extras._backend import backend
 from tfx_extras.losses._base import mean
-from tfx_extras.losses._base import predictions
 from tfx_extras.losses._probabilities import Logits
-from tfx_extras.losses._probabilities import of_logits
 
 
 def loss_of(p: Logits, others, own, weights, label_smoothing, z_loss):
@@ -26,7 +24,7 @@ def loss_of(p: Logits, others, own, weights, label_smoothing, z_loss):
     loss = at(weights, own) * p.surprise(p.values) * (1 - label_smoothing)
     loss = ops.squeeze(loss, -1)
     if label_smoothing > 0:
-        drift = _mean_weight(weights) * p.log_partition() - others
+        drift = mean_weight(weights) * p.log_partition() - others
         loss = loss + label_smoothing * drift
     return loss + z_loss * ops.square(p.log_partition())
 
@@ -62,7 +60,7 @@ def slope_of(
 def pull_of(p: Logits, own, weights, label_smoothing, z_loss):
     r"""The factor of $p_c$ in the gradient, $\sum_k w_k y'_k + 2 \zeta \log Z$."""
     pull = (1 - label_smoothing) * at(weights, own)
-    pull = pull + label_smoothing * _mean_weight(weights)
+    pull = pull + label_smoothing * mean_weight(weights)
     return pull + 2 * z_loss * p.log_partition()[..., None]
 
 
@@ -76,12 +74,25 @@ def at(weights, classes):
     return weights if _is_one(weights) else ops.take(weights, classes, axis=0)
 
 
-def _mean_weight(weights):
+def mean_weight(weights):
+    """The mean of the weights."""
     return weights if _is_one(weights) else mean(weights)
 
 
 def _is_one(weights):
     return len(getattr(weights, "shape", ())) == 0
+
+
+def log_total(share, rest, *_):
+    """The logarithm of the sum of exponentials, which are at most 1, of a row.
+
+    Args:
+        share: The exponential of the own class.
+        rest: The sum of the others, which may be tiny if `share` is 1.
+    """
+    is_likely = rest < share
+    above = ops.where(is_likely, rest + (share - 1), ops.zeros_like(rest))
+    return ops.where(is_likely, ops.log1p(above), ops.log(rest + share))
 
 
 def surprise_of_own(y_pred, own):
@@ -95,16 +106,13 @@ def surprise_of_own(y_pred, own):
 
 
 def _surprise_of_own(z, own):
-    p = of_logits(predictions(z))
-    surprise = p.surprise(ops.take_along_axis(p.values, own, axis=-1))
-    return ops.squeeze(surprise, -1), (p.rest, p.largest)
+    surprise, *found = backend.surprise_of_one(z, own)
+    return ops.squeeze(surprise, -1), found
 
 
 def _slope_of_surprise(upstream, found, z, own, wanted):
     """$p_c - [c = y]$, times `upstream`."""
-    dtype, z = z.dtype, predictions(z)
-    p = Logits(z - found[1], *found)
-    at_own = ops.take_along_axis(p.values, own, axis=-1)
-    is_own = ops.arange(z.shape[-1], dtype=own.dtype) == own
-    of_z = ops.where(is_own, -p.miss(at_own), p.share(p.values))
-    return (ops.cast(of_z * upstream[..., None], dtype),)
+    share, rest, *kept = found
+    unit = upstream[..., None] / (rest + share)
+    # Not p - 1, which would lose digits.
+    return (backend.scaled_shares(z, kept, unit, own, -rest * unit),)

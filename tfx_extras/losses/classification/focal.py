@@ -34,6 +34,7 @@ from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
 from tfx_extras.losses.classification._long_rows import at
+from tfx_extras.losses.classification._long_rows import surprise_of_own
 
 __all__ = [
     "CategoricalFocalCrossentropy",
@@ -461,13 +462,22 @@ def _focal(
     from_logits,
 ):
     weights = per_class("alpha", alpha, y_pred.shape[-1], wide(y_pred.dtype))
-    is_sparse = isinstance(labels, SparseLabels)
-    if from_logits and is_sparse and backend.has_fast_rows(y_pred):
+    if from_logits and isinstance(labels, SparseLabels):
         own = labels.classes[..., None]
-        settings = {"gamma": gamma, "label_smoothing": label_smoothing}
-        return backend.with_slope(
-            _of_long_rows, _slope_of_long_rows, (y_pred,), own, weights, **settings
-        )
+        if label_smoothing == 0 and backend.has_fast_shares(y_pred):
+            surprise = surprise_of_own(y_pred, own)
+            miss = -ops.expm1(-surprise)
+            return at(weights, labels.classes) * power(miss, gamma) * surprise
+        if backend.has_fast_rows(y_pred):
+            return backend.with_slope(
+                _of_long_rows,
+                _slope_of_long_rows,
+                (y_pred,),
+                own,
+                weights,
+                gamma=gamma,
+                label_smoothing=label_smoothing,
+            )
     p = probabilities(predictions(y_pred), from_logits)
     focused = functools.partial(_focused, p, gamma)
     return labels.expected(focused, p.values, weights, label_smoothing)

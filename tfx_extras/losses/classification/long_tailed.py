@@ -268,9 +268,7 @@ def ldam_loss(
     n = _tensor(class_counts, cosines)
     margins = max_margin * ops.sqrt(ops.sqrt(ops.min(n) / n))
     own = labels.classes[..., None]
-    is_own = ops.arange(ops.shape(cosines)[-1], dtype=own.dtype) == own
-    none = ops.convert_to_tensor(0.0, cosines.dtype)
-    z = scale * (cosines - ops.where(is_own, margins, none))
+    z = backend.less_at(scale * cosines, own, scale * ops.take(margins, own, axis=0))
     return labels.settle(crossentropy(labels, z, from_logits=True))
 
 

@@ -292,7 +292,7 @@ class GeneralizedSparseCategoricalCrossentropy(FunctionLoss):
 
 def _of_own(labels, y_pred, from_logits, term):
     """Returns `term(-log(p), 1 - p)` of the own class of each sample."""
-    if from_logits and backend.has_fast_rows(y_pred):
+    if from_logits and backend.has_fast_shares(y_pred):
         surprise = surprise_of_own(y_pred, labels.classes[..., None])
         return term(surprise, -ops.expm1(-surprise))
     p = probabilities(predictions(y_pred), from_logits)

@@ -348,11 +348,12 @@ def poly_sigmoid_crossentropy(
     y, q = aligned(y_true, y_pred, "`PolySparseCategoricalCrossentropy`")
     if from_logits:
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
+        q, not_q = ops.sigmoid(q), ops.sigmoid(-q)
     else:
         log_q, log_not_q, _, _ = logarithms(q)
+        not_q, q = -ops.expm1(log_q), -ops.expm1(log_not_q)
     weight = 1.0 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
     y = (1 - label_smoothing) * y + label_smoothing / 2
-    not_q, q = -ops.expm1(log_q), -ops.expm1(log_not_q)
     if gamma > 0:
         miss = y * not_q + (1 - y) * q
         # Powers of the tiny bound of `power` would be slow. Their slope is infinite at
@@ -447,7 +448,11 @@ def _poly(
     labels: DenseLabels | SparseLabels, y_pred, epsilon, label_smoothing, from_logits
 ):
     is_whole = from_logits and label_smoothing == 0
-    if isinstance(labels, SparseLabels) and is_whole and backend.has_fast_rows(y_pred):
+    if (
+        isinstance(labels, SparseLabels)
+        and is_whole
+        and backend.has_fast_shares(y_pred)
+    ):
         surprise = surprise_of_own(y_pred, labels.classes[..., None])
         return _term(surprise, -ops.expm1(-surprise), epsilon)
     p = probabilities(predictions(y_pred), from_logits)

@@ -14,7 +14,6 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
-from tfx_extras.losses._base import mean
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import DenseLabels
@@ -27,8 +26,9 @@ from tfx_extras.losses._labels import require_weights
 from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import Logits
 from tfx_extras.losses._probabilities import probabilities
-from tfx_extras.losses.classification._long_rows import loss_of
-from tfx_extras.losses.classification._long_rows import slope_of
+from tfx_extras.losses.classification._long_rows import at
+from tfx_extras.losses.classification._long_rows import log_total
+from tfx_extras.losses.classification._long_rows import mean_weight
 
 __all__ = [
     "SmoothedCategoricalCrossentropy",
@@ -344,10 +344,10 @@ def crossentropy(
     )
     settings: Any = {"label_smoothing": label_smoothing, "z_loss": z_loss}
     is_sparse = isinstance(labels, SparseLabels)
-    if from_logits and is_sparse and backend.has_fast_rows(y_pred):
+    if from_logits and is_sparse and backend.has_fast_shares(y_pred):
         own = labels.classes[..., None]
         return backend.with_slope(
-            _of_long_rows, _slope_of_long_rows, (y_pred,), own, weights, **settings
+            _of_rows, _slope_of_rows, (y_pred,), own, weights, **settings
         )
     p = probabilities(predictions(y_pred), from_logits)
     loss = labels.expected(p.surprise, p.values, weights, label_smoothing)
@@ -356,24 +356,38 @@ def crossentropy(
     return loss
 
 
-def _of_long_rows(z, own, weights, label_smoothing, z_loss):
-    """The same loss of logits, in three passes over them, and within 5e-7.
+def _of_rows(z, own, weights, label_smoothing, z_loss):
+    """The cross-entropy of logits, in few passes over them."""
+    weigh = weights if label_smoothing > 0 else None
+    surprise, *found = backend.surprise_of_one(z, own, weigh)
+    # A number from `weights` is a `float32`, and must only multiply tensors.
+    loss = at(weights, own) * surprise * (1 - label_smoothing)
+    if label_smoothing > 0:
+        *found, others = found
+        drift = mean_weight(weights) * log_total(*found) - others
+        loss = loss + label_smoothing * drift
+    if z_loss > 0:
+        loss = loss + z_loss * ops.square(found[2] + log_total(*found))
+    return ops.squeeze(loss, -1), found
 
-    The logits are widened inside this function, so that no wide copy of them is kept:
-    each pass reads the given ones.
-    """
-    z = predictions(z)
-    largest = backend.largest(z, float("-inf"))
-    rest = backend.sum_less_one(ops.exp(z - largest))
-    p = Logits(ops.take_along_axis(z, own, axis=-1) - largest, rest, largest)
-    others = mean(weights * z) if label_smoothing > 0 else 0.0
-    loss = loss_of(p, others, own, weights, label_smoothing, z_loss)
-    return loss, (rest, largest)
 
-
-def _slope_of_long_rows(upstream, found, z, own, weights, wanted, **settings):
-    slope = slope_of(upstream, predictions(z), found, own, weights, **settings)
-    return (ops.cast(slope, z.dtype),)
+def _slope_of_rows(upstream, found, z, own, weights, wanted, label_smoothing, z_loss):
+    r"""$p_c (\sum_k w_k y'_k + 2 \zeta \log Z) - w_c y'_c$, times `upstream`."""
+    share, rest, *kept = found
+    upstream, less = upstream[..., None], None
+    unit = upstream / (rest + share)
+    own_weight = at(weights, own)
+    scale = own_weight * unit * (1 - label_smoothing)
+    at_own = -rest * scale  # not p - 1, which would lose digits
+    if label_smoothing > 0:
+        pull = mean_weight(weights) * unit * label_smoothing
+        each = upstream * (label_smoothing / z.shape[-1])
+        scale, less = scale + pull, (each, weights)
+        at_own = at_own + share * pull - own_weight * each
+    if z_loss > 0:
+        pull = (kept[0] + log_total(*found)) * unit * (2 * z_loss)
+        scale, at_own = scale + pull, at_own + share * pull
+    return (backend.scaled_shares(z, kept, scale, own, at_own, less),)
 
 
 def _require_logits(z_loss, from_logits) -> None:

@@ -146,7 +146,7 @@ def adaptive_wing_loss(
     """
     y, y_pred = aligned(y_true, y_pred)
     message = "`y_true` must hold heatmaps in [0, 1]. Divide them by their maximum."
-    backend.check_within(y, -SLACK, 1 + SLACK, message)
+    backend.check_within(y, 0.0, 1.0, SLACK, message)
     size = _size(y - y_pred)
     q = _at_most(size, theta)
     k = alpha - y

@@ -119,7 +119,8 @@ def _sums(q, y, z, w, activation, is_sparse):
         wrong = q - found
         missed = y * _misses(q, found, wrong, z, activation, is_sparse)
         terms = found, wrong, missed
-        return backend.row_sums(*(terms if w is None else [w * x for x in terms]))
+        terms = terms if w is None else [w * x for x in terms]
+        return ops.stack([ops.sum(x, axis=-1) for x in terms])
 
     return backend.summed_in_parts(sums, q, y, z, w), ()
 
@@ -141,7 +142,7 @@ def _misses(q, found, wrong, z, activation, is_sparse):
 def _slope_of_sums(upstream, found, q, y, z, w, wanted, activation, is_sparse):
     """The gradients of `_sums` with respect to q and y."""
     tp, fp, fn = (ops.expand_dims(x, -1) for x in ops.unstack(upstream, 3, axis=0))
-    of_q = backend.times_plus(y, tp - fn - fp, fp)
+    of_q = y * (tp - fn - fp) + fp
     of_y = None
     if wanted[1]:
         found = y * q
