@@ -10,7 +10,8 @@ Packages that are not installed are left out. To measure all of them, install
     pip install torchvision timm trl coral-pytorch lightly monai
     pip install segmentation-models-pytorch
 
-A loss is compared by adding an entry to `PEERS`.
+A loss is compared by adding an entry to `PEERS`; those of images and numbers are in
+`_peer_entries.py`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from _peer_entries import ENTRIES
 from _report import print_about
 from _report import print_head
 from _report import print_row
@@ -366,6 +368,7 @@ PEERS = [
         {"plain": lambda: plain_jensen_shannon},
     ),
 ]
+PEERS += [Peer(**entry) for entry in ENTRIES]
 
 
 def stepper(loss, arrays):

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import nullcontext
 from typing import Any
@@ -393,9 +394,7 @@ class Torch(Backend):
         own = own.long()
         if torch.is_grad_enabled() or x.numel() <= _KEPT:
             return _surprise_of_one(x, own, weights, True)
-        found = [
-            _surprise_of_one(*block, weights, False) for block in _blocks(x, x, own)
-        ]
+        found = [_surprise_of_one(z, c, weights, False) for z, c in _blocks(x, x, own)]
         joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
         is_flat = _is_flat(x)
         return [c.unflatten(0, x.shape[:-1]) if is_flat else c for c in joined]
@@ -413,7 +412,7 @@ class Torch(Backend):
         result = torch.empty_like(x)
         each, every = (None, None) if less is None else less
         for into, *block in _blocks(x, result, x, largest, scale, own, at_own, each):
-            _scaled_shares(into, *block, every)
+            _scaled_shares(into, *block, every=every)
         return result
 
     def less_at(self, x, own, numbers):
@@ -609,7 +608,7 @@ def _is_flat(x):
     return x.dim() > 2 and x.is_contiguous()
 
 
-def _blocks(x, *tensors):
+def _blocks(x, *tensors) -> Iterator[Any]:
     """Blocks of the rows of tensors that have as many as `x`, which fit into the cache.
 
     A pass over a whole tensor would write to fresh memory, which takes longer.
