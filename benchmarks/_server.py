@@ -37,6 +37,33 @@ def sees_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+class Contenders:
+    """Steps that are made and timed by name."""
+
+    def __init__(self, make: Callable[..., tuple[Callable[[], object], dict]]):
+        """`make` is as in `serve`."""
+        self._make = make
+        self._steps: dict = {}
+
+    def make(self, contender: str, **arguments) -> dict:
+        step, known = self._make(**arguments)
+        first = timed(step)()
+        step()
+        self._steps[contender] = step, known.get("period", 1)
+        known = {k: v() if callable(v) else v for k, v in known.items()}
+        return known | {"first": first}
+
+    def time(self, contender: str, seconds: float) -> float:
+        step, period = self._steps[contender]
+        return repeated(step, seconds, period)
+
+    def drop(self, contender: str) -> None:
+        self._steps.pop(contender, None)
+
+    def sees_gpu(self) -> bool:
+        return sees_gpu()
+
+
 def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
     """Answers the requests of `Process` until its input ends.
 
@@ -49,30 +76,11 @@ def serve(make: Callable[..., tuple[Callable[[], object], dict]]) -> None:
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the output of libraries must not mix with the answers
-    steps = {}
-
-    def made(contender, **arguments):
-        step, known = make(**arguments)
-        first = timed(step)()
-        step()
-        steps[contender] = step, known.get("period", 1)
-        known = {k: v() if callable(v) else v for k, v in known.items()}
-        return known | {"first": first}
-
-    def timed_steps(contender, seconds):
-        step, period = steps[contender]
-        return repeated(step, seconds, period)
-
-    requests = {
-        "sees_gpu": sees_gpu,
-        "make": made,
-        "time": timed_steps,
-        "drop": lambda contender: steps.pop(contender, None) and None,
-    }
+    contenders = Contenders(make)
     for line in sys.stdin:
         request, arguments = json.loads(line)
         try:
-            answer = [requests[request](**arguments), None]
+            answer = [getattr(contenders, request)(**arguments), None]
         except Exception as error:
             traceback.print_exc()
             message = str(error).strip().splitlines()[:1] or [""]
