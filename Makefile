@@ -41,7 +41,7 @@ demo: $(VENV)/.demo
 # Warnings are errors. The first page is docs/_build/html/index.html.
 docs: $(VENV)/.docs
 	rm -rf docs/_build
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky \
+	$(BIN)/python -m sphinx --jobs 2 --quiet --fail-on-warning --keep-going --nitpicky \
 	    docs docs/_build/html
 
 test-docs: docs

@@ -28,9 +28,10 @@ import pytest
 from tests import tools
 from tests.losses.cases import LossCase
 from tests.optimizers.cases import OptimizerCase
+from tests.optimizers.wrapper_cases import WrapperCase
 from tests.schedules.cases import ScheduleCase
 
-CASES = (LossCase, OptimizerCase, ScheduleCase)
+CASES = (LossCase, OptimizerCase, ScheduleCase, WrapperCase)
 BACKEND = keras.backend.backend()
 
 if BACKEND == "tensorflow":
@@ -81,8 +82,8 @@ def pytest_collection_modifyitems(config, items):
 
     If a test has several `parametrize` marks, PyTorch runs all combinations. The other
     backends compile each combination, so they run just enough to use each value once.
-    Cases of one loss, optimizer or schedule count as one value there: each test draws
-    others of them. With a GPU, all combinations run. `--combinations` chooses.
+    Cases of one object count as one value there: each test draws others of them. With a
+    GPU, all combinations run. `--combinations` chooses.
     """
     chosen = [item for item in items if BACKEND in backends(item)]
     if config.getoption("combinations") == "few":

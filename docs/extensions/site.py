@@ -169,6 +169,8 @@ def prune(app, exception) -> None:
 
 
 def setup(app):
+    # It only copies files, and does not say that pages may be read in parallel.
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
     app.connect("source-read", describe)
     app.connect("html-page-context", improve, priority=900)  # after the theme
     app.connect("build-finished", prune, priority=900)  # after the copy
