@@ -1276,11 +1276,11 @@ FAULTS = [
     ),
     # What users put around losses
     Fault(
-        PROBABILITIES,
-        "ops.where(x <= bound, bound, x)",
-        "ops.where(x > bound, x, bound)",
+        "tfx_extras/_backend/torch.py",
+        "torch.nn.functional.threshold(x, bound, bound)",
+        "torch.where(x > bound, x, bound)",
         CLIENTS,
-        "nan_in_predictions and Focal",
+        "nan_in_predictions",
     ),
     Fault(
         DISTANCES,

@@ -323,6 +323,10 @@ class Backend:
         """
         return ops.sum(x, axis=-1, keepdims=True) - 1
 
+    def sum_of_many(self, x: Any) -> Any:
+        """Returns the sum of each row of at most 1 each, with an error of 5e-7."""
+        return ops.sum(x, axis=-1, keepdims=True)
+
     def less_first(self, x: Any, is_one: Any) -> Any:
         """Returns `x` with 1 subtracted once in each row, where `is_one` first holds.
 
@@ -415,7 +419,7 @@ class Backend:
         at_own = ops.take_along_axis(values, own, axis=-1)
         share = ops.exp(at_own)
         others = ops.where(_is_at(x, own), ops.zeros_like(x), ops.exp(values))
-        rest = ops.sum(others, axis=-1, keepdims=True)
+        rest = self.sum_of_many(others)
         # The first form is exact where the probability rounds to 1.
         is_likely = rest <= share
         odds = rest / ops.where(is_likely, share, ops.ones_like(share))

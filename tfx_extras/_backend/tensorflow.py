@@ -249,14 +249,19 @@ class TensorFlow(Backend):
         return _compiled(_count_up_to)(ranked, values)
 
     def sum_less_one(self, x):
+        return tf.cast(self._wide_sum(x) - 1, x.dtype)
+
+    def sum_of_many(self, x):
+        return tf.cast(self._wide_sum(x), x.dtype)
+
+    def _wide_sum(self, x):
         # XLA adds numbers one by one. Converting all of them to `float64` would copy
         # them, so only the sums of small parts are converted.
         shape, last = tf.shape(x), x.shape[-1] % _PART
         parts = tf.reshape(x[..., last:], tf.concat([shape[:-1], [-1, _PART]], 0))
         parts = tf.cast(tf.reduce_sum(parts, axis=-1), "float64")
         rest = tf.reduce_sum(x[..., :last], axis=-1, keepdims=True)
-        total = tf.reduce_sum(parts, axis=-1, keepdims=True) + tf.cast(rest, "float64")
-        return tf.cast(total - 1, x.dtype)
+        return tf.reduce_sum(parts, axis=-1, keepdims=True) + tf.cast(rest, "float64")
 
     def has_fast_rows(self, x):
         # Compiling takes time, which pays off for long rows.
