@@ -114,7 +114,9 @@ def poisson(y, x):
 
 def negative_binomial(y, x):
     m, a = x.unbind(-1)
-    family = distributions.NegativeBinomial(torch.exp(-a), m + a, validate_args=False)
+    family = distributions.NegativeBinomial(
+        torch.exp(-a), logits=m + a, validate_args=False
+    )
     return -family.log_prob(y)
 
 
