@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from tfx_extras._backend import backend
+from tfx_extras.losses._slopes import elementwise
 
 LOG_2_PI = math.log(2 * math.pi)
 # The number of steps of the recurrence, and the series that follows: its power of 1 / z
@@ -37,21 +37,7 @@ def stirling_error(z):
 
     For positive z, this is what Stirling's formula lacks. It approaches 1 / (12 z).
     """
-    if backend.has_fast_slopes(z):
-        return backend.with_slope(_with_slope, _times_slope, [z])
-    return _stirling_error(z)
-
-
-def _stirling_error(z):
-    shift, power, series = _series(z)
-    # Its values at z and z + 1 differ by (z + 1/2) log(1 + 1 / z) - 1.
-    differences = sum((z + (k + 0.5)) * ops.log1p(1 / (z + k)) for k in range(shift))
-    inverse = 1 / (z + shift)
-    x = inverse if power == 1 else inverse * inverse
-    value = series[-1]
-    for coefficient in reversed(series[:-1]):
-        value = value * x + coefficient
-    return value * inverse + (differences - shift)
+    return elementwise(_with_slope, z)
 
 
 def _with_slope(z):
@@ -70,10 +56,6 @@ def _with_slope(z):
         value = value * x + coefficient
     slopes = slopes - inverse * inverse * (value + power * x * slope)
     return value * inverse + (differences - shift), (slopes,)
-
-
-def _times_slope(upstream, found, z, wanted):
-    return (upstream * found[0],)
 
 
 def _series(z):

@@ -17,6 +17,7 @@ from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import log_add_exp
 from tfx_extras.losses._probabilities import softplus
+from tfx_extras.losses._slopes import elementwise
 from tfx_extras.losses.regression._gamma import LOG_2_PI
 from tfx_extras.losses.regression._gamma import stirling_error
 from tfx_extras.losses.regression._parameters import LIMIT
@@ -64,9 +65,9 @@ def poisson_nll(y_true, y_pred):
     """
     y, x = aligned(y_true, y_pred)
     _require_counts(y)
-    if backend.has_fast_slopes(x) and not backend.has_fast_slopes(y):
-        return mean(backend.with_slope(_poisson, _slope_of_poisson, [x], y))
-    return mean(_poisson(x, y)[0])
+    if backend.has_fast_slopes(y):  # targets that have a gradient too
+        return mean(_poisson(x, y)[0])
+    return mean(elementwise(_poisson, x, y))
 
 
 @register
@@ -135,10 +136,6 @@ def _poisson(x, y):
         grown = grown * (1 + excess)
     at_mean = _kept(_poisson_at_mean(n, log_n), is_zero)
     return grown - y * d + at_mean, (slope,)
-
-
-def _slope_of_poisson(upstream, found, x, y, wanted):
-    return (upstream * found[0],)
 
 
 def _require_counts(y, is_positive: bool = False) -> None:

@@ -14,6 +14,7 @@ from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
 from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import mean
+from tfx_extras.losses._slopes import elementwise
 
 __all__ = [
     "CharbonnierLoss",
@@ -58,7 +59,7 @@ def huber(y_true, y_pred, delta: Number = 1.0):
         [0.125 0.5   2.5  ]
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    return mean(_elementwise(_huber, y_true - y_pred, delta))
+    return mean(elementwise(_huber, y_true - y_pred, delta=delta))
 
 
 @register
@@ -147,7 +148,7 @@ def smooth_l1(y_true, y_pred, beta: Number = 1.0):
     error = y_true - y_pred
     if beta == 0:
         return mean(error * ops.sign(error))  # abs has gradient 1 at 0 in JAX
-    return mean(_elementwise(_smooth_l1, error, beta))
+    return mean(elementwise(_smooth_l1, error, delta=beta))
 
 
 @register
@@ -228,7 +229,7 @@ def pseudo_huber(y_true, y_pred, delta: Number = 1.0):
         [2.5e-01 1.0e+09]
     """
     y_true, y_pred = aligned(y_true, y_pred)
-    return mean(_elementwise(_pseudo_huber, y_true - y_pred, delta))
+    return mean(elementwise(_pseudo_huber, y_true - y_pred, delta=delta))
 
 
 @register
@@ -399,7 +400,7 @@ def general_robust_loss(y_true, y_pred, alpha: Number = 1.0, scale: Number = 1.0
     error = (y_true - y_pred) / scale
     distance = 2 - alpha
     if alpha == 1:  # for which there is a form that does not overflow
-        return mean(_elementwise(_pseudo_huber, error, 1.0))
+        return mean(elementwise(_pseudo_huber, error, delta=1.0))
     q = ops.square(error)
     if distance < TINY_POWER:
         return mean(q / 2)
@@ -478,38 +479,22 @@ class GeneralRobustLoss(FunctionLoss):
         self.scale = require("scale", scale, "(0, inf)")
 
 
-def _elementwise(function, error, delta):
-    """The value of a function that returns its value and its derivative."""
-    if not backend.has_fast_slopes(error):
-        return function(error, delta)[0]
-
-    def value(error, delta):
-        loss, slope = function(error, delta)
-        return loss, (slope,)
-
-    return backend.with_slope(value, _times_slope, [error], delta=delta)
-
-
-def _times_slope(upstream, found, error, wanted, delta):
-    return (upstream * found[0],)
-
-
 def _huber(error, delta):
     q = backend.limited(error, delta)  # not `abs`, whose second derivative is 0 at 0
-    return q * (error - q / 2), q
+    return q * (error - q / 2), (q,)
 
 
-def _smooth_l1(error, beta):
-    q = backend.limited(error, beta)
-    slope = q / beta
-    return slope * (error - q / 2), slope
+def _smooth_l1(error, delta):
+    q = backend.limited(error, delta)
+    slope = q / delta
+    return slope * (error - q / 2), (slope,)
 
 
 def _pseudo_huber(error, delta):
     ratio = error / delta
     if not backend.may_exceed(ops.abs(ratio), FAR):
         root = ops.sqrt(1 + ops.square(ratio))
-        return delta * error * (ratio / (root + 1)), delta * (ratio / root)
+        return delta * error * (ratio / (root + 1)), (delta * (ratio / root),)
     # This is delta error**2 / (hypot(error, delta) + delta), with numerator and
     # denominator divided by the larger of abs(error) and delta.
     is_large, _, ratio = _legs(error, delta)
@@ -518,7 +503,7 @@ def _pseudo_huber(error, delta):
     delta_part = ops.where(is_large, ratio, one)
     hypotenuse = ops.sqrt(1 + ops.square(ratio))
     loss = delta * error * error_part / (hypotenuse + delta_part)
-    return loss, delta * error_part / hypotenuse
+    return loss, (delta * error_part / hypotenuse,)
 
 
 def _legs(error, delta) -> tuple[Any, Any, Any]:
