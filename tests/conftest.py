@@ -2,6 +2,7 @@
 
 import gc
 import importlib.metadata
+import logging
 import os
 import random
 
@@ -22,55 +23,55 @@ if os.environ["KERAS_BACKEND"] != "torch":
             flags += " --xla_cpu_use_fusion_emitters=false"
     os.environ.setdefault("XLA_FLAGS", flags)
 
-import keras
+import numpy as np
 import pytest
 
-from tests import tools
-from tests.losses.cases import LossCase
-from tests.optimizers.cases import OptimizerCase
-from tests.optimizers.wrapper_cases import WrapperCase
-from tests.schedules.cases import ScheduleCase
+BACKEND = os.environ["KERAS_BACKEND"]
 
-CASES = (LossCase, OptimizerCase, ScheduleCase, WrapperCase)
-BACKEND = keras.backend.backend()
 
-if BACKEND == "tensorflow":
-    import tensorflow as tf
+def pytest_collection(session):
+    """Prepares the backend, only in processes that run tests."""
+    if session.config.pluginmanager.has_plugin("dsession"):
+        return  # a process that gives tests to others imports no backend
 
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * 2,
-    )
-elif BACKEND == "jax" and len(tools.devices()) > 1:
-    import jax
+    from tests import tools
 
-    # NumPy computes in full precision. By default a GPU multiplies in TF32, with a
-    # mantissa of 10 bits, in Keras's layers and in ours. Tests could not tell its
-    # rounding from a fault.
-    jax.config.update("jax_default_matmul_precision", "highest")
-elif BACKEND == "torch":
-    import torch
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
 
-    torch.set_num_threads(1)
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * 2,
+        )
+    elif BACKEND == "jax" and len(tools.devices()) > 1:
+        import jax
+
+        # NumPy computes in full precision. By default a GPU multiplies in TF32, with a
+        # mantissa of 10 bits, in Keras's layers and in ours. Tests could not tell its
+        # rounding from a fault.
+        jax.config.update("jax_default_matmul_precision", "highest")
+    elif BACKEND == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+        # In each test, pytest attaches itself to all loggers that do not propagate,
+        # which are 55 here.
+        for logger in logging.root.manager.loggerDict.values():
+            if isinstance(logger, logging.Logger):
+                logger.propagate = True
 
 
 def pytest_addoption(parser):
-    all_run = BACKEND == "torch" or len(tools.devices()) > 1
     parser.addoption(
         "--combinations",
         choices=["all", "few"],
-        default="all" if all_run else "few",
         help="run all combinations of parameters, or as many as use each value once",
     )
 
 
 def pytest_report_header():
-    module = __import__(BACKEND)
-    devices = ", ".join(tools.devices())
-    return [
-        f"keras {keras.__version__} on {BACKEND} {module.__version__}",
-        f"parity tests run on {len(tools.devices())} device(s): {devices}",
-    ]
+    keras, backend = map(importlib.metadata.version, ("keras", BACKEND))
+    return f"keras {keras} on {BACKEND} {backend}"
 
 
 def pytest_collection_modifyitems(config, items):
@@ -85,8 +86,11 @@ def pytest_collection_modifyitems(config, items):
     Cases of one object count as one value there: each test draws others of them. With a
     GPU, all combinations run. `--combinations` chooses.
     """
+    from tests import tools
+
     chosen = [item for item in items if BACKEND in backends(item)]
-    if config.getoption("combinations") == "few":
+    default = "all" if BACKEND == "torch" or len(tools.devices()) > 1 else "few"
+    if (config.getoption("combinations") or default) == "few":
         tests = {}
         for item in chosen:
             tests.setdefault((item.path, item.originalname), []).append(item)
@@ -137,9 +141,29 @@ def values_of(item):
 
 def alike(value):
     """What identifies a value: for a case, its class."""
-    return value.cls if isinstance(value, CASES) else id(value)
+    return getattr(value, "cls", id(value))
 
 
 @pytest.fixture(autouse=True)
 def _fresh_seeds():
-    keras.utils.set_random_seed(0)
+    """Starts random numbers anew. Keras takes its seeds from those of Python.
+
+    `keras.utils.set_random_seed` takes milliseconds. It imports TensorFlow on each
+    backend and clears TensorFlow's caches; PyTorch prints the stack for each kind of
+    device that is missing.
+    """
+    random.seed(0)
+    np.random.seed(0)
+    if BACKEND == "torch":
+        import torch
+
+        torch.default_generator.manual_seed(0)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(0)
+    elif BACKEND == "tensorflow":
+        import tensorflow as tf
+        from tensorflow.python.eager import context
+
+        # A test before this one has drawn from it.
+        if context.context()._rng.getstate() != random.Random(0).getstate():
+            tf.random.set_seed(0)
