@@ -43,6 +43,7 @@ def pytest_collection(session):
             tf.config.list_physical_devices("CPU")[0],
             [tf.config.LogicalDeviceConfiguration()] * 2,
         )
+        tf.random.set_seed(0)
     elif BACKEND == "jax" and len(tools.devices()) > 1:
         import jax
 
