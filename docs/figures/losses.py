@@ -1,7 +1,7 @@
 """Each loss as a curve above its derivative.
 
 One predicted value changes; the rest of a small batch stays fixed. The derivative is
-TensorFlow's gradient of the mean over that batch, not a finite difference.
+PyTorch's gradient of the mean over that batch, not a finite difference.
 """
 
 from collections.abc import Callable
@@ -9,16 +9,15 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
+import torch
 from figures._style import figure
 from figures._style import shape
+from keras import ops
 
 from tfx_extras import losses
 
-tf.get_logger().setLevel("ERROR")  # each curve is a graph of its own, which is meant
-
 # Four samples of two classes on a circle. The first one moves.
-ANGLES = tf.constant([20.0, 90.0, 165.0])
+ANGLES = (20.0, 90.0, 165.0)
 CLASSES = np.array([0, 0, 1, 1])
 
 
@@ -34,12 +33,12 @@ class Curve(NamedTuple):
 
 def rows(*columns):
     """A batch of one sample, with the value that changes."""
-    return tf.stack([tf.cast(c, "float32") for c in columns])[None]
+    return ops.stack([ops.cast(c, "float32") for c in columns])[None]
 
 
 def on_circle(*degrees):
-    angles = tf.stack([tf.cast(d, "float32") for d in degrees]) * (np.pi / 180)
-    return tf.stack([tf.cos(angles), tf.sin(angles)], axis=-1)
+    angles = ops.stack([ops.cast(d, "float32") for d in degrees]) * (np.pi / 180)
+    return ops.stack([ops.cos(angles), ops.sin(angles)], axis=-1)
 
 
 def fitting(loss, **options):
@@ -76,16 +75,16 @@ def of_labels(loss, **values):
 
 def two_classes(x):
     z = rows(x, 2.0, -2.0, -2.0)
-    return tf.stack([tf.zeros_like(z), z], axis=-1)
+    return ops.stack([ops.zeros_like(z), z], axis=-1)
 
 
 def embedded(loss, **options):
     """The mean over a batch in which one of four samples moves on the circle."""
-    return lambda x: loss(CLASSES, on_circle(x, *tf.unstack(ANGLES)), **options)
+    return lambda x: loss(CLASSES, on_circle(x, *ANGLES), **options)
 
 
 def pairs(x):
-    return tf.stack([on_circle(x, 180.0), on_circle(0.0, 200.0)], axis=1)
+    return ops.stack([on_circle(x, 180.0), on_circle(0.0, 200.0)], axis=1)
 
 
 def paired(loss, **options):
@@ -96,7 +95,7 @@ def paired(loss, **options):
 def of_angle(loss, margin):
     """Two classes: the true class at an angle, the other class at 90 degrees."""
     return lambda x: loss(
-        [0], rows(tf.cos(x * np.pi / 180), 0.0), margin=margin, scale=16.0
+        [0], rows(ops.cos(x * np.pi / 180), 0.0), margin=margin, scale=16.0
     )
 
 
@@ -106,7 +105,7 @@ LOGIT = ("logit of the true class, the other at 0", (-4, 6))
 ANGLE = ("angle of a sample in degrees; its positive is at 20", (-60, 200))
 PAIR = ("degrees between the two samples of a pair", (-180, 180))
 PIXEL = ("logit of a true pixel", (-6, 6))
-CHECKERED = tf.constant(np.random.default_rng(0).random((1, 8, 8, 1)), "float32")
+CHECKERED = ops.cast(np.random.default_rng(0).random((1, 8, 8, 1)), "float32")
 BELOW_AND_ABOVE = [[0, 0], [1, 1], [0, 0], [0, 0]]  # background of a line of pixels
 CURVES = {
     "Huber": Curve(
@@ -267,7 +266,7 @@ CURVES = {
         {
             f"{n} of 100 samples": lambda x, n=n: losses.ldam_loss(
                 [0],
-                rows(tf.cos(x * np.pi / 180), 0.0),
+                rows(ops.cos(x * np.pi / 180), 0.0),
                 class_counts=[n, 100 - n],
                 scale=16.0,
             )
@@ -375,8 +374,8 @@ CURVES = {
         (-6, 6),
         {
             f"smooth {s:g}": lambda x, s=s: losses.cl_dice_loss(
-                tf.pad(tf.ones((1, 1, 8, 1)), BELOW_AND_ABOVE),
-                tf.pad(
+                ops.pad(ops.ones((1, 1, 8, 1)), BELOW_AND_ABOVE),
+                ops.pad(
                     rows(*[4.0] * 4, x, *[4.0] * 3)[:, None, :, None],
                     BELOW_AND_ABOVE,
                     constant_values=-4.0,
@@ -456,7 +455,7 @@ CURVES = {
         (0, 2),
         {
             f"target {y:g}": lambda b, y=y: losses.ssim_loss(
-                tf.fill((1, 3, 3, 1), y), tf.zeros((1, 3, 3, 1)) + b, filter_size=3
+                ops.full((1, 3, 3, 1), y), ops.zeros((1, 3, 3, 1)) + b, filter_size=3
             )
             for y in (0.25, 0.5, 1.0)
         },
@@ -478,7 +477,7 @@ CURVES = {
         (-1, 2),
         {
             "": lambda x: losses.total_variation_loss(
-                None, tf.reshape(rows(0.0, x, 1.0), (1, 1, 3, 1))
+                None, ops.reshape(rows(0.0, x, 1.0), (1, 1, 3, 1))
             )
         },
     ),
@@ -487,7 +486,7 @@ CURVES = {
         (-6, 6),
         {
             f"other views {n}": lambda z, n=n: losses.jensen_shannon_loss(
-                None, tf.stack([rows(z, 0.0), *[tf.zeros((1, 2))] * n], axis=1)
+                None, ops.stack([rows(z, 0.0), *[ops.zeros((1, 2))] * n], axis=1)
             )
             for n in (1, 2)
         },
@@ -497,7 +496,7 @@ CURVES = {
         (-6, 6),
         {
             "": lambda z: losses.r_drop_loss(
-                None, tf.stack([rows(z, 0.0), tf.zeros((1, 2))], axis=1)
+                None, ops.stack([rows(z, 0.0), ops.zeros((1, 2))], axis=1)
             )
         },
     ),
@@ -605,7 +604,7 @@ CURVES = {
         (-3, 3),
         {
             f"label_smoothing {e}": lambda xs, e=e: losses.chunked_linear_crossentropy(
-                tf.zeros_like(xs, "int32"),
+                ops.zeros_like(xs, "int32"),
                 xs[:, None],
                 [[1.0, -1.0]],
                 label_smoothing=e,
@@ -622,8 +621,8 @@ CURVES = {
         (0.01, 0.99),
         {
             weightage: lambda x, w=weightage: losses.weighted_kappa_loss(
-                tf.constant([[1.0, 0, 0], [0, 0, 1.0]]),
-                tf.concat([rows(x, 1 - x, 0.0), [[0.1, 0.1, 0.8]]], 0),
+                [[1.0, 0, 0], [0, 0, 1.0]],
+                ops.concatenate([rows(x, 1 - x, 0.0), [[0.1, 0.1, 0.8]]], 0),
                 weightage=w,
             )
             for weightage in ("linear", "quadratic")
@@ -635,7 +634,7 @@ CURVES = {
         {
             name: lambda x, name=name: losses.semi_supervised_crossentropy(
                 [-1],
-                tf.stack([rows(4.0, 0.0), rows(x, 0.0)], axis=1),
+                ops.stack([rows(4.0, 0.0), rows(x, 0.0)], axis=1),
                 consistency=name,
                 from_logits=True,
             )
@@ -728,19 +727,15 @@ CURVES = {
 
 
 def values_and_derivatives(of, xs, is_batch):
-    """A loss and its derivative at each point, all in one graph."""
-
-    @tf.function(autograph=False)
-    def at(xs):
-        with tf.GradientTape() as tape:
-            tape.watch(xs)
-            values = of(xs) if is_batch else tf.vectorized_map(mean, xs, warn=False)
-        return values, tape.gradient(values, xs)
-
-    def mean(x):
-        return tf.reduce_mean(of(x))
-
-    values, derivatives = at(tf.constant(xs, "float32"))
+    """A loss and its derivative at each point."""
+    points = torch.tensor(xs, dtype=torch.float32)
+    if is_batch:
+        points.requires_grad_()
+        values = of(points)
+        values.sum().backward()
+        return values.detach().numpy(), points.grad.numpy()
+    slope_and_value = torch.func.grad_and_value(lambda x: ops.mean(of(x)))
+    derivatives, values = torch.func.vmap(slope_and_value)(points)
     return values.numpy(), derivatives.numpy()
 
 
