@@ -101,6 +101,12 @@ PARTS = {
         "peer_losses.py",
         quick="--losses smoothed_categorical_crossentropy --rounds 3 --seconds 0",
     ),
+    "vision_losses": Part(
+        "Losses of images",
+        "vision_losses.py",
+        quick="--side 16 --rounds 3 --seconds 0",
+        takes=("backends",),
+    ),
     "chunked_crossentropy": Part(
         "Cross-entropy in chunks",
         "chunked_crossentropy.py",

@@ -10,6 +10,7 @@ import keras
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
+SMALL = ("--optimizers", "AdaBelief", "--problems", "matrices:2")
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +58,7 @@ def run_here(monkeypatch, capsys):
         script = importlib.import_module(name)
         monkeypatch.setattr(script, "Process", Here)
         monkeypatch.setattr("tfx_extras._backend._updates._COMPILER", "eager")
-        arguments = [*arguments, "--optimizers", "AdaBelief", "--problems"]
-        arguments += ["matrices:2", "--rounds", "3", "--seconds", "0"]
+        arguments = [*arguments, "--rounds", "3", "--seconds", "0"]
         monkeypatch.setattr(sys, "argv", [name, *arguments])
         script.main()
         return capsys.readouterr().out
@@ -69,7 +69,9 @@ def run_here(monkeypatch, capsys):
 @pytest.mark.only("torch")  # the other backends differ only in their steps: see below
 def test_a_page_has_finite_times_and_the_ratios_of_them(run_here, tmp_path):
     picture = tmp_path / "cpu.svg"
-    page = run_here("optimizers", "--backends", "torch", "--picture", str(picture))
+    page = run_here(
+        "optimizers", *SMALL, "--backends", "torch", "--picture", str(picture)
+    )
     assert f"keras {keras.__version__}" in page
     rows = table(page, "beside Keras's Adam")
     assert [row["backend"] for row in rows] == ["PyTorch eager", "PyTorch compiled"]
@@ -94,13 +96,23 @@ def test_a_page_has_finite_times_and_the_ratios_of_them(run_here, tmp_path):
 
 @pytest.mark.only("torch")
 def test_a_page_says_how_many_programs_were_made_and_when_they_pay_off(run_here):
-    (row,) = table(run_here("compilation"), "2 matrices of 64 x 64")
+    (row,) = table(run_here("compilation", *SMALL), "2 matrices of 64 x 64")
     assert int(row["programs"]) >= 1
     for column in ("first step, s", "in a second process, s", "a step, ms"):
         assert 0 < float(row[column]) < 1e3
 
 
 @pytest.mark.slow
+def test_losses_of_images_are_those_of_the_backend(run_here):
+    backend = keras.backend.backend()
+    page = run_here("vision_losses", "--backends", backend, "--side", "16")
+    rows = {row["loss"]: row for row in table(page, "forward and backward")}
+    assert {row["backend"] for row in rows.values()} == {backend}
+    assert all(0 < float(row["ours, ms"]) < 1e5 for row in rows.values())
+    is_compared = backend == "tensorflow"
+    assert rows["`ssim_loss`"]["same value"] == ("yes" if is_compared else "-")
+
+
 @pytest.mark.only("jax")
 def test_a_page_says_how_many_arrays_each_optimizer_moves(tmp_path):
     command = [sys.executable, FOLDER, "traffic", "--devices", "cpu"]
