@@ -2598,7 +2598,6 @@ def unseen(faults: list[Fault], backend: str, jobs: int, folder: Path) -> int:
     # What all runs share. Nothing here may start a thread: it would not be copied.
     import keras  # noqa: F401
     import pytest  # noqa: F401
-    import tensorflow  # noqa: F401  (Keras does, whenever it sets a seed)
 
     gc.freeze()  # what is imported is not looked through in each run
 

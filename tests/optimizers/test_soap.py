@@ -101,9 +101,9 @@ def test_the_first_gradient_only_sets_the_bases(shape):
 
 @pytest.mark.parametrize("in_graph", [False, *[True] * (BACKEND == "tensorflow")])
 @pytest.mark.parametrize("step", [0, 1, 3])
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e25])
 def test_nan_gives_nan_and_no_error(bad, step, in_graph):
-    """TensorFlow's `eigh` raises an error for NaN."""
+    """TensorFlow's `eigh` raises an error for NaN. The square of 1e25 is infinite."""
     start, gradients = example((3, 3), 6)
     gradients[step, 1, 1] = bad
     variable = keras.Variable(start, dtype="float32", name="w")
