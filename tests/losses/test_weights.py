@@ -47,3 +47,15 @@ def test_weights_of_the_pixels_of_an_image(is_masked):
     expected = array(loss(LABELS, z, np.ones((4, 5))))
     columns = np.ones((1, 5), "float32")
     np.testing.assert_allclose(array(loss(LABELS, z, columns)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [losses.Huber(), losses.DiceLoss()])
+@pytest.mark.parametrize("weights", [["a", "b"], "mean", np.full(2, "a")])
+def test_weights_that_are_words_are_an_error(loss, weights):
+    with pytest.raises(ValueError, match="`sample_weight` must hold numbers"):
+        loss(np.zeros((2, 3)), np.zeros((2, 3)), weights)
+
+
+def test_a_list_without_images_is_an_error_that_says_so():
+    with pytest.raises(ValueError, match="axis of `y_pred`"):
+        losses.DiceLoss()([], [])

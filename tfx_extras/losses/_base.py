@@ -88,6 +88,8 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         require_numbers("y_pred", y_pred)  # before Keras converts it to a tensor
+        if sample_weight is not None:
+            require_numbers("sample_weight", sample_weight)
         if isinstance(sample_weight, list | tuple):
             sample_weight = ops.convert_to_tensor(sample_weight, wide(self.dtype))
         if self._weighs_pixels:
@@ -239,8 +241,9 @@ class _Ones(keras.losses.Loss):
         self._of = samples or _first_of_each
 
     def call(self, y_true, y_pred):
-        is_tensors = isinstance(y_pred, tuple | list) and hasattr(y_pred[0], "shape")
-        y_pred = ops.convert_to_tensor(y_pred[0] if is_tensors else y_pred)
+        first = y_pred[0] if isinstance(y_pred, tuple | list) and y_pred else None
+        is_tensors = hasattr(first, "shape")
+        y_pred = ops.convert_to_tensor(first if is_tensors else y_pred)
         self.samples = x = self._of(y_pred)
         one = ops.ones((1,) * len(x.shape), x.dtype)
         self.values = ops.broadcast_to(one, ops.shape(x))  # takes no memory
@@ -329,10 +332,12 @@ def require_numbers(name: str, values) -> None:
     kind = getattr(dtype, "kind", "")  # NumPy dtypes have a kind, TensorFlow's do not
     is_text = kind in ("U", "S", "O") or getattr(dtype, "name", "") == "string"
     if is_text or isinstance(values, str | bytes):
-        raise ValueError(
-            f"`{name}` must hold numbers. To convert class names to integers, use "
-            f"`keras.layers.StringLookup(num_oov_indices=0)`. Received: {values!r}"
+        cure = (
+            " To convert class names to integers, use "
+            "`keras.layers.StringLookup(num_oov_indices=0)`."
         )
+        cure = "" if name == "sample_weight" else cure
+        raise ValueError(f"`{name}` must hold numbers.{cure} Received: {values!r}")
 
 
 def aligned(y_true, y_pred, sparse: str = "") -> tuple[Any, Any]:
