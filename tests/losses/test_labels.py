@@ -452,3 +452,63 @@ def test_a_loss_per_batch_is_multiplied_by_each_weight():
     labels = np.array([0, 0, 1])
     values = array(loss(labels, embeddings, sample_weight=weights))
     np.testing.assert_allclose(values, weights * float(loss(labels, embeddings)))
+
+
+MASKS = np.zeros((2, 4, 4, 1), "float32")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *(losses.DiceLoss(), losses.JaccardLoss(), losses.TverskyLoss()),
+        *(losses.CLDiceLoss(), losses.AsymmetricLoss(), losses.ZLPRLoss()),
+        losses.SigmoidFocalCrossentropy(),
+        losses.PolySigmoidCrossentropy(),
+    ],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_labels_outside_of_0_and_1_are_an_error_that_names_the_cure(loss):
+    for wrong, value in ((255.0, "255"), (-1.0, "-1")):
+        y_true = MASKS.copy()
+        y_true[0, 1, 2] = wrong
+        with pytest.raises(ValueError, match=rf"in \[0, 1\]\. .*y_true .*{value}"):
+            loss(y_true, MASKS)
+
+
+@pytest.mark.parametrize(
+    "cls", [losses.DiceLoss, losses.JaccardLoss, losses.TverskyLoss]
+)
+def test_pixels_of_one_class_are_ignored_by_their_label(cls):
+    loss = cls(ignore_class=255)
+    y_true = np.float32([[[1.0], [0.0], [255.0]]])
+    values = [array(loss(y_true, np.float32([[[0.9], [0.2], [q]]]))) for q in (0, 0.9)]
+    expected = array(cls()(y_true[:, :2], np.float32([[[0.9], [0.2]]])))
+    np.testing.assert_allclose(values, [expected, expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize("ignore_class", [-1, 3, 255])
+def test_an_ignored_class_that_labels_cannot_have_is_an_error(ignore_class):
+    y_true = np.eye(3, dtype="float32")
+    for cls in (losses.DiceLoss, losses.PolyCategoricalCrossentropy):
+        with pytest.raises(ValueError, match="one of the 3 classes"):
+            cls(ignore_class=ignore_class)(y_true[None], y_true[None])
+
+
+@pytest.mark.parametrize("events", [[1, 2], [-1, 1], [0.5, 1], [3.5, 2.25]])
+def test_events_must_be_0_or_1(events):
+    y_true = np.stack([[1.0, 2.0], events], -1)
+    with pytest.raises(ValueError, match="event, which is 0 or 1"):
+        losses.CoxLoss()(ops.convert_to_tensor(y_true, "float32"), np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("cls", [losses.DPOLoss, losses.IPOLoss, losses.SimPOLoss])
+def test_losses_in_place_of_log_probabilities_are_an_error(cls):
+    with pytest.raises(ValueError, match="Did you pass losses"):
+        cls()(np.zeros((1, 2)), np.float32([[2.0, 3.0]]))
+
+
+def test_functions_without_a_class_check_their_options():
+    with pytest.raises(TypeError, match="conditional"):
+        losses.ordinal_probabilities(np.zeros((1, 2)), "coral")
+    with pytest.raises(TypeError, match="ignore_class"):
+        losses.sequence_log_probabilities([0], np.zeros((1, 2)), ignore_class=[-1])

@@ -163,9 +163,24 @@ def dense_labels(
     y_true, y_pred = backend.same_shape(y_true, y_pred)
     y_true, y_pred = (classes_last(tensor, axis) for tensor in (y_true, y_pred))
     valid = None
-    if ignore_class is not None:
+    if ignore_class is not None and y_true.shape[-1] == 1:
+        valid = ops.round(y_true[..., 0]) != ignore_class
+        y_true = ops.where(valid[..., None], y_true, ops.zeros_like(y_true))
+    elif ignore_class is not None:
+        _require_column("ignore_class", ignore_class, y_true)
         valid = ops.argmax(y_true, axis=-1) != ignore_class
     return DenseLabels(y_true, valid), y_pred
+
+
+def _require_column(name: str, value: int, y_true) -> None:
+    """Raises if labels with an axis of classes cannot have the class `value`."""
+    classes = y_true.shape[-1]
+    if classes is not None and not 0 <= value < classes:
+        raise ValueError(
+            f"Argument `{name}` must be one of the {classes} classes that `y_true` has "
+            "on its last axis. Pass weights of 0 as `sample_weight` instead, or use "
+            f"integer labels and the sparse form of the loss. Received: {name}={value}"
+        )
 
 
 def sparse_labels(

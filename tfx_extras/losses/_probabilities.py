@@ -98,17 +98,29 @@ def within(
         if backend.check_within(x, low, high, SLACK, f"{message} {cure}"):
             return x
     except ValueError as error:
-        raise ValueError(f"{error}{_range(x)}") from None
+        raise ValueError(f"{error}{_range(x, 'y_pred')}") from None
     return backend.clipped(x, low, high)
 
 
-def _range(x) -> str:
-    """The minimum and maximum of predictions, for the error, if they can be read."""
+def require_shares(y) -> None:
+    """Raises if labels are found outside [0, 1], where checking costs nothing."""
+    message = (
+        "`y_true` must hold labels in [0, 1]. Did you pass masks of 0 and 255? Then "
+        "divide them by 255. Labels of -1 and 1 become 0 and 1 by `(y + 1) / 2`."
+    )
+    try:
+        backend.check_within(y, 0.0, 1.0, SLACK, message)
+    except ValueError as error:
+        raise ValueError(f"{error}{_range(y, 'y_true')}") from None
+
+
+def _range(x, name: str) -> str:
+    """The minimum and maximum of values, for the error, if they can be read."""
     try:
         x = ops.convert_to_numpy(x)
     except RuntimeError:  # PyTorch cannot read values within a transform
         return ""
-    return f" Received: y_pred with values from {x.min():.4g} to {x.max():.4g}"
+    return f" Received: {name} with values from {x.min():.4g} to {x.max():.4g}"
 
 
 def of_logits(y_pred) -> Logits:

@@ -78,7 +78,7 @@ def test_labels_may_be_missing(function):
 
 @pytest.mark.parametrize("function", WITH_REFERENCE)
 def test_a_reference_must_be_given(function):
-    with pytest.raises(ValueError, match="`y_true` must hold numbers"):
+    with pytest.raises(ValueError, match="under the reference model"):
         function(None, [[-1.0, -2.0]])
 
 

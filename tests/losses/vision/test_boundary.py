@@ -32,12 +32,13 @@ def disks(side=12, radius=3.0):
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.95])
 def test_distances_are_those_of_all_pairs_of_pixels(shape, rate):
     rng = np.random.default_rng(0)
-    masks = rng.random((6, *shape, 2)) < rate
+    classes = min(len(shape), 2)
+    masks = rng.random((6, *shape, classes)) < rate
     for spacings in (None, 2.5, list(0.25 + rng.random(len(shape)))):
         actual = losses.signed_distances(masks, spacings)
         assert actual.dtype == "float32"
         each = np.broadcast_to(1.0 if spacings is None else spacings, len(shape))
-        for image, c in itertools.product(range(6), range(2)):
+        for image, c in itertools.product(range(6), range(classes)):
             expected = references.signed_distances(masks[image, ..., c], each)
             np.testing.assert_allclose(
                 actual[image, ..., c], expected, rtol=1e-6, atol=1e-6
@@ -158,6 +159,9 @@ def test_errors_name_the_cause_and_the_cure():
         losses.boundary_loss(phi[..., :1], z[..., :1], "softmax")
     with pytest.raises(ValueError, match=r"pass masks\[None, ..., None\]"):
         losses.signed_distances(np.zeros((3, 4)))
+    with pytest.raises(ValueError, match=r"a single class, pass masks\[..., None\]"):
+        losses.signed_distances(z)
+    z = z[..., :1]
     with pytest.raises(ValueError, match=r"one for each of the axes .* there are 1"):
         losses.signed_distances(z, [1.0, 2.0])
     for sampling in (0, [-1.0], float("nan")):

@@ -33,6 +33,7 @@ from tfx_extras.losses._probabilities import logarithms
 from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses._probabilities import require_shares
 from tfx_extras.losses.classification._long_rows import at
 from tfx_extras.losses.classification._long_rows import surprise_of_own
 
@@ -88,6 +89,7 @@ def sigmoid_focal_crossentropy(
         [0.0035 0.0866]
     """
     y, q = aligned(y_true, y_pred, "`SparseCategoricalFocalCrossentropy`")
+    require_shares(y)
     if from_logits:
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)

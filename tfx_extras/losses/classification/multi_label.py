@@ -15,10 +15,11 @@ from tfx_extras.losses._base import aligned
 from tfx_extras.losses._base import mean
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import power
+from tfx_extras.losses._probabilities import require_shares
 
 __all__ = ["AsymmetricLoss", "ZLPRLoss", "asymmetric_loss", "zlpr_loss"]
 
-MULTI_HOT = "`keras.ops.multi_hot(y_true, classes)`"
+MULTI_HOT = "`keras.ops.one_hot(y_true, classes)`"
 SMALL = 0.01  # for smaller margins, 1 - q would lose digits where q is near 1
 
 
@@ -58,6 +59,7 @@ def asymmetric_loss(
         [0.0076 0.603 ]
     """
     y, z = aligned(y_true, y_pred, MULTI_HOT)
+    require_shares(y)
     p, not_p = ops.sigmoid(z), ops.sigmoid(-z)
     positive = _focused(not_p, gamma_positive, ops.log_sigmoid(z))
     if margin > 0:
@@ -187,6 +189,7 @@ def zlpr_loss(y_true, y_pred):
         [0.8447 1.5345]
     """
     y, z = aligned(y_true, y_pred, MULTI_HOT)
+    require_shares(y)
     is_positive = y > 0.5
     z = ops.where(ops.isnan(y), y, z)
     return _log_one_plus_sum(z, ~is_positive) + _log_one_plus_sum(-z, is_positive)

@@ -378,6 +378,7 @@ class EarthMoverLoss(FunctionLoss):
         self.from_logits = from_logits
 
 
+@typechecked
 def ordinal_probabilities(logits, conditional: bool):
     r"""Ordinal probabilities: those of the classes, from the logits of thresholds.
 

@@ -26,6 +26,7 @@ from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import logarithms
 from tfx_extras.losses._probabilities import power
 from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses._probabilities import require_shares
 from tfx_extras.losses.classification._long_rows import surprise_of_own
 
 __all__ = [
@@ -346,6 +347,7 @@ def poly_sigmoid_crossentropy(
         [0.3143 1.1931]
     """
     y, q = aligned(y_true, y_pred, "`PolySparseCategoricalCrossentropy`")
+    require_shares(y)
     if from_logits:
         log_q, log_not_q = ops.log_sigmoid(q), ops.log_sigmoid(-q)
         q, not_q = ops.sigmoid(q), ops.sigmoid(-q)

@@ -270,8 +270,7 @@ def orpo_loss(y_true, y_pred, beta: Number = 0.1):
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.5097]
     """
-    y_pred = _pair("y_pred", y_pred)
-    y_pred = within(y_pred, -math.inf, 0.0, NOT_POSITIVE, CURE)
+    y_pred = _log_probabilities(y_pred)
     # log(1 - p) by expm1: p rounds to 1 long before log(p) is 0.
     odds = y_pred - ops.log(at_least(-ops.expm1(y_pred), TINY))
     return -y_pred[:, 0] - beta * ops.log_sigmoid(odds[:, 0] - odds[:, 1])
@@ -365,7 +364,7 @@ def simpo_loss(y_true, y_pred, beta: Number = 2.0, margin: Number = 1.0):
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [0.3133]
     """
-    y_pred = _pair("y_pred", y_pred)
+    y_pred = _log_probabilities(y_pred)
     return -ops.log_sigmoid(beta * (y_pred[:, 0] - y_pred[:, 1]) - margin)
 
 
@@ -520,6 +519,7 @@ class RewardLoss(FunctionLoss):
         super().__init__(**kwargs)
 
 
+@typechecked
 def sequence_log_probabilities(
     y_true, y_pred, mean: bool = False, ignore_class: int | None = None
 ):
@@ -592,9 +592,20 @@ def _pair(name: str, values) -> Any:
     return with_last(values, 2)
 
 
+def _log_probabilities(y_pred) -> Any:
+    """Returns pairs of log-probabilities, or raises where they are seen not to be."""
+    return within(_pair("y_pred", y_pred), -math.inf, 0.0, NOT_POSITIVE, CURE)
+
+
 def _gained(y_true, y_pred):
     """How much more than the reference the model prefers the chosen response."""
-    y_pred = _pair("y_pred", y_pred)
+    y_pred = _log_probabilities(y_pred)
+    if y_true is None:
+        raise ValueError(
+            "`y_true` must hold the log-probabilities under the reference model, of "
+            "shape `(batch, 2)`. `SimPOLoss` and `ORPOLoss` need no reference model. "
+            "Received: y_true=None"
+        )
     y_true = _pair("y_true", numbers(y_true, y_pred.dtype))
     require_one_shape(
         y_true,

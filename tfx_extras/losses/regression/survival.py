@@ -37,7 +37,7 @@ def cox_loss(y_true, y_pred, ties: str = "efron", gather: bool = False):
     Function form of `CoxLoss`, which has the formula.
 
     Args:
-        y_true: Times $t$, any numbers, and events, 1 for an event at that time and 0
+        y_true: Times $t$, any numbers, then events, 1 for an event at that time and 0
             for a censored sample, of shape `(batch, 2)`.
         y_pred: Log risks $\eta$, any real numbers, of shape `(batch,)` or `(batch, 1)`.
         ties: How events at equal times are counted: `"efron"` or `"breslow"`. Without
@@ -120,6 +120,11 @@ def _survival(y_true, y_pred) -> tuple[Any, Any, Any]:
         is_nan = ops.isnan(time) | ops.isnan(event)
         eta = ops.where(is_nan, ops.full_like(eta, float("nan")), eta)
         event = ops.where(is_nan, ops.ones_like(event), event)
+    message = (
+        "`y_true` must hold the time of each sample, then its event, which is 0 or 1. "
+        "Are the columns swapped, or events counted from 1?"
+    )
+    backend.check((event == 0) | (event == 1), message)
     return time, event != 0, eta
 
 
@@ -177,7 +182,7 @@ class CoxLoss(FunctionLoss):
         **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
 
     Call arguments:
-        y_true: Times $t$, any numbers, and events, 1 for an event at that time and 0
+        y_true: Times $t$, any numbers, then events, 1 for an event at that time and 0
             for a censored sample, of shape `(batch, 2)`.
         y_pred: Log risks $\eta$, any real numbers, of shape `(batch,)` or `(batch, 1)`.
 

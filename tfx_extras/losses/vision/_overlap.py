@@ -17,6 +17,7 @@ from tfx_extras.losses._labels import require_weights
 from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import at_least
+from tfx_extras.losses._probabilities import require_shares
 from tfx_extras.losses.vision._pixels import OVER
 from tfx_extras.losses.vision._pixels import in_rows
 from tfx_extras.losses.vision._pixels import in_rows_of_classes
@@ -50,7 +51,9 @@ def dense_pixels(y_true, y_pred, ignore_class, activation, axis, weights, sparse
     labels, z = dense_labels(y_true, y_pred, ignore_class, axis, f"`{sparse}`")
     w, valid = _weights(weights, labels.valid, z)
     y, z = in_rows_of_classes(labels.shares), in_rows_of_classes(z)
-    return _pixels(Pixels(y, z, activation, w, weights is None, valid, None))
+    pixels = _pixels(Pixels(y, z, activation, w, weights is None, valid, None))
+    require_shares(pixels.y)
+    return pixels
 
 
 def sparse_pixels(y_true, y_pred, ignore_class, activation, axis, weights, dense):

@@ -91,7 +91,8 @@ class BoundaryLoss(FunctionLoss):
     r"""Boundary loss: the distance between the boundaries of two masks.
 
     Use it for segmentation of small objects, such as lesions, added to an overlap loss
-    or a cross-entropy: `dice + 0.01 * boundary`. An overlap loss charges every wrong
+    or a cross-entropy with a weight such as 0.01, at a second output of the model,
+    because its targets are other ones. An overlap loss charges every wrong
     pixel the same. This loss charges a pixel by its distance to the true boundary, so
     false positives far from the object cost the most. Avoid it alone: an image without
     an object has the loss 0 whatever is predicted, and the gradient is the same
@@ -222,6 +223,13 @@ def signed_distances(
             "Argument `masks` must have the shape `(batch, ..., classes)`, with one "
             "axis or more for the pixels. For a single mask, pass masks[None, ..., "
             f"None]. Received: masks.shape={shape}"
+        )
+    if len(shape) == 3 and shape[-1] > 1:
+        raise ValueError(
+            "Argument `masks` must have the shape `(batch, height, width, classes)`. "
+            "For masks of a single class, pass masks[..., None]. For lines of several "
+            "classes, pass masks[:, None] as images with one row. "
+            f"Received: masks.shape={shape}"
         )
     spacings = _spacings(sampling, len(shape) - 2)
     distances = np.zeros(shape, "float32")

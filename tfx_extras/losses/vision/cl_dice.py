@@ -19,6 +19,7 @@ from tfx_extras.losses._base import numbers
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._labels import require_class_axis
+from tfx_extras.losses._probabilities import require_shares
 from tfx_extras.losses.vision._pixels import ACTIVATIONS
 from tfx_extras.losses.vision._pixels import in_rows
 from tfx_extras.losses.vision._pixels import in_rows_of_classes
@@ -83,6 +84,7 @@ def cl_dice_loss(
         w = ops.expand_dims(in_rows(w), 1)
         # Not only a product with 0, which would keep NaN and infinite gradients.
         y, z = (ops.where(w > 0, x, ops.zeros_like(x)) for x in (y, z))
+    require_shares(y)
     q = probabilities(z, activation)
     misses = _misses(q, y, z, activation)
     q = q if w is None else ops.where(w > 0, q, ops.zeros_like(q))

@@ -83,10 +83,10 @@ class SSIMLoss(FunctionLoss):
     r"""SSIM loss: structural dissimilarity of images.
 
     Use it for image restoration, super-resolution and autoencoders, where images should
-    look alike, alone or added to a loss of pixels: `0.85 * SSIMLoss() + 0.15 *
-    keras.losses.MeanAbsoluteError()`. It compares local means, contrasts and
-    structures, so a small shift of all pixels costs little. It says little about
-    colors. `MSSSIMLoss` also compares larger structures.
+    look alike, alone or with a loss of pixels: `CombinedLoss([SSIMLoss(),
+    keras.losses.MeanAbsoluteError()], weights=[0.85, 0.15])`. It compares local means,
+    contrasts and structures, so a small shift of all pixels costs little. It says
+    little about colors. `MSSSIMLoss` also compares larger structures.
     `keras.losses.MeanSquaredError` compares each pixel alone.
 
     $$ L = 1 - \frac1n \sum
@@ -224,8 +224,9 @@ class MSSSIMLoss(FunctionLoss):
     r"""MS-SSIM loss: structural dissimilarity of images at several scales.
 
     Use it for image restoration, super-resolution and autoencoders, where images should
-    look alike at every scale, alone or added to a loss of pixels: `0.84 * MSSSIMLoss()
-    + 0.16 * keras.losses.MeanAbsoluteError()`. With the default window and 5 scales,
+    look alike at every scale, alone or with a loss of pixels:
+    `CombinedLoss([MSSSIMLoss(), keras.losses.MeanAbsoluteError()], weights=[0.84,
+    0.16])`. With the default window and 5 scales,
     each side needs 161 pixels or more; for smaller images, pass a smaller window or
     fewer `weights`, or use `SSIMLoss`. `keras.losses.MeanSquaredError` compares each
     pixel alone.

@@ -76,12 +76,20 @@ CASES = [
         changes={"beta": 0.5, "label_smoothing": 0.25},
         invalid=({"beta": 0.0}, {"label_smoothing": 0.75}, {"label_smoothing": -0.1}),
         unequal=BOTH,
+        activation="log_sigmoid",
     ),
-    LossCase(*DPO, sums, {"beta": 0.5, "label_smoothing": 0.1}),
     LossCase(
-        *IPO, means, changes={"beta": 0.5}, invalid=({"beta": 0.0},), unequal=BOTH
+        *DPO, sums, {"beta": 0.5, "label_smoothing": 0.1}, activation="log_sigmoid"
     ),
-    LossCase(*IPO, means, {"beta": 0.25}),
+    LossCase(
+        *IPO,
+        means,
+        changes={"beta": 0.5},
+        invalid=({"beta": 0.0},),
+        unequal=BOTH,
+        activation="log_sigmoid",
+    ),
+    LossCase(*IPO, means, {"beta": 0.25}, activation="log_sigmoid"),
     LossCase(
         *ORPO,
         alone,
@@ -98,8 +106,9 @@ CASES = [
         changes={"beta": 0.5, "margin": 0.25},
         invalid=({"beta": 0.0}, {"margin": -1.0}),
         unequal=PAIR,
+        activation="log_sigmoid",
     ),
-    LossCase(*SIMPO, alone, {"beta": 2.5, "margin": 0.5}),
+    LossCase(*SIMPO, alone, {"beta": 2.5, "margin": 0.5}, activation="log_sigmoid"),
     LossCase(*REWARD, rewards, unequal=REWARDS),
     LossCase(*REWARD, margins),
 ]
