@@ -24,6 +24,7 @@ from tfx_extras.losses._labels import sparse_labels
 from tfx_extras.losses._probabilities import TINY
 from tfx_extras.losses._probabilities import at_least
 from tfx_extras.losses._probabilities import probabilities
+from tfx_extras.losses._probabilities import require_shares
 
 __all__ = [
     "CoralLoss",
@@ -491,6 +492,7 @@ def _moved(y_true, y_pred, from_logits) -> tuple[Any, Any, Any]:
         moved = ops.where(places < own, before, after)
     else:
         y = labels.shares
+        require_shares(y)
         moved = _below(y) * after - _above(y) * before
         moved = moved * ops.stop_gradient(ops.sign(moved))
     return labels.settle, moved, ops.shape(y_pred)[-1]

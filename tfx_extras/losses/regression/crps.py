@@ -32,7 +32,7 @@ def gaussian_crps(y_true, y_pred):
     Args:
         y_true: Targets $y$, any real numbers, of shape `(...)` or `(..., 1)`.
         y_pred: Means $\mu$ and log scales $c$, any real numbers: of shape `(..., 2)`,
-            or a tuple of two tensors of the shape of `y_true`.
+            or, in a direct call, a tuple of two tensors of the shape of `y_true`.
 
     Returns:
         One loss per target, in the unit of $y$, of shape `(...)`, in `float32` or
@@ -89,7 +89,7 @@ class GaussianCRPSLoss(FunctionLoss):
     Call arguments:
         y_true: Targets $y$, any real numbers, of shape `(...)` or `(..., 1)`.
         y_pred: Means $\mu$ and log scales $c$, any real numbers: of shape `(..., 2)`,
-            or a tuple of two tensors of the shape of `y_true`.
+            or, in a direct call, a tuple of two tensors of the shape of `y_true`.
 
     Raises:
         ValueError: If shapes do not match in a call.

@@ -44,7 +44,8 @@ def gaussian_nll(y_true, y_pred, beta: Number = 0.0, full: bool = False):
     Args:
         y_true: Targets $y$, any real numbers, of shape `(...)` or `(..., 1)`.
         y_pred: Means $\mu$ and log-variances $s$, any real numbers: of shape
-            `(..., 2)`, or a tuple of two tensors of the shape of `y_true`.
+            `(..., 2)`, or, in a direct call, a tuple of two tensors of the shape
+            of `y_true`.
         beta: $\beta$, in [0, 1]: the power of the variance that weights each target. 0
             gives the likelihood, 1 the gradient of a squared error for the mean, and
             0.5 is a compromise (beta-NLL).
@@ -113,7 +114,8 @@ class GaussianNLLLoss(FunctionLoss):
     Call arguments:
         y_true: Targets $y$, any real numbers, of shape `(...)` or `(..., 1)`.
         y_pred: Means $\mu$ and log-variances $s$, any real numbers: of shape
-            `(..., 2)`, or a tuple of two tensors of the shape of `y_true`.
+            `(..., 2)`, or, in a direct call, a tuple of two tensors of the shape
+            of `y_true`.
 
     Raises:
         ValueError: If an argument is outside its interval, or if shapes do not match in
