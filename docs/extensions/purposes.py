@@ -163,7 +163,10 @@ PURPOSES = {
             "list",
         ],
     },
-    "layers": {"Large vocabularies": ["ChunkedLinearCrossentropy"]},
+    "layers": {
+        "Large vocabularies": ["ChunkedLinearCrossentropy"],
+        "Metric learning": ["CosineDense"],
+    },
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
     },

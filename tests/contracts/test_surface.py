@@ -37,13 +37,14 @@ TOOLS = {
 }
 # These have no formula of their own: a sum of losses (tests/losses/test_combined.py),
 # parameter groups (tests/optimizers/test_parameter_groups.py), presets of two
-# optimizers, and a layer that applies its function. A model is trained in tests/models.
+# optimizers, and layers. A model is trained in tests/models.
 PRESETS = {"Ranger", "ScheduleFreeAdamW", "ScheduleFreeRAdam", "ScheduleFreeSGD"}
 WITHOUT_CASES = {
     "CombinedLoss",
     "ParameterGroups",
     *PRESETS,
     "ChunkedLinearCrossentropy",
+    "CosineDense",  # tests/layers/test_cosine_dense.py
     "SharpnessAware",
 }
 # These functions have neither a class nor a case: `sparsemax` is no loss, and the other

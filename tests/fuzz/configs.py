@@ -111,6 +111,7 @@ def bases():
         (case.make(), schedules, keras.optimizers.schedules) for case in SCHEDULES
     ]
     found.append((layers.ChunkedLinearCrossentropy(5), None, keras.layers))
+    found.append((layers.CosineDense(5, centers=2), None, keras.layers))
     return [
         (keras.saving.serialize_keras_object(x), type(x), *ways) for x, *ways in found
     ]

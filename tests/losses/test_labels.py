@@ -413,7 +413,7 @@ def test_labels_of_the_other_form_are_an_error_that_names_their_loss(
 
 @pytest.mark.parametrize("loss", [losses.ArcFaceLoss(), losses.CosFaceLoss()])
 def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
-    message = r"must hold cosines, in \[-1, 1\].*length 1"
+    message = r"must hold cosines, in \[-1, 1\].*CosineDense"
     with looked_at(), pytest.raises(ValueError, match=message):
         loss([2, 0, 1, 1], LOGITS)
     loss([0], np.float32([[1 + 1e-6, -1.001]]))  # only rounding exceeds [-1, 1]

@@ -236,9 +236,8 @@ def ldam_loss(
     Args:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of a `Dense` layer without bias whose inputs and kernel columns have
-            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
-            slightly outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
+            outside are clipped.
         class_counts: $n$, in (0, inf): the number of training samples of each class, of
             shape `(classes,)`. Only their ratios matter.
         max_margin: $M$, in [0, 2]: the margin of the rarest class.
@@ -260,10 +259,7 @@ def ldam_loss(
     """
     labels, cosines = sparse_labels(y_true, y_pred, None, -1)
     message = "`y_pred` must hold cosines, in [-1, 1], not logits of a plain layer."
-    cure = (
-        "Embeddings and the kernel columns of the last layer must have length 1: see "
-        "the example of ArcFaceLoss."
-    )
+    cure = "Let `tfx_extras.layers.CosineDense` be the last layer of the model."
     cosines = within(cosines, -1.0, 1.0, message, cure)
     n = _tensor(class_counts, cosines)
     margins = max_margin * ops.sqrt(ops.sqrt(ops.min(n) / n))
@@ -312,9 +308,8 @@ class LDAMLoss(FunctionLoss):
     Call arguments:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of a `Dense` layer without bias whose inputs and kernel columns have
-            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
-            slightly outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
+            outside are clipped.
 
     Raises:
         ValueError: If an argument is outside its interval, or, in a call, if there is

@@ -29,9 +29,8 @@ def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):
     Args:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of a `Dense` layer without bias whose inputs and kernel columns have
-            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
-            slightly outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
+            outside are clipped.
         margin: $m$, in [0, pi], in radians.
         scale: $s$, in (0, inf): the factor that turns cosines into logits.
 
@@ -89,9 +88,8 @@ class ArcFaceLoss(FunctionLoss):
     Call arguments:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of a `Dense` layer without bias whose inputs and kernel columns have
-            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
-            slightly outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
+            outside are clipped.
 
     Raises:
         ValueError: If an argument is outside its interval, or, in a call, if there is
@@ -102,10 +100,7 @@ class ArcFaceLoss(FunctionLoss):
     Example:
         A layer whose outputs are cosines, for embeddings of any length:
 
-        >>> embedding = keras.layers.UnitNormalization()(keras.Input((64,)))
-        >>> unit_norm = keras.constraints.UnitNorm(axis=0)
-        >>> cosines = keras.layers.Dense(
-        ...     10, use_bias=False, kernel_constraint=unit_norm)(embedding)
+        >>> cosines = tfx_extras.layers.CosineDense(10)(keras.Input((64,)))
         >>> loss = tfx_extras.losses.ArcFaceLoss(scale=4.0)
         >>> print(f"{float(loss([0, 1], [[0.9, 0.1], [0.9, 0.1]])):.4f}")
         2.6496
@@ -136,9 +131,8 @@ def cos_face_loss(y_true, y_pred, margin: Number = 0.35, scale: Number = 64.0):
     Args:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of a `Dense` layer without bias whose inputs and kernel columns have
-            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
-            slightly outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
+            outside are clipped.
         margin: $m$, in [0, 2].
         scale: $s$, in (0, inf): the factor that turns cosines into logits.
 
@@ -189,9 +183,8 @@ class CosFaceLoss(FunctionLoss):
     Call arguments:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of a `Dense` layer without bias whose inputs and kernel columns have
-            length 1, as in the example of `ArcFaceLoss`. Values that rounding puts
-            slightly outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
+            outside are clipped.
 
     Raises:
         ValueError: If an argument is outside its interval, or, in a call, if there is
@@ -225,10 +218,7 @@ def _crossentropy(y_true, y_pred, asked, scale):
     """Cross-entropy of scaled cosines, with `asked` applied to the true class's."""
     labels, cosines = sparse_labels(y_true, y_pred, None, -1)
     message = "`y_pred` must hold cosines, in [-1, 1], not logits of a plain layer."
-    cure = (
-        "Embeddings and the kernel columns of the last layer must have length 1: see "
-        "the example of ArcFaceLoss."
-    )
+    cure = "Let `tfx_extras.layers.CosineDense` be the last layer of the model."
     cosines = within(cosines, -1.0, 1.0, message, cure)
     own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)[..., 0]
     logit = scale * asked(own)
