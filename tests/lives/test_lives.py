@@ -16,7 +16,7 @@ from tests.lives.model import Model
 from tests.lives.planted import PLANTED
 from tests.references import optimizers as references
 
-QUICK, COUNT = 18, {"tensorflow": 45, "jax": 27, "torch": 90}[BACKEND]
+QUICK, COUNT = 18, {"tensorflow": 28, "jax": 18, "torch": 90}[BACKEND]
 SEEDS = [*range(QUICK)]
 SEEDS += [pytest.param(s, marks=pytest.mark.slow) for s in range(QUICK, COUNT)]
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`use_ema` of:UserWarning")
 
 RATE, BATCH = 0.125, 6
 EPSILON = 2.0**-6  # less would magnify the rounding of small gradients
-QUICK, COUNT = {"torch": (12, 60), "tensorflow": (2, 8), "jax": (2, 8)}[BACKEND]
+QUICK, COUNT = {"torch": (12, 60), "tensorflow": (2, 5), "jax": (2, 5)}[BACKEND]
 SEEDS = [*range(QUICK)]
 SEEDS += [pytest.param(s, marks=pytest.mark.slow) for s in range(QUICK, COUNT)]
 

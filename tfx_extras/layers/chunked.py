@@ -157,7 +157,8 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
     ):
         hidden = ops.cast(inputs, self.compute_dtype)
         if y_true is None:
-            logits = ops.matmul(hidden, ops.cast(self.kernel, hidden.dtype))
+            # `ops.matmul` would narrow float64.
+            logits = hidden @ ops.cast(self.kernel, hidden.dtype)
             bias = self.bias
             return logits if bias is None else logits + ops.cast(bias, hidden.dtype)
         losses = crossentropy_of(

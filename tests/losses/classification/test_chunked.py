@@ -713,3 +713,17 @@ def test_a_configuration_names_a_type(dtype):
         tfx_extras.layers.ChunkedLinearCrossentropy.from_config(
             config | {"dtype": dtype}
         )
+
+
+def test_logits_of_a_float64_layer_are_float64():
+    """On PyTorch, `ops.matmul` returns float32."""
+    random = np.random.default_rng(0)
+    hidden, kernel = random.normal(size=(3, 4)), random.normal(size=(4, 5))
+    with wide():
+        layer = tfx_extras.layers.ChunkedLinearCrossentropy(
+            5, use_bias=False, dtype="float64"
+        )
+        layer.build((None, 4))
+        layer.kernel.assign(kernel)
+        logits = array(layer(ops.convert_to_tensor(hidden, "float64")))
+    np.testing.assert_allclose(logits, hidden @ kernel, rtol=1e-12)

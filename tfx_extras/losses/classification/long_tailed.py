@@ -236,8 +236,8 @@ def ldam_loss(
     Args:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
-            outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts
+            slightly outside are clipped.
         class_counts: $n$, in (0, inf): the number of training samples of each class, of
             shape `(classes,)`. Only their ratios matter.
         max_margin: $M$, in [0, 2]: the margin of the rarest class.
@@ -308,8 +308,8 @@ class LDAMLoss(FunctionLoss):
     Call arguments:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
-            outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts
+            slightly outside are clipped.
 
     Raises:
         ValueError: If an argument is outside its interval, or, in a call, if there is

@@ -29,8 +29,8 @@ def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):
     Args:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
-            outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts
+            slightly outside are clipped.
         margin: $m$, in [0, pi], in radians.
         scale: $s$, in (0, inf): the factor that turns cosines into logits.
 
@@ -88,8 +88,8 @@ class ArcFaceLoss(FunctionLoss):
     Call arguments:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
-            outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts
+            slightly outside are clipped.
 
     Raises:
         ValueError: If an argument is outside its interval, or, in a call, if there is
@@ -131,8 +131,8 @@ def cos_face_loss(y_true, y_pred, margin: Number = 0.35, scale: Number = 64.0):
     Args:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
-            outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts
+            slightly outside are clipped.
         margin: $m$, in [0, 2].
         scale: $s$, in (0, inf): the factor that turns cosines into logits.
 
@@ -183,8 +183,8 @@ class CosFaceLoss(FunctionLoss):
     Call arguments:
         y_true: Classes $y$, integers in [0, classes), of shape `(...)` or `(..., 1)`.
         y_pred: Cosines $\cos \theta$, in [-1, 1], of shape `(..., classes)`: the
-            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts slightly
-            outside are clipped.
+            outputs of `tfx_extras.layers.CosineDense`. Values that rounding puts
+            slightly outside are clipped.
 
     Raises:
         ValueError: If an argument is outside its interval, or, in a call, if there is
