@@ -92,8 +92,8 @@ class BoundaryLoss(FunctionLoss):
 
     Use it for segmentation of small objects, such as lesions, added to an overlap loss
     or a cross-entropy with a weight such as 0.01, at a second output of the model,
-    because its targets are other ones. An overlap loss charges every wrong
-    pixel the same. This loss charges a pixel by its distance to the true boundary, so
+    because its targets are distances. An overlap loss charges every wrong pixel the
+    same. This loss charges a pixel by its distance to the true boundary, so
     false positives far from the object cost the most. Avoid it alone: an image without
     an object has the loss 0 whatever is predicted, and the gradient is the same
     for each right pixel as for a wrong one. Keras has no equivalent.
@@ -205,8 +205,9 @@ def signed_distances(
         An array of the shape of `masks`, in `float32`.
 
     Raises:
-        ValueError: If `masks` has no axis between the first and the last, or `sampling`
-            does not have one number in its interval for each of them.
+        ValueError: If `masks` has no axis between the first and the last, or has three
+            axes and several classes, which is usually a missing axis of classes, or if
+            `sampling` does not have one number in its interval for each axis.
         TypeError: If an argument has the wrong type.
 
     Example:
