@@ -71,7 +71,7 @@ def dice_loss(
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -153,7 +153,7 @@ class DiceLoss(FunctionLoss):
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -400,7 +400,7 @@ def generalized_dice_loss(
             class. `None` gives all the weight 1. The weight 0 leaves a class out, such
             as the background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -487,7 +487,7 @@ class GeneralizedDiceLoss(FunctionLoss):
             class. `None` gives all the weight 1. The weight 0 leaves a class out, such
             as the background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more

@@ -58,7 +58,7 @@ def jaccard_loss(
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -144,7 +144,7 @@ class JaccardLoss(FunctionLoss):
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more

@@ -69,7 +69,7 @@ def tversky_loss(
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -163,7 +163,7 @@ class TverskyLoss(FunctionLoss):
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -438,7 +438,7 @@ def focal_tversky_loss(
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
@@ -525,7 +525,7 @@ class FocalTverskyLoss(FunctionLoss):
             `None` gives all the weight 1. The weight 0 leaves a class out, such as the
             background.
         ignore_class: Pixels whose largest label is that of this class do not count, as
-            if they had weight 0.
+            if they had weight 0. With a single class: pixels with this label.
         activation: How `y_pred` becomes probabilities: by `"sigmoid"`, for a single
             class or classes that may overlap, or by `"softmax"`, for classes that
             exclude each other. `None` takes probabilities. Logits are numerically more
