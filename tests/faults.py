@@ -1420,9 +1420,9 @@ FAULTS = [
         "other_form and SparsemaxLoss",
     ),
     Fault(
-        "tfx_extras/losses/embedding/angular_margin.py",
-        "cosines = within(cosines, -1.0, 1.0, message, cure)",
-        "pass",
+        "tfx_extras/losses/embedding/_cosines.py",
+        "within(cosines, -1.0, 1.0, message, cure)",
+        "cosines",
         LABELS,
         "no_cosines",
     ),

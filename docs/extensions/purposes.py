@@ -56,6 +56,9 @@ PURPOSES = {
             "NPairsMultilabelLoss",
             "ArcFaceLoss",
             "CosFaceLoss",
+            "ProxyAnchorLoss",
+            "ProxyNCALoss",
+            "SoftTripleLoss",
         ],
         "Preference tuning": [
             "DPOLoss",

@@ -92,11 +92,9 @@ def paired(loss, **options):
     return lambda x: loss([0, 1], pairs(x), **options)
 
 
-def of_angle(loss, margin):
+def of_angle(loss, **options):
     """Two classes: the true class at an angle, the other class at 90 degrees."""
-    return lambda x: loss(
-        [0], rows(ops.cos(x * np.pi / 180), 0.0), margin=margin, scale=16.0
-    )
+    return lambda x: loss([0], rows(ops.cos(x * np.pi / 180), 0.0), **options)
 
 
 OWN = ("degrees to the true class; the other class is at 90", (0, 180))
@@ -660,10 +658,39 @@ CURVES = {
         },
     ),
     "ArcFaceLoss": Curve(
-        *OWN, {f"margin {m}": of_angle(losses.arc_face_loss, m) for m in (0.0, 0.5)}
+        *OWN,
+        {
+            f"margin {m}": of_angle(losses.arc_face_loss, margin=m, scale=16.0)
+            for m in (0.0, 0.5)
+        },
     ),
     "CosFaceLoss": Curve(
-        *OWN, {f"margin {m}": of_angle(losses.cos_face_loss, m) for m in (0.0, 0.35)}
+        *OWN,
+        {
+            f"margin {m}": of_angle(losses.cos_face_loss, margin=m, scale=16.0)
+            for m in (0.0, 0.35)
+        },
+    ),
+    "ProxyAnchorLoss": Curve(
+        *OWN,
+        {
+            f"margin {m}": of_angle(losses.proxy_anchor_loss, margin=m, alpha=16.0)
+            for m in (0.0, 0.1)
+        },
+    ),
+    "ProxyNCALoss": Curve(
+        *OWN,
+        {
+            f"temperature {t}": of_angle(losses.proxy_nca_loss, temperature=t)
+            for t in (0.1, 0.5)
+        },
+    ),
+    "SoftTripleLoss": Curve(
+        *OWN,
+        {
+            f"margin {m}": of_angle(losses.soft_triple_loss, margin=m, scale=16.0)
+            for m in (0.0, 0.1)
+        },
     ),
     "CLIPLoss": Curve(
         *PAIR, {"temperature 0.5": paired(losses.clip_loss, temperature=0.5)}

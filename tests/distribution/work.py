@@ -109,7 +109,7 @@ _FLAT = (
     "TripletHardLoss",
     "TripletSemiHardLoss",
 )
-_SHAPES = {"CoxLoss": (8, 1), "CornLoss": (8, 7)}  # the others: (8, 3) or (8, 2, 3)
+_SHAPES = {"CoxLoss": (8, 1), "CornLoss": (8, 7), "ProxyAnchorLoss": (8, 8)}
 LOSSES = (
     *_FLAT,
     "BarlowTwinsLoss",
@@ -119,6 +119,7 @@ LOSSES = (
     "NPairsLoss",
     "NPairsMultilabelLoss",
     "NTXentLoss",
+    "ProxyAnchorLoss",
     "VICRegLoss",
     "SigLIPLoss",
 )
@@ -139,6 +140,7 @@ LABELS = {
     "NPairsLoss": "int8",
     "NPairsMultilabelLoss": "float32",
     "NTXentLoss": "uint32",
+    "ProxyAnchorLoss": "int32",
     "VICRegLoss": "int32",
     "SigLIPLoss": "float16",
 }
@@ -229,6 +231,8 @@ def embeddings(name):
         labels = np.stack([labels, labels != 1], axis=-1)
     shape = _SHAPES.get(name, (8, 3) if name in _FLAT else (8, 2, 3))
     embeddings = random.normal(size=shape).astype("float32")
+    if name == "ProxyAnchorLoss":  # cosines with 8 classes
+        embeddings = np.tanh(embeddings)
     embeddings[2].flat[0] = LEFT_OUT
     labels = labels.astype(LABELS[name])
     return labels, embeddings, np.array([1, 2, 0, 1, 0.5, 3, 1, 2], "float32")

@@ -255,3 +255,29 @@ def arc_face_loss(y_true, y_pred, margin=0.5, scale=64.0):
 def cos_face_loss(y_true, y_pred, margin=0.35, scale=64.0):
     """Wang et al., 2018, eq. 4."""
     return _margin(y_true, y_pred, lambda cosine: cosine - margin, scale)
+
+
+def proxy_nca_loss(y_true, y_pred, temperature=1 / 9):
+    """Teh et al., 2020: squared distances of unit vectors in a softmax."""
+    values = []
+    for y, row in zip(np.asarray(y_true, int).reshape(-1), y_pred, strict=True):
+        z = -(2 - 2 * np.clip(row, -1, 1)) / temperature
+        values.append(_against(np.delete(z, y), z[y]))
+    return np.array(values)
+
+
+def soft_triple_loss(y_true, y_pred, scale=20.0, margin=0.01):
+    """Qian et al., 2019, of the similarities S."""
+    return _margin(y_true, y_pred, lambda s: s - margin, scale)
+
+
+def proxy_anchor_loss(y_true, y_pred, margin=0.1, alpha=32.0, gather=False):
+    """Kim et al., 2020, proxy by proxy, once per sample."""
+    y_true = np.asarray(y_true, int).reshape(-1)
+    pull, push = [], []
+    for p, s in enumerate(np.clip(y_pred, -1, 1).T):
+        near, far = s[y_true == p], s[y_true != p]
+        if len(near):
+            pull.append(np.log(1 + np.exp(-alpha * (near - margin)).sum()))
+        push.append(np.log(1 + np.exp(alpha * (far + margin)).sum()))
+    return np.full(len(y_true), np.sum(pull) / max(1, len(pull)) + np.mean(push))

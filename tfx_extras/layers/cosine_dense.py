@@ -24,10 +24,10 @@ class CosineDense(keras.layers.Layer):
     r"""Dense layer of cosines: embeddings compared with learned centers of classes.
 
     Use it as the last layer of a model that trains embeddings by classification, with
-    `ArcFaceLoss` or `CosFaceLoss`. Keep the layers before it, and compare their outputs
-    by cosine. With several centers per class it suits classes that look in several
-    ways, or labels with mistakes (sub-center ArcFace). `keras.layers.Dense` computes
-    products, which are no cosines.
+    `ArcFaceLoss`, `CosFaceLoss` or `ProxyAnchorLoss`. Keep the layers before it, and
+    compare their outputs by cosine. With several centers per class it suits classes
+    that look in several ways, or labels with mistakes (sub-center ArcFace).
+    `keras.layers.Dense` computes products, which are no cosines.
 
     $$ s_{ck} = \frac{x \cdot k_{ck}}{\lVert x \rVert \lVert k_{ck} \rVert}, \qquad
         z_c = \max_k s_{ck} \quad \text{or} \quad

@@ -11,10 +11,7 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import LossOptions
-from tfx_extras.losses._batch import log_sum_exp
-from tfx_extras.losses._labels import sparse_labels
-from tfx_extras.losses._probabilities import softplus
-from tfx_extras.losses._probabilities import within
+from tfx_extras.losses.embedding._cosines import crossentropy
 from tfx_extras.losses.embedding._distances import root
 
 __all__ = ["ArcFaceLoss", "CosFaceLoss", "arc_face_loss", "cos_face_loss"]
@@ -53,7 +50,7 @@ def arc_face_loss(y_true, y_pred, margin: Number = 0.5, scale: Number = 64.0):
         later = cosine * math.cos(margin) - sine * math.sin(margin)
         return ops.where(cosine < -math.cos(margin), -2 - later, later)
 
-    return _crossentropy(y_true, y_pred, asked, scale)
+    return crossentropy(y_true, y_pred, asked, scale)
 
 
 @register
@@ -149,7 +146,7 @@ def cos_face_loss(y_true, y_pred, margin: Number = 0.35, scale: Number = 64.0):
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.153 4.61 ]
     """
-    return _crossentropy(y_true, y_pred, lambda cosine: cosine - margin, scale)
+    return crossentropy(y_true, y_pred, lambda cosine: cosine - margin, scale)
 
 
 @register
@@ -212,16 +209,3 @@ class CosFaceLoss(FunctionLoss):
         super().__init__(**kwargs)
         self.margin = require("margin", margin, "[0, 2]")
         self.scale = require("scale", scale, "(0, inf)")
-
-
-def _crossentropy(y_true, y_pred, asked, scale):
-    """Cross-entropy of scaled cosines, with `asked` applied to the true class's."""
-    labels, cosines = sparse_labels(y_true, y_pred, None, -1)
-    message = "`y_pred` must hold cosines, in [-1, 1], not logits of a plain layer."
-    cure = "Let `tfx_extras.layers.CosineDense` be the last layer of the model."
-    cosines = within(cosines, -1.0, 1.0, message, cure)
-    own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)[..., 0]
-    logit = scale * asked(own)
-    classes = ops.arange(ops.shape(cosines)[-1], dtype=labels.classes.dtype)
-    others = log_sum_exp(scale * cosines, labels.classes[..., None] != classes)
-    return labels.settle(softplus(others - logit))

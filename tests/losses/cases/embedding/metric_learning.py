@@ -111,6 +111,17 @@ def inner_cosines():
     return y_true, np.clip(y_pred, -0.96875, 0.96875)
 
 
+def absent_class():
+    """The batch has no sample of the last class."""
+    y_true, y_pred = cosines()
+    return y_true[:12] % 2, y_pred[:12]
+
+
+def inner_absent_class():
+    y_true, y_pred = absent_class()
+    return y_true, np.clip(y_pred, -0.96875, 0.96875)
+
+
 SEMI_HARD = (
     losses.triplet_semi_hard_loss,
     losses.TripletSemiHardLoss,
@@ -144,6 +155,17 @@ CLIP = (losses.clip_loss, losses.CLIPLoss, references.clip_loss)
 SIGLIP = (losses.siglip_loss, losses.SigLIPLoss, references.siglip_loss)
 ARC_FACE = (losses.arc_face_loss, losses.ArcFaceLoss, references.arc_face_loss)
 COS_FACE = (losses.cos_face_loss, losses.CosFaceLoss, references.cos_face_loss)
+PROXY_NCA = (losses.proxy_nca_loss, losses.ProxyNCALoss, references.proxy_nca_loss)
+SOFT_TRIPLE = (
+    losses.soft_triple_loss,
+    losses.SoftTripleLoss,
+    references.soft_triple_loss,
+)
+PROXY_ANCHOR = (
+    losses.proxy_anchor_loss,
+    losses.ProxyAnchorLoss,
+    references.proxy_anchor_loss,
+)
 
 EMBEDDINGS = (
     ((3,), (3,)),
@@ -294,5 +316,32 @@ CASES = [
         changes={"margin": 0.25, "scale": 16.0},
         invalid=({"margin": -0.5}, {"scale": 0.0}),
         unequal=CLASSES,
+    ),
+    LossCase(
+        *PROXY_NCA,
+        cosines,
+        smooth=inner_cosines,
+        activation="tanh",
+        changes={"temperature": 0.5},
+        invalid=({"temperature": 0.0},),
+        unequal=CLASSES,
+    ),
+    LossCase(
+        *SOFT_TRIPLE,
+        cosines,
+        smooth=inner_cosines,
+        activation="tanh",
+        changes={"margin": 0.25, "scale": 16.0},
+        invalid=({"margin": -0.5}, {"scale": 0.0}),
+        unequal=CLASSES,
+    ),
+    case(
+        PROXY_ANCHOR,
+        absent_class,
+        smooth=inner_absent_class,
+        activation="tanh",
+        changes={"margin": 0.25, "alpha": 16.0},
+        invalid=({"margin": -0.5}, {"alpha": 0.0}),
+        unequal=(*CLASSES, ((3,), (3, 2, 4))),
     ),
 ]
