@@ -168,7 +168,7 @@ PURPOSES = {
     },
     "layers": {
         "Large vocabularies": ["ChunkedLinearCrossentropy"],
-        "Metric learning": ["CosineDense"],
+        "Metric learning": ["CosineDense", "AdaFace", "CurricularFace"],
     },
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]

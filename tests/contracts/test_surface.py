@@ -45,6 +45,7 @@ WITHOUT_CASES = {
     *PRESETS,
     "ChunkedLinearCrossentropy",
     "CosineDense",  # tests/layers/test_cosine_dense.py
+    *("AdaFace", "CurricularFace"),  # tests/layers/test_faces.py
     "SharpnessAware",
 }
 # These functions have neither a class nor a case: `sparsemax` is no loss, and the other

@@ -8,11 +8,11 @@ from keras import ops
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
-from tfx_extras._checks import require_dtype
 from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
-from tfx_extras.losses._base import masked
+from tfx_extras.layers._base import Layer
+from tfx_extras.layers._base import mean_of
 from tfx_extras.losses._labels import ClassWeights
 from tfx_extras.losses._labels import require_ignore_class
 from tfx_extras.losses._labels import require_weights
@@ -20,7 +20,7 @@ from tfx_extras.losses.classification.chunked import crossentropy_of
 
 
 @register
-class ChunkedLinearCrossentropy(keras.layers.Layer):
+class ChunkedLinearCrossentropy(Layer):
     r"""Chunked linear layer with cross-entropy: large vocabularies in little memory.
 
     Use it as the last layer of a classifier with very many classes, such as a language
@@ -109,11 +109,7 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
         bias_initializer: Any = "zeros",
         **kwargs: Any,
     ):
-        if kwargs.get("dtype") is not None:
-            require_dtype("dtype", kwargs["dtype"])
-        # Autocast would round labels and weights too: in `bfloat16`, 257 becomes 256.
-        super().__init__(autocast=False, **kwargs)
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self.classes = require("classes", classes, "[1, inf)")
         self.use_bias = use_bias
         self.label_smoothing = require("label_smoothing", label_smoothing, "[0, 1]")
@@ -174,7 +170,7 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
             bool(training),
         )
         mask = inputs_mask if mask is None else mask  # set by Keras
-        self.add_loss(_mean(losses, mask, sample_weight))
+        self.add_loss(mean_of(losses, mask, sample_weight))
         return losses
 
     def compute_output_spec(
@@ -204,51 +200,3 @@ class ChunkedLinearCrossentropy(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
         }
         return super().get_config() | own
-
-    @classmethod
-    def from_config(cls, config):
-        if config.get("dtype") is not None:  # before Keras reads its quantization
-            require_dtype("dtype", config["dtype"])
-        return super().from_config(config)
-
-
-def _mean(losses, mask, sample_weight):
-    carrier = 0.0
-    if mask is not None:
-        valid = ops.cast(_spread("mask", mask, losses), "bool")
-        carrier = masked(losses, valid)
-    if sample_weight is not None:
-        sample_weight = _spread("sample_weight", sample_weight, losses)
-    # For an empty batch Keras returns the empty losses, whose sum is 0.
-    return ops.sum(_Mean(losses)(0.0, carrier, sample_weight))
-
-
-def _spread(name, x, losses):
-    """Returns `x`, which may lack the last axes of `losses`, in their shape and dtype.
-
-    The result is a new tensor: on PyTorch, Keras multiplies weights by masks in place.
-    """
-    x = ops.cast(x, losses.dtype)
-    shape, whole = list(x.shape), tuple(losses.shape)
-    while len(shape) > 1 and shape[-1] == 1:
-        shape.pop()
-    pairs = list(zip(shape, whole, strict=False))
-    if len(shape) > len(whole) or any(a != b for a, b in pairs if None not in (a, b)):
-        raise ValueError(
-            f"Argument `{name}` must have the shape of `y_true` or of its first axes. "
-            f"Received: {name}.shape={tuple(x.shape)}, y_true.shape={whole}"
-        )
-    missing = [1] * (len(whole) - len(shape))
-    x = ops.reshape(x, (*ops.shape(x)[: len(shape)], *missing))
-    return x * ops.ones_like(losses)
-
-
-class _Mean(keras.losses.Loss):
-    """Applies Keras's weights, masks and mean to losses that are already computed."""
-
-    def __init__(self, losses):
-        super().__init__(dtype=wide(losses.dtype))
-        self._losses = losses
-
-    def call(self, y_true, y_pred):
-        return self._losses

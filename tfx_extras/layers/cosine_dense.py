@@ -8,11 +8,11 @@ from keras import ops
 
 from tfx_extras._checks import Number
 from tfx_extras._checks import require
-from tfx_extras._checks import require_dtype
 from tfx_extras._checks import require_one_of
 from tfx_extras._precision import wide
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
+from tfx_extras.layers._base import Layer
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses.embedding._distances import unit
 
@@ -20,7 +20,7 @@ POOLINGS = ("max", "soft")
 
 
 @register
-class CosineDense(keras.layers.Layer):
+class CosineDense(Layer):
     r"""Dense layer of cosines: embeddings compared with learned centers of classes.
 
     Use it as the last layer of a model that trains embeddings by classification, with
@@ -92,11 +92,7 @@ class CosineDense(keras.layers.Layer):
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ):
-        if kwargs.get("dtype") is not None:
-            require_dtype("dtype", kwargs["dtype"])
-        # Autocast would round the embeddings to 16 bits.
-        super().__init__(autocast=False, **kwargs)
-        self.supports_masking = True
+        super().__init__(**kwargs)
         self.classes = require("classes", classes, "[1, inf)")
         self.centers = require("centers", centers, "[1, inf)")
         self.pooling = require_one_of("pooling", pooling, POOLINGS)
@@ -140,9 +136,3 @@ class CosineDense(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
         return super().get_config() | own
-
-    @classmethod
-    def from_config(cls, config):
-        if config.get("dtype") is not None:  # before Keras reads its quantization
-            require_dtype("dtype", config["dtype"])
-        return super().from_config(config)
