@@ -162,7 +162,7 @@ def test_a_loaded_model_has_its_metrics(tmp_path):
     model = model_of(
         metrics=[
             metrics.RecallAtK(3, "L2", size),
-            metrics.RecallAtK(2, minus_product, size, name="mine", dtype="float64"),
+            metrics.RecallAtK(2, minus_product, size, name="mine", dtype="float32"),
             metrics.MeanAveragePrecisionAtR("squared-L2", size),
         ]
     )

@@ -217,7 +217,7 @@ def _require_valid(is_valid: np.ndarray, labels: np.ndarray) -> None:
 
 @register
 class RecallAtK(_Retrieval):
-    r"""Recall@k (R@1): how often one of the `k` nearest neighbors has the right class.
+    r"""Recall at k (recall@k): how often the `k` nearest neighbors include the class.
 
     Use it to evaluate embeddings for retrieval, over a whole evaluation set: give it
     class labels and embeddings. With `size`, it works in `compile` and `evaluate`, on
@@ -270,7 +270,7 @@ class RecallAtK(_Retrieval):
         >>> metric = tfx_extras.metrics.RecallAtK()
         >>> metric.update_state([0, 0, 1, 1], [[1, 0], [5, 1], [0, 1], [4, 3]])
         >>> print(f"{float(metric.result()):.2f}")
-        0.50
+        0.75
 
         In a model:
 
@@ -365,7 +365,7 @@ class MeanAveragePrecisionAtR(_Retrieval):
         >>> metric = tfx_extras.metrics.MeanAveragePrecisionAtR()
         >>> metric.update_state([0, 0, 0, 1], [[4, 0], [4, 1], [4, 4], [4, 2]])
         >>> print(f"{float(metric.result()):.2f}")
-        0.42
+        0.33
 
     Reference:
         - Musgrave et al., 2020, section 3.2. https://arxiv.org/abs/2003.08505
