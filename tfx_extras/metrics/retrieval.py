@@ -32,7 +32,7 @@ class _Retrieval(keras.metrics.Metric):
             require_dtype("dtype", dtype)
         super().__init__(name=name, dtype=dtype)
         self.distance_metric = require_distance(distance_metric)
-        self.size = None if size is None else require("size", size, "[1, inf)")
+        self.size: Any = None if size is None else require("size", size, "[1, inf)")
         self._wide = wide(self.dtype)
         self._seen = self.add_variable((), "zeros", "int32", name="seen")
         self._batches: list[Any] = []
@@ -302,7 +302,7 @@ class RecallAtK(_Retrieval):
         return self.k
 
     def _scores(self, hits, positives):
-        return hits.any(axis=1)
+        return np.any(hits, axis=1, keepdims=True)[:, 0]
 
     def get_config(self):
         return super().get_config() | {"k": self.k}
