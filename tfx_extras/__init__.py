@@ -1,10 +1,19 @@
-"""Losses, layers, models, optimizers, schedules and callbacks for Keras."""
+"""Losses, metrics, layers, models, optimizers, schedules and callbacks for Keras."""
 
 import importlib
 import sys
 from typing import TYPE_CHECKING
 
-__all__ = ["callbacks", "layers", "losses", "models", "optimizers", "schedules"]
+__all__ = [
+    "callbacks",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "schedules",
+    "utils",
+]
 __version__ = "0.1.0"
 
 
@@ -39,8 +48,10 @@ if not _only_migrates():
     from tfx_extras import callbacks
     from tfx_extras import layers
     from tfx_extras import losses
+    from tfx_extras import metrics
     from tfx_extras import models
     from tfx_extras import optimizers
     from tfx_extras import schedules
+    from tfx_extras import utils
 
     _environment.warn_of_legacy_keras()

@@ -173,7 +173,9 @@ PURPOSES = {
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
     },
+    "metrics": {"Retrieval": ["RecallAtK", "MeanAveragePrecisionAtR"]},
     "models": {"Training": ["SharpnessAware"]},
+    "utils": {"Embeddings": ["nearest"]},
 }
 
 # Functions that return an optimizer.
@@ -309,6 +311,9 @@ WORDS = {
     "api/optimizers/LARS": ["large batches", "SimCLR"],
     "api/optimizers/Prodigy": ["learning-rate free", "D-Adaptation"],
     "api/optimizers/SOAP": ["Shampoo", "second-order"],
+    "api/metrics/RecallAtK": ["recall@k", "R@1", "retrieval"],
+    "api/metrics/MeanAveragePrecisionAtR": ["MAP@R", "retrieval"],
+    "api/utils/functions/nearest": ["nearest neighbors", "k-NN"],
     "api/models/SharpnessAware": ["SAM", "ASAM", "flat minima"],
     "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],
     "api/schedules/OneCycle": ["1cycle", "one-cycle policy"],

@@ -17,10 +17,12 @@ from tests.cases import each_class
 from tfx_extras import callbacks
 from tfx_extras import layers
 from tfx_extras import losses
+from tfx_extras import metrics
 from tfx_extras import models
 from tfx_extras import optimizers
 from tfx_extras import schedules
 from tfx_extras import tfa
+from tfx_extras import utils
 from tfx_extras._typed import arguments_of
 
 # Public names without cases: helpers, options and the base.
@@ -47,14 +49,17 @@ WITHOUT_CASES = {
     "CosineDense",  # tests/layers/test_cosine_dense.py
     *("AdaFace", "CurricularFace"),  # tests/layers/test_faces.py
     "SharpnessAware",
+    *("RecallAtK", "MeanAveragePrecisionAtR"),  # tests/metrics/test_retrieval.py
 }
-# These functions have neither a class nor a case: `sparsemax` is no loss, and the other
-# takes arguments that Keras does not pass to a loss, so it has a layer instead.
+# These functions have neither a class nor a case: `sparsemax` and `nearest` are no
+# losses, and the other takes arguments that Keras does not pass to a loss, so it has a
+# layer instead.
 WITHOUT_CLASSES = {
     "sparsemax",  # tests/losses/classification/test_sparsemax.py
     "chunked_linear_crossentropy",  # tests/losses/classification/test_chunked.py
+    "nearest",  # tests/utils/test_nearest.py
 }
-PACKAGES = [layers, losses, models, optimizers, schedules]
+PACKAGES = [layers, losses, metrics, models, optimizers, schedules, utils]
 PUBLIC = [
     (package, name)
     for package in PACKAGES
@@ -168,8 +173,9 @@ def test_options_are_those_of_keras_and_our_own():
             assert f"{name}:" in options.__doc__
 
 
-def test_top_level_is_six_packages_and_a_version():
-    names = ["callbacks", "layers", "losses", "models", "optimizers", "schedules"]
+def test_top_level_is_eight_packages_and_a_version():
+    names = ["callbacks", "layers", "losses", "metrics", "models", "optimizers"]
+    names += ["schedules", "utils"]
     assert tfx_extras.__all__ == names
     assert tfx_extras.__version__.count(".") == 2
 

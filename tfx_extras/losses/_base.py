@@ -150,8 +150,7 @@ class FunctionLoss(keras.losses.Loss, Combinable):
 
     def _weights(self, y_pred, sample_weight):
         """The sample weights, or 1 without any, times the mask of `y_pred`."""
-        ones = _Ones(wide(self.dtype), sample_weight)
-        return ones(0.0, y_pred, _to_be_masked(sample_weight, ones.dtype))
+        return weights_of(y_pred, sample_weight, wide(self.dtype))
 
     def get_config(self):
         # Keras leaves out the dtype, which a reloaded loss would lose.
@@ -249,6 +248,12 @@ class _Ones(keras.losses.Loss):
         self.values = ops.broadcast_to(one, ops.shape(x))  # takes no memory
         _require_weights_of(self.values, self._sample_weight)
         return self.values
+
+
+def weights_of(y_pred, sample_weight, dtype):
+    """Returns the sample weights, or 1 without any, times the mask of `y_pred`."""
+    ones = _Ones(dtype, sample_weight)
+    return ones(0.0, y_pred, _to_be_masked(sample_weight, dtype))
 
 
 def _first_of_each(y_pred):

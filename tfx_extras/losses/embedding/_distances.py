@@ -46,6 +46,11 @@ def unit(x):
     return x / ops.sqrt(ops.where(square > 0, square, ops.ones_like(square)))
 
 
+def angular_of_units(x, y):
+    """Returns 1 minus the cosines of all rows of `x` and `y`, of length 1."""
+    return _positive(1 - backend.products(x, y))
+
+
 def root(square):
     """The square root, with gradient 0 instead of infinity at 0."""
     is_zero = square <= 0
@@ -108,7 +113,7 @@ _KNOWN = {
     ),
     "squared-L2": (_squared, _squared_by_row),
     "angular": (
-        lambda x, y: _positive(1 - backend.products(unit(x), unit(y))),
+        lambda x, y: angular_of_units(unit(x), unit(y)),
         lambda x, y: _positive(1 - ops.sum(unit(x) * unit(y), axis=-1)),
     ),
 }
