@@ -411,7 +411,9 @@ def test_labels_of_the_other_form_are_an_error_that_names_their_loss(
             loss()(y_true, ONE_HOT)
 
 
-@pytest.mark.parametrize("loss", [losses.ArcFaceLoss(), losses.ProxyAnchorLoss()])
+@pytest.mark.parametrize(
+    "loss", [losses.ArcFaceLoss(), losses.CosFaceLoss(), losses.ProxyAnchorLoss()]
+)
 def test_logits_that_are_no_cosines_are_an_error_that_says_so(loss):
     message = r"must hold cosines, in \[-1, 1\].*CosineDense"
     with looked_at(), pytest.raises(ValueError, match=message):
