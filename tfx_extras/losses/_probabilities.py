@@ -107,7 +107,7 @@ def require_shares(y) -> None:
     message = (
         "`y_true` must hold labels in [0, 1]. Did you pass masks of 0 and 255? Then "
         "divide them by 255. Labels of -1 and 1 become 0 and 1 by `(y + 1) / 2`. "
-        "Padding may have any of them: its mask or its weight of 0 leaves it out."
+        "Give padding the label 0: its mask, or its weight of 0, leaves it out."
     )
     try:
         backend.check_within(y, 0.0, 1.0, SLACK, message)
