@@ -214,6 +214,20 @@ def segmentation():
     }
 
 
+def metric_learning():
+    """Embeddings with centers of classes, and a set with ties and lone classes."""
+    random = np.random.default_rng(2003)
+    lone = np.arange(100, 104)
+    return {
+        "embeddings": _normal(random, (24, 8)),
+        "classes": random.integers(0, 4, 24),  # the last of five classes is absent
+        "proxies": _normal(random, (8, 5)),
+        "centers": _normal(random, (8, 15)),
+        "set": random.integers(-2, 3, (60, 3)).astype("float64"),
+        "set_classes": np.concatenate([lone, random.integers(0, 8, 56)]),
+    }
+
+
 def schedules():
     """The steps at which schedules are evaluated."""
     return {"steps": np.arange(201)}
@@ -295,6 +309,8 @@ def of(library):
         return tfa_optimizers.given()
     if library == "segmentation":
         return segmentation()
+    if library == "metric_learning":
+        return metric_learning()
     if library in ("authors", "timm_optimizers"):
         return optimizers() | kernels()
     if library == "pytorch_optimizer":
