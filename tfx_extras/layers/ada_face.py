@@ -40,7 +40,8 @@ class AdaFace(Face):
     standard deviation of the lengths in a batch. An image with $q = 1$ has the margin
     $2 m$ on the cosine, less a margin on the angle, which counts hard samples more. An
     image with $q = -1$ has the margin $m$ on the angle, as in ArcFace, which counts
-    them less. The angle $\theta_y - m q$ is clipped to [0, pi].
+    them less. The angle $\theta_y - m q$ is clipped to [0, pi], by the authors to
+    [0.001, pi - 0.001].
 
     Called with labels, `head(x, labels)`, the layer returns one loss per sample, in
     nats, of the shape of the labels, and adds the mean to the losses of the model.
