@@ -5,8 +5,8 @@ python3.11 -m venv .venv-metric
 .venv-metric/bin/pip install --no-deps pytorch-metric-learning==2.9.0
 .venv-metric/bin/python -m tests.parity.make_metric_learning
 
-The search for neighbors of PyTorch Metric Learning needs Faiss, which breaks ties as it likes. Here a stable sort
-searches: among equal distances, the lower index is the nearer neighbor.
+To search for neighbors, PyTorch Metric Learning needs Faiss, which breaks ties as it
+likes. Here a stable sort searches: among equal distances, the lower index is nearer.
 """
 
 from importlib.metadata import version
