@@ -88,7 +88,7 @@ OPTIONS = {
 
 
 def build(head, dtype="float32", **options):
-    layer = head(CLASSES, dtype=dtype, **(OPTIONS[head] | options))
+    layer = head(CLASSES, dtype=dtype, **(OPTIONS.get(head, {}) | options))
     layer.build((None, 4))
     layer.kernel.assign(KERNEL)
     return layer

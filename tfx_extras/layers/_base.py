@@ -39,7 +39,9 @@ def mean_of(losses, mask, sample_weight):
     if sample_weight is not None:
         sample_weight = spread("sample_weight", sample_weight, losses)
     # For an empty batch Keras returns the empty losses, whose sum is 0.
-    return ops.sum(_Mean(losses)(0.0, carrier, sample_weight))
+    mean = ops.sum(_Mean(losses)(0.0, carrier, sample_weight))
+    # On replicas, Keras divides each mean by their number, and what a layer adds again.
+    return mean / _Mean(ops.ones(1, losses.dtype))(0.0, 0.0)
 
 
 def spread(name, x, losses):

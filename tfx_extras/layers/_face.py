@@ -124,14 +124,15 @@ class Face(Layer):
 
     def _add_state(self, name: str, start: float):
         """Returns a number that training keeps, and gradients do not change."""
-        return self.add_weight(
-            name=name,
-            shape=(),
-            initializer=keras.initializers.Constant(start),
+        return keras.Variable(
+            start,
             dtype=wide(self.variable_dtype),
             trainable=False,
             autocast=False,
-            aggregation="mean",  # of replicas
+            name=name,
+            # Replicas that met in the middle of a call would mix up their losses.
+            synchronization="on_read",
+            aggregation="mean",
         )
 
     def _kept(self, variable, value, is_known, is_training):

@@ -53,7 +53,8 @@ class AdaFace(Face):
     updates both in training, before they are used, unless the layer is frozen. Masked
     samples, those of weight 0, and lengths that are not finite do not count. A batch of
     one sample leaves $\sigma$ as it is, since the standard deviation divides by the
-    number of samples minus 1. Between replicas, the state is averaged on TensorFlow.
+    number of samples minus 1. On TensorFlow, each replica has a state of
+    its own, and their mean is saved.
 
     The kernel, the state and the losses are in `float32` or wider, whatever the dtype
     policy. Time and memory are those of a `Dense` layer with a cross-entropy. The

@@ -44,8 +44,8 @@ class CurricularFace(Face):
 
     The state is $t$, which starts at 0. A batch updates it in training, before it is
     used, unless the layer is frozen. Masked samples, those of weight 0, and embeddings
-    whose length is not finite do not count. Between replicas, the state is averaged on
-    TensorFlow.
+    whose length is not finite do not count. On TensorFlow, each replica has a state
+    of its own, and their mean is saved.
 
     The kernel, the state and the losses are in `float32` or wider, whatever the dtype
     policy. Time and memory are those of a `Dense` layer with a cross-entropy.
