@@ -10,6 +10,7 @@ from tests.tools import gradient
 from tests.tools import wide
 from tfx_extras import layers
 from tfx_extras import losses
+from tfx_extras import optimizers
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(5, 4))
@@ -148,3 +149,23 @@ def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(pooling, policy, tmp_
 def test_wrong_arguments_are_named(arguments, said):
     with pytest.raises(ValueError, match=said):
         layers.CosineDense(**{"classes": 3, **arguments})
+
+
+def test_a_rule_for_its_path_gives_the_centers_a_rate_of_their_own():
+    rules = {"cosine_dense": {"learning_rate_multiplier": 100.0}, ".*": {}}
+    moves = []
+    for grouped in (False, True):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [keras.Input((4,)), keras.layers.Dense(4), layers.CosineDense(3)]
+        )
+        optimizer = optimizers.AdamW(1e-4, weight_decay=0.0)
+        if grouped:
+            optimizer = optimizers.ParameterGroups(optimizer, rules)
+        model.compile(optimizer, losses.ArcFaceLoss(scale=4.0))
+        before = [array(v) for v in model.trainable_variables]
+        model.fit(X, np.arange(5) % 3, verbose=0)
+        after = [array(v) for v in model.trainable_variables]
+        moves.append([b - a for a, b in zip(before, after, strict=True)])
+    for plain, ruled, factor in zip(*moves, [1, 1, 100], strict=True):
+        np.testing.assert_allclose(ruled, factor * plain, rtol=1e-2, atol=1e-6)
