@@ -193,7 +193,7 @@ def _read(x) -> Any:
     """Returns a tensor as a NumPy array, or `None` in a function that is compiled."""
     try:
         return ops.convert_to_numpy(x)
-    except Exception:  # each backend raises errors of its own
+    except (NotImplementedError, RuntimeError, TypeError):  # TensorFlow, PyTorch, JAX
         return None
 
 
