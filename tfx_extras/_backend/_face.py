@@ -555,6 +555,14 @@ class Backend:
         before = (0,) * (len(x.shape) - 1)
         return ops.slice_update(x, (*before, start), columns)
 
+    def state(self, variable: Any) -> Any:
+        """Returns the value of a variable, which later assignments do not change.
+
+        A call that updates its state must read it by this, or its gradient may be that
+        with the new state.
+        """
+        return ops.convert_to_tensor(variable)
+
     def gather(self, x: Any) -> tuple[Any, Any]:
         """Joins the parts of a batch that the replicas of a data-parallel run have.
 

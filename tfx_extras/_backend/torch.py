@@ -474,6 +474,9 @@ class Torch(Backend):
         x[..., start:end] = columns
         return x
 
+    def state(self, variable):
+        return _kept(super().state(variable))
+
     def gather(self, x):
         if not _has_processes():
             return x, 0
@@ -671,6 +674,15 @@ def _is_autocast(x):
     kind = x.device.type
     # Only the meta device has no autocast. Asking PyTorch 2.11 breaks the graph.
     return kind != "meta" and torch.is_autocast_enabled(kind)
+
+
+@torch.compiler.disable
+def _kept(x):
+    """A copy that compiled backward passes cannot compute again.
+
+    They would compute it from a buffer that the forward pass has changed meanwhile.
+    """
+    return x.clone()
 
 
 def _has_processes():

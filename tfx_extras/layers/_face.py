@@ -124,7 +124,7 @@ class Face(Layer):
 
     def _kept(self, variable, value, is_known, is_training):
         """Returns the state: its exponential average in training, where it is known."""
-        old = ops.convert_to_tensor(variable)
+        old = backend.state(variable)
         if not is_training:
             return ops.cast(old, value.dtype)
         share = 1 - self.momentum

@@ -169,10 +169,11 @@ class CrossBatchMemory(Layer):
 
     def _remember(self, batch: Compared) -> Compared:
         """Stores the samples of the batch. Returns it with the memory as samples."""
+        memory, their_labels, is_known, batches = map(
+            backend.state, (self.memory, self.labels, self.is_known, self.batches)
+        )
+        is_used = batches >= self.warmup
         constants = ops.stop_gradient(batch.samples)
-        memory = ops.convert_to_tensor(self.memory)
-        is_known = ops.convert_to_tensor(self.is_known)
-        is_used = ops.convert_to_tensor(self.batches) >= self.warmup
         samples = constants
         if self.warmup > 0:  # before, gradients flow through both sides
             samples = ops.where(is_used, constants, batch.samples)
@@ -183,7 +184,7 @@ class CrossBatchMemory(Layer):
         rows = ops.shape(samples)[0]
         place = ops.arange(rows + self.size, dtype="int32")
         is_newest = (place < self.size) | (place < rows)
-        labels = joined(batch.labels, ops.convert_to_tensor(self.labels))
+        labels = joined(batch.labels, their_labels)
         compared = Compared(
             batch.anchors,
             joined(samples, memory),
@@ -195,7 +196,7 @@ class CrossBatchMemory(Layer):
         )
         self.labels.assign(labels[: self.size])
         self.is_known.assign(joined(batch.is_known, is_known)[: self.size])
-        self.batches.assign_add(1)
+        self.batches.assign(batches + 1)
         return compared
 
     def compute_output_spec(
