@@ -15,6 +15,7 @@ import torch
 from pytorch_metric_learning.losses import ProxyAnchorLoss
 from pytorch_metric_learning.losses import ProxyNCALoss
 from pytorch_metric_learning.losses import SoftTripleLoss
+from pytorch_metric_learning.regularizers import SparseCentersRegularizer
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
 from tests.parity import inputs
@@ -57,6 +58,15 @@ def main():
             name = f"{make.__name__}:{title}"
             cases[name] = {"arguments": arguments}
             outputs[name] = evaluated(make(5, 8, **arguments), given)
+    merging = SparseCentersRegularizer(5, 3)
+    centers = torch.tensor(given["centers"], requires_grad=True)
+    value = merging(centers.T)
+    value.backward()
+    cases["SparseCentersRegularizer"] = {}
+    outputs["SparseCentersRegularizer"] = {
+        "value": value.detach().numpy(),
+        "gradient": centers.grad.numpy(),
+    }
     metrics = ("precision_at_1", "mean_average_precision_at_r")
     found = AccuracyCalculator(
         include=metrics, knn_func=sorted_neighbors, k="max_bin_count"
