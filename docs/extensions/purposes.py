@@ -169,6 +169,7 @@ PURPOSES = {
     "layers": {
         "Large vocabularies": ["ChunkedLinearCrossentropy"],
         "Metric learning": ["CosineDense", "AdaFace", "CurricularFace"],
+        "Ordinal classification": ["Coral"],
     },
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]

@@ -46,6 +46,7 @@ WITHOUT_CASES = {
     "ParameterGroups",
     *PRESETS,
     "ChunkedLinearCrossentropy",
+    "Coral",  # tests/layers/test_coral.py
     "CosineDense",  # tests/layers/test_cosine_dense.py
     *("AdaFace", "CurricularFace"),  # tests/layers/test_faces.py
     "SharpnessAware",
