@@ -101,6 +101,18 @@ def test_the_configuration_survives_json_and_has_other_biases_if_asked():
         assert copy.get_config() == each.get_config()
 
 
+def test_biases_may_start_at_the_log_odds_of_the_data(tmp_path):
+    odds = np.float32([2.0, 0.5, -0.25, -1.0])
+    layer = layers.Coral(5, bias_initializer=keras.initializers.Constant(odds))
+    model = keras.Sequential([keras.Input((3,)), layer])
+    np.testing.assert_array_equal(array(layer.bias), odds)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").layers[0]
+    copy = layers.Coral.from_config(loaded.get_config())
+    copy.build((None, 3))
+    np.testing.assert_array_equal(array(copy.bias), odds)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -33,7 +33,10 @@ class Coral(Layer):
     The biases start at $b_k = 1 - k / (K - 1)$, in decreasing order, as in
     `coral-pytorch`. Nothing enforces this order, but the loss is least for biases that
     do not increase (Cao et al., 2020). If all biases start equal, as in
-    `keras.layers.Dense`, early predictions are the first or the last class.
+    `keras.layers.Dense`, early predictions are the first or the last class. If training
+    is short, start them where the training data have them: at the log-odds of a class
+    above each threshold, by `keras.initializers.Constant`, as the guide of ordinal
+    classes does.
 
     The dtypes are those of `keras.layers.Dense`: logits have the compute dtype of the
     policy. Time and memory are those of `keras.layers.Dense(1)`.
