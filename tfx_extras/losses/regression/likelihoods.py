@@ -306,7 +306,9 @@ def evidential_loss(y_true, y_pred, coefficient: Number = 0.01):
     likelihood = _log_beta(alpha) + c - ops.log(2 * alpha) / 2 + (alpha + 0.5) * log
     if coefficient == 0:
         return likelihood
-    return likelihood + coefficient * ops.abs(error) * (2 * nu + alpha)
+    # The gradient of `ops.abs` at 0 is 1 on JAX.
+    distance = error * ops.stop_gradient(ops.sign(error))
+    return likelihood + coefficient * distance * (2 * nu + alpha)
 
 
 def _log_softplus(x):
