@@ -82,6 +82,8 @@ PURPOSES = {
             "GaussianNLLLoss",
             "StudentTNLLLoss",
             "MixtureNLLLoss",
+            "EvidentialLoss",
+            "evidential_moments",
             "GaussianCRPSLoss",
             "EnsembleCRPSLoss",
         ],
@@ -174,6 +176,7 @@ PURPOSES = {
             "CurricularFace",
             "CrossBatchMemory",
         ],
+        "Ordinal classification": ["Coral"],
     },
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
@@ -276,6 +279,7 @@ WORDS = {
     ],
     "api/losses/StudentTNLLLoss": ["heavy tails"],
     "api/losses/MixtureNLLLoss": ["mixture density network", "MDN"],
+    "api/losses/EvidentialLoss": ["deep evidential regression", "DER"],
     "api/losses/GaussianCRPSLoss": ["CRPS", "probabilistic forecasting"],
     "api/losses/EnsembleCRPSLoss": ["CRPS", "ensemble forecasts", "fair CRPS"],
     "api/losses/PoissonNLLLoss": ["count data", "Poisson regression"],

@@ -141,6 +141,15 @@ CURVES = {
             for d in (1.0, 3.0, 30.0)
         },
     ),
+    "EvidentialLoss": Curve(
+        *ERROR,
+        {
+            f"raw nu {n:g}": lambda x, n=n: losses.evidential_loss(
+                [0.0], rows(x, n, 0.0, 0.0), coefficient=0.1
+            )
+            for n in (-2.0, 0.0, 2.0)
+        },
+    ),
     "MixtureNLLLoss": Curve(
         "target; the components are at -1 and 1",
         (-3, 3),

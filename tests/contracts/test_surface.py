@@ -29,6 +29,7 @@ from tfx_extras._typed import arguments_of
 TOOLS = {
     *("epochs", "plot", "weigh_unlabeled"),
     "effective_number_weights",  # tests/losses/classification/test_long_tailed.py
+    "evidential_moments",  # tests/losses/regression/test_forecasts.py
     "ordinal_probabilities",  # tests/losses/classification/test_ordinal.py
     "sequence_log_probabilities",  # tests/losses/classification/test_preference.py
     "signed_distances",  # tests/losses/vision/test_boundary.py
@@ -46,6 +47,7 @@ WITHOUT_CASES = {
     "ParameterGroups",
     *PRESETS,
     "ChunkedLinearCrossentropy",
+    "Coral",  # tests/layers/test_coral.py
     "CosineDense",  # tests/layers/test_cosine_dense.py
     *("AdaFace", "CurricularFace"),  # tests/layers/test_faces.py
     "CrossBatchMemory",  # tests/layers/test_cross_batch_memory.py

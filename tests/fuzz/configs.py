@@ -111,6 +111,7 @@ def bases():
         (case.make(), schedules, keras.optimizers.schedules) for case in SCHEDULES
     ]
     found.append((layers.ChunkedLinearCrossentropy(5), None, keras.layers))
+    found.append((layers.Coral(5), None, keras.layers))
     found.append((layers.CosineDense(5, centers=2), None, keras.layers))
     found.append((layers.AdaFace(5), None, keras.layers))
     found.append((layers.CurricularFace(5), None, keras.layers))

@@ -33,6 +33,19 @@ def reference(x, centers, pooling, gamma):
     return out
 
 
+def merging(centers):
+    """The regularizer of SoftTriple as written, one pair of centers at a time."""
+    _, classes, count = centers.shape
+    w = centers / np.linalg.norm(centers, axis=0)
+    total = sum(
+        np.sqrt(2 - 2 * w[:, c, s] @ w[:, c, t])
+        for c in range(classes)
+        for t in range(count)
+        for s in range(t + 1, count)
+    )
+    return total / (classes * count * (count - 1))
+
+
 def layer_of(centers=CENTERS, dtype="float64", **options):
     layer = layers.CosineDense(
         centers.shape[1], centers.shape[2], dtype=dtype, **options
@@ -137,9 +150,74 @@ def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(pooling, policy, tmp_
         np.testing.assert_array_equal(array(one), array(other))
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_the_regularizer_is_that_of_soft_triple(count):
+    centers = RANDOM.normal(size=(5, 3, count))
+    with wide():
+        layer = layer_of(centers, pooling="soft", merge_weight=0.3)
+        (loss,) = layer.losses
+        expected = 0.3 * merging(centers)
+        np.testing.assert_allclose(array(loss), expected, rtol=1e-12)
+        flat = centers.reshape(5, -1)
+        actual = gradient(layer.kernel.regularizer, flat)
+        slope = numeric(lambda k: 0.3 * merging(k.reshape(centers.shape)), flat)
+        np.testing.assert_allclose(actual, slope, atol=1e-9)
+    assert layer_of(centers, "float32").losses == []
+    layer.trainable = False
+    assert layer.losses == []
+
+
+def test_equal_centers_have_a_loss_and_a_gradient_of_0():
+    """From cosines in float32, the distance would be 0.0003 and its slope noise."""
+    column = np.float32(RANDOM.normal(size=(7, 3, 1)))
+    layer = layer_of(np.tile(column, (1, 1, 3)), "float32", merge_weight=1.0)
+    assert array(layer.losses[0]) == 0
+    kernel = np.tile(column, (1, 1, 3)).reshape(7, -1)
+    assert (gradient(layer.kernel.regularizer, kernel) == 0).all()
+    zeros = gradient(layer.kernel.regularizer, np.zeros((7, 9), "float32"))
+    assert np.isfinite(zeros).all()
+    assert np.isnan(array(layer.kernel.regularizer(ops.full((7, 9), np.nan)))).all()
+
+
+def test_small_distances_keep_their_digits():
+    centers = np.tile(RANDOM.normal(size=(6, 2, 1)), (1, 1, 2))
+    centers[..., 1] += 1e-4 * RANDOM.normal(size=(6, 2))
+    centers = centers.astype("float32")
+    layer = layer_of(centers, "float32", merge_weight=1.0)
+    w = centers / np.linalg.norm(centers.astype("float64"), axis=0)
+    expected = np.linalg.norm(w[..., 0] - w[..., 1], axis=0).sum() / 4
+    np.testing.assert_allclose(array(layer.losses[0]), expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_regularizer_draws_centers_together_once_per_step(policy, tmp_path):
+    """The layer is called twice, and the regularizer counts once."""
+    inputs = keras.Input((4,))
+    layer = layers.CosineDense(3, 2, "soft", merge_weight=0.5, dtype=policy, name="c")
+    hidden = keras.layers.Dense(4, dtype=policy)(inputs)
+    model = keras.Model(inputs, [layer(hidden), layer(-hidden)])
+    loss = losses.SoftTripleLoss(scale=1e-3, margin=0.0)
+    model.compile(keras.optimizers.SGD(0.5), [loss, loss])
+    kernel = array(layer.kernel).reshape(4, 3, 2)
+    y = np.arange(5) % 3
+    before = model.evaluate(X, [y, y], verbose=0)[0]
+    expected = 2 * np.log(3) + 0.5 * merging(kernel)
+    np.testing.assert_allclose(before, expected, rtol=2e-3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.get_layer("c").merge_weight == 0.5
+    for each in (model, loaded):
+        each.fit(X, [y, y], epochs=3, shuffle=False, verbose=0)
+    assert merging(array(layer.kernel).reshape(4, 3, 2)) < merging(kernel) - 0.01
+    for one, other in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(array(one), array(other))
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ({"merge_weight": -1.0}, r"`merge_weight` must be in \[0, inf\)"),
+        ({"merge_weight": 0.2}, "must be 0 for one center .* forget `centers`"),
         ({"classes": 0}, r"`classes` must be in \[1, inf\). Received: classes=0"),
         ({"centers": 0}, r"`centers` must be in \[1, inf\)"),
         ({"gamma": 0.0}, r"`gamma` must be in \(0, inf\)"),

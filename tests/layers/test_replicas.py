@@ -52,7 +52,7 @@ def trained(devices):
 
     def make():
         inputs = keras.Input((4,)), keras.Input((), dtype="int32")
-        cosines = layers.CosineDense(faces.CLASSES, centers=2)
+        cosines = layers.CosineDense(faces.CLASSES, centers=2, merge_weight=3.0)
         heads = (
             faces.build(layers.AdaFace, h=0.0),
             faces.build(layers.ChunkedLinearCrossentropy, use_bias=False),

@@ -19,6 +19,7 @@ from pytorch_metric_learning.losses import ProxyNCALoss
 from pytorch_metric_learning.losses import SoftTripleLoss
 from pytorch_metric_learning.losses import SupConLoss
 from pytorch_metric_learning.miners import MultiSimilarityMiner
+from pytorch_metric_learning.regularizers import SparseCentersRegularizer
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
 from tests.parity import inputs
@@ -79,6 +80,15 @@ def main():
     for title, (loss, miner) in MEMORIES.items():
         cases[f"CrossBatchMemory:{title}"] = {}
         outputs[f"CrossBatchMemory:{title}"] = remembered(loss, miner, given)
+    merging = SparseCentersRegularizer(5, 3)
+    centers = torch.tensor(given["centers"], requires_grad=True)
+    value = merging(centers.T)
+    value.backward()
+    cases["SparseCentersRegularizer"] = {}
+    outputs["SparseCentersRegularizer"] = {
+        "value": value.detach().numpy(),
+        "gradient": centers.grad.numpy(),
+    }
     metrics = ("precision_at_1", "mean_average_precision_at_r")
     found = AccuracyCalculator(
         include=metrics, knn_func=sorted_neighbors, k="max_bin_count"

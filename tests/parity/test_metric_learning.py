@@ -86,6 +86,18 @@ def test_a_memory_of_batches(name, loss, dtype, tolerance):
     np.testing.assert_allclose(slope, gradient, rtol=tolerance, atol=least)
 
 
+@each_dtype
+def test_the_regularizer_of_centers(dtype, tolerance):
+    centers = inputs.metric_learning()["centers"].astype(dtype)
+    layer = layers.CosineDense(5, 3, "soft", merge_weight=1.0, dtype=dtype)
+    layer.build((None, 8))
+    values, slope = tools.values_and_gradient(layer.kernel.regularizer, centers)
+    name = "SparseCentersRegularizer"
+    value, gradient = (GOLDEN.arrays[f"{name}/{k}"] for k in ("value", "gradient"))
+    np.testing.assert_allclose(values, value, rtol=tolerance)
+    np.testing.assert_allclose(slope, gradient, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("name", "make"),

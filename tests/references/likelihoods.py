@@ -41,6 +41,22 @@ def student_t_nll(y_true, y_pred, degrees=None):
     )
 
 
+def evidential_loss(y_true, y_pred, coefficient=0.01):
+    """Amini et al., 2020, equations 8 and 9, as written."""
+    y, gamma, *raw = _parts(y_true, y_pred)
+    nu, alpha, beta = (np.logaddexp(0, r) for r in raw)
+    alpha = alpha + 1
+    omega = 2 * beta * (1 + nu)
+    likelihood = (
+        np.log(np.pi / nu) / 2
+        - alpha * np.log(omega)
+        + (alpha + 0.5) * np.log(nu * (y - gamma) ** 2 + omega)
+        + _log_gamma(alpha)
+        - _log_gamma(alpha + 0.5)
+    )
+    return likelihood + coefficient * np.abs(y - gamma) * (2 * nu + alpha)
+
+
 def mixture_nll(y_true, y_pred, minimum_log_scale=-7.0):
     """Bishop, 1994, with a scale for each value."""
     y = y_true if y_true.ndim == y_pred.ndim else y_true[..., None]

@@ -14,9 +14,29 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.layers._base import Layer
 from tfx_extras.losses._base import predictions
+from tfx_extras.losses.embedding._distances import root
 from tfx_extras.losses.embedding._distances import unit
 
 POOLINGS = ("max", "soft")
+
+
+class _Merging(keras.regularizers.Regularizer):
+    """The regularizer of SoftTriple: distances of the centers of each class."""
+
+    def __init__(self, classes, centers, weight):
+        self._classes = classes
+        self._centers = centers
+        self._weight = weight
+
+    def __call__(self, x):
+        kernel = ops.convert_to_tensor(x)
+        shape = (self._classes, self._centers, kernel.shape[0])
+        centers = ops.reshape(unit(ops.transpose(kernel)), shape)
+        one, other = np.triu_indices(self._centers, k=1)
+        # Not from the cosines, which would lose the digits of small distances.
+        apart = ops.take(centers, one, axis=1) - ops.take(centers, other, axis=1)
+        distances = root(ops.sum(apart * apart, axis=-1))
+        return self._weight / (2 * self._classes * len(one)) * ops.sum(distances)
 
 
 @register
@@ -37,6 +57,16 @@ class CosineDense(Layer):
     $z_c$ is the output for class $c$: the cosine of the nearest center with the pooling
     `"max"`, or a weighted mean of the cosines with `"soft"`, as in SoftTriple.
 
+    With `merge_weight`, the layer adds the regularizer of SoftTriple to the losses of
+    the model. It draws the centers of a class together, so that a class gets only as
+    many different centers as it needs:
+
+    $$ \frac{\tau}{C K (K - 1)} \sum_c \sum_{j < k} \sqrt{2 - 2 \cos(k_{cj}, k_{ck})} $$
+
+    $\tau$ is `merge_weight`, and the root is the distance of two centers of length 1.
+    Its gradient is 0 where they are equal. Like the regularizers of Keras, it counts in
+    `evaluate` too, and not if the layer is frozen.
+
     The kernel and the cosines are in `float32` or wider, whatever the dtype policy: in
     16 bits, angles of a few degrees would be 0. Embeddings and centers of zeros have
     the cosine 0.
@@ -45,6 +75,7 @@ class CosineDense(Layer):
     and no weight decay, which changes their length and not their direction:
     `ParameterGroups` and `weight_decay_exclude` find them by `"cosine_dense"` in their
     path. Time and memory are those of a `Dense` layer with `classes * centers` units.
+    The regularizer needs `centers - 1` times the memory of the kernel.
 
     Args:
         classes: $C$, in [1, inf): the number of classes.
@@ -53,6 +84,8 @@ class CosineDense(Layer):
             `"soft"`.
         gamma: $\gamma$, in (0, inf): the temperature of `"soft"`. The smaller it is,
             the more the nearest center counts.
+        merge_weight: $\tau$, in [0, inf): the weight of the regularizer, which needs
+            several centers. The paper uses 0.2 with 10 centers.
         kernel_initializer: Initializer of the centers, of shape
             `(features, classes * centers)`: the centers of a class are neighbors.
         **kwargs: Options of every Keras layer, such as `name` and `dtype`.
@@ -61,7 +94,8 @@ class CosineDense(Layer):
         inputs: Embeddings $x$, of shape `(batch, ..., features)`.
 
     Raises:
-        ValueError: If an argument is outside its interval or unknown.
+        ValueError: If an argument is outside its interval or unknown, or
+            `merge_weight` is given with one center per class.
         TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
@@ -89,6 +123,7 @@ class CosineDense(Layer):
         centers: int | np.integer = 1,
         pooling: str = "max",
         gamma: Number = 0.1,
+        merge_weight: Number = 0.0,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ):
@@ -97,14 +132,22 @@ class CosineDense(Layer):
         self.centers = require("centers", centers, "[1, inf)")
         self.pooling = require_one_of("pooling", pooling, POOLINGS)
         self.gamma = require("gamma", gamma, "(0, inf)")
+        self.merge_weight = require("merge_weight", merge_weight, "[0, inf)")
+        if self.merge_weight and self.centers == 1:
+            raise ValueError(
+                "Argument `merge_weight` must be 0 for one center per class. Did you "
+                f"forget `centers`? Received: merge_weight={merge_weight}, centers=1"
+            )
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel: Any = None
 
     def build(self, input_shape):
+        merging = _Merging(self.classes, self.centers, self.merge_weight)
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], self.classes * self.centers),
             initializer=self.kernel_initializer,
+            regularizer=merging if self.merge_weight else None,
             dtype=wide(self.variable_dtype),
             autocast=False,
         )
@@ -133,6 +176,7 @@ class CosineDense(Layer):
             "centers": self.centers,
             "pooling": self.pooling,
             "gamma": self.gamma,
+            "merge_weight": self.merge_weight,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
         return super().get_config() | own

@@ -211,7 +211,7 @@ def sparse_labels(
 
 
 def class_of_each(
-    y_true, samples, classes, ignore_class, like, dense=ARGMAX
+    y_true, samples, classes, ignore_class, like, dense=ARGMAX, likely=LIKELY
 ) -> SparseLabels:
     """Returns the labels of `samples`, one for each of their elements.
 
@@ -222,6 +222,7 @@ def class_of_each(
         ignore_class: The label of samples that do not count, or `None`.
         like: Which shape is meant, and which was received, for the error.
         dense: What takes one-hot labels, for the error.
+        likely: The likely cause of labels that are out of range, for the error.
     """
     labels, whole = integers(y_true)
     shape = tuple(labels.shape)
@@ -253,7 +254,7 @@ def class_of_each(
     end = classes if is_seen else "classes"
     try:
         backend.check(
-            allowed, f"`y_true` must hold classes in [0, {end}){also}. {LIKELY}"
+            allowed, f"`y_true` must hold classes in [0, {end}){also}. {likely}"
         )
     except ValueError as error:
         raise ValueError(f"{error}{_first_wrong(y_true, allowed)}") from None

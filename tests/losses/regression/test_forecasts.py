@@ -1,9 +1,13 @@
 """Predictions of several parameters, and what likelihoods and scores must be."""
 
+import itertools
+import math
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy import stats
 
 from tests.contracts.test_losses import Marked
 from tests.losses.cases.regression import counts
@@ -24,6 +28,7 @@ CASES = [*likelihoods.CASES, *counts.CASES, *crps.CASES]
 OF_SEVERAL = [
     (losses.gaussian_nll, losses.GaussianNLLLoss(), 2),
     (losses.student_t_nll, losses.StudentTNLLLoss(), 3),
+    (losses.evidential_loss, losses.EvidentialLoss(), 4),
     (losses.negative_binomial_nll, losses.NegativeBinomialNLLLoss(), 2),
     (losses.gaussian_crps, losses.GaussianCRPSLoss(), 2),
 ]
@@ -59,7 +64,7 @@ def test_parameters_that_do_not_fit_are_named(function, loss, count):
         function(y, (*p.T, p.T[0]))
     with pytest.raises(ValueError, match=r"shape of `y_true`.*y_true.shape=\(3,\), .*"):
         function(y[:3], tuple(p.T))
-    with pytest.raises(ValueError, match=r"scale|dispersion|variance"):
+    with pytest.raises(ValueError, match=r"scale|dispersion|variance|raw nu"):
         function(y, (p.T[0], *p.T[1:, :1]))
     with pytest.raises(ValueError, match=rf"the {count} parameters .* last axis"):
         function(y, p[:, :1])
@@ -177,6 +182,7 @@ def test_densities_integrate_to_1():
             (losses.gaussian_nll, [1.0, 2.0], {"full": True}),
             (losses.student_t_nll, [1.0, -1.0, 12.0], {}),
             (losses.student_t_nll, [1.0, -2.0], {"degrees": 9.0}),
+            (losses.evidential_loss, [1.0, 0.5, 9.0, 1.0], {"coefficient": 0.0}),
             (losses.mixture_nll, mixed, {}),
         ):
             p = np.tile(np.float64(row), (len(y), 1))
@@ -197,6 +203,90 @@ def test_many_degrees_of_freedom_are_a_normal_distribution():
     ):
         np.testing.assert_allclose(array(loss), expected, rtol=2e-4)
     assert abs(array(loss)[0] - np.log(2 * np.pi) / 2) < 1e-6
+
+
+def log_softplus(x):
+    return x if x < -40 else math.log(np.logaddexp(0, x))
+
+
+def evidential(y, row):
+    """The likelihood from logarithms, where the parameters themselves underflow."""
+    gamma, nu, alpha, beta = map(float, row)
+    a = 1 + np.logaddexp(0, alpha)
+    log_nu = log_softplus(nu)
+    log_ratio = math.log(2) + log_softplus(beta) + np.logaddexp(0, -log_nu)
+    error = abs(y - gamma)
+    t = 2 * math.log(error) - log_ratio if error else -math.inf
+    # log Gamma(a + 1/2) - log Gamma(a) by its series, where lgamma would cancel.
+    gammas = math.lgamma(a + 0.5) - math.lgamma(a)
+    if a > 1e3:
+        gammas = math.log(a) / 2 - 1 / (8 * a) + 1 / (192 * a**3)
+    spread = (math.log(math.pi) + log_ratio) / 2
+    return spread - gammas + (a + 0.5) * np.logaddexp(0, t)
+
+
+RAW = [-1e4, -300.0, -30.0, -1.0, 0.0, 5.0, 100.0, 1e4]
+
+
+@pytest.mark.only("tensorflow", "jax", "torch")
+@pytest.mark.parametrize("error", [0.0, 1e-3, 1.0, -300.0, 1e4])
+def test_evidence_is_exact_where_its_parameters_underflow_or_are_large(error):
+    rows = np.float32([[-error, *row] for row in itertools.product(RAW, repeat=3)])
+    y = np.zeros(len(rows), "float32")
+    compute = fused(lambda x: losses.evidential_loss(y, x, coefficient=0.0))
+    value, slope = values_and_gradient(compute, rows)
+    expected = np.array([evidential(0.0, row) for row in rows])
+    np.testing.assert_allclose(value, expected, rtol=2e-5, atol=2e-5)
+    assert np.isfinite(slope).all()
+    steps = np.maximum(np.abs(rows[:, 1:].astype("float64")), 1.0) * 1e-5
+    for column in range(3):
+        ends = [rows.astype("float64") for _ in range(2)]
+        for end, sign in zip(ends, (1, -1), strict=True):
+            end[:, 1 + column] += sign * steps[:, column]
+        far, near = (np.array([evidential(0.0, row) for row in e]) for e in ends)
+        numeric = (far - near) / (2 * steps[:, column])
+        # A part of the error of the difference is the rounding of the values.
+        least = 1e-3 + 1e-15 * np.abs(expected) / steps[:, column]
+        close = np.abs(slope[:, 1 + column] - numeric) <= least + 1e-3 * np.abs(numeric)
+        assert close.all(), rows[~close][:5]
+
+
+@pytest.mark.only("tensorflow", "jax", "torch")
+def test_evidence_is_a_student_t_distribution():
+    y, p = likelihoods.evidence()
+    nu, alpha, beta = np.logaddexp(0, p[:, 1:]).T
+    alpha = alpha + 1
+    scale = np.sqrt(beta * (1 + nu) / (nu * alpha))
+    expected = -stats.t.logpdf(y, 2 * alpha, p[:, 0], scale)
+    error = np.abs(y - p[:, 0])
+    with wide():
+        y, p = (ops.convert_to_tensor(a, "float64") for a in (y, p))
+        for weight in (0.0, 0.5):
+            actual = array(losses.evidential_loss(y, p, coefficient=weight))
+            penalty = weight * error * (2 * nu + alpha)
+            np.testing.assert_allclose(actual, expected + penalty, rtol=1e-12)
+        mean, noise, epistemic = map(array, losses.evidential_moments(p))
+    np.testing.assert_array_equal(mean, array(p)[:, 0])
+    np.testing.assert_allclose(noise, beta / (alpha - 1), rtol=1e-12)
+    np.testing.assert_allclose(epistemic, beta / (alpha - 1) / nu, rtol=1e-12)
+    variance = stats.t.var(2 * alpha, scale=scale)
+    np.testing.assert_allclose(noise + epistemic, variance, rtol=1e-10)
+
+
+def test_evidential_moments_take_a_tuple_and_name_wrong_shapes():
+    p = given(4, (3, 5))[1]
+    expected = losses.evidential_moments(p)
+    assert all(tuple(x.shape) == (3, 5) for x in expected)
+    for one, other in zip(
+        losses.evidential_moments(tuple(np.moveaxis(p, -1, 0))), expected, strict=True
+    ):
+        np.testing.assert_array_equal(array(one), array(other))
+    small, large = losses.evidential_moments([[0.0, -1e4, -30.0, 0.0], [0.0] * 4])[1:]
+    assert np.isfinite(array(small)).all()
+    assert np.isinf(array(large)).tolist() == [True, False]
+    with pytest.raises(ValueError, match=r"4 outputs .* y_pred.shape=\(3, 5, 3\)"):
+        losses.evidential_moments(p[..., :3])
+    assert losses.evidential_moments(keras.Input((4,)))[1].shape == (None,)
 
 
 def test_a_mixture_of_one_is_a_normal_distribution():

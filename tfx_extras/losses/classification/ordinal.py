@@ -67,7 +67,7 @@ def coral_loss(y_true, y_pred, threshold_weight: ClassWeights | None = None):
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
         [1.6265 1.6265]
     """
-    labels, z = _thresholds(y_true, y_pred)
+    labels, z = _thresholds(y_true, y_pred, "tfx_extras.layers.Coral(K)")
     own, thresholds = _places(labels, z)
     terms = -ops.log_sigmoid(ops.where(own > thresholds, z, -z))
     if threshold_weight is not None:
@@ -92,7 +92,8 @@ class CoralLoss(FunctionLoss):
     $1 / (1 + e^{-z_k})$ is the probability that the class $y$ is greater than $k$.
     $[y > k]$ is 1 if it is and 0 if not, and $w_k$ is the weight of the threshold.
 
-    The last layer has $K - 1$ outputs, one fewer than there are classes.
+    The last layer is `tfx_extras.layers.Coral(K)`, which has $K - 1$ outputs, one
+    fewer than there are classes.
     `ordinal_probabilities(logits, conditional=False)` returns the probabilities of the
     classes. The predicted class is the number of positive logits:
     `keras.ops.sum(logits > 0, axis=-1)`.
@@ -123,6 +124,7 @@ class CoralLoss(FunctionLoss):
         TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
+        >>> logits = tfx_extras.layers.Coral(3)(keras.Input((8,)))
         >>> loss = tfx_extras.losses.CoralLoss(threshold_weight=[1.0, 0.5])
         >>> value = loss([0, 2], [[-2.0, -4.0], [3.0, 1.0]])
         >>> print(f"{float(value):.4f}")
@@ -173,7 +175,7 @@ def corn_loss(y_true, y_pred, gather: bool = False):
         >>> print(keras.ops.convert_to_numpy(loss).round(3))
         [0.876 1.084]
     """
-    labels, z = _thresholds(y_true, y_pred, rank=2)
+    labels, z = _thresholds(y_true, y_pred, "keras.layers.Dense(K - 1)", rank=2)
     own, thresholds = _places(labels, z)
     counts = own >= thresholds
     z = ops.where(own > thresholds, z, -z)
@@ -194,7 +196,8 @@ class CornLoss(FunctionLoss):
     Use it for ordinal classification (ordinal regression), where the classes are
     ordered, such as ratings, ages or grades of a disease. The probabilities of the
     thresholds never contradict each other, whatever the last layer is. `CoralLoss`
-    needs one whose thresholds share their weights. Keras has no equivalent.
+    needs `tfx_extras.layers.Coral`, whose thresholds share their weights. Keras has no
+    equivalent.
 
     $$ L = \frac1N \sum_i \sum_{k=0}^{\min(y_i,\, K-2)} \left(
         \log(1 + e^{z_{ik}}) - [y_i > k]\, z_{ik} \right) $$
@@ -441,19 +444,30 @@ def ordinal_probabilities(logits, conditional: bool):
     return ops.concatenate([below[..., :1], between, above[..., -1:]], axis=-1)
 
 
-def _thresholds(y_true, y_pred, rank: int | None = None) -> tuple[SparseLabels, Any]:
-    """Returns the labels, and the logits of the thresholds in `float32` or wider."""
+def _thresholds(
+    y_true, y_pred, layer: str, rank: int | None = None
+) -> tuple[SparseLabels, Any]:
+    """Returns the labels, and the logits of the thresholds in `float32` or wider.
+
+    `layer` is the last layer of the model, for the error.
+    """
     z = predictions(y_pred)
     shape = tuple(z.shape)
     if len(shape) < 2 or len(shape) != (rank or len(shape)):
         dots = "" if rank else " ...,"
         raise ValueError(
             f"`y_pred` must hold the logits of K - 1 thresholds between K classes, of "
-            f"shape `(batch,{dots} K - 1)`. Received: y_pred.shape={shape}"
+            f"shape `(batch,{dots} K - 1)`: let the last layer be `{layer}`. Received: "
+            f"y_pred.shape={shape}"
         )
     classes = ops.shape(z)[-1] + 1
+    likely = (
+        "`y_pred` must have K - 1 logits for K classes: let the last layer be "
+        f"`{layer}`. Do labels start at 1? Then subtract 1."
+    )
     like = "`y_pred` without its last axis", f"y_pred.shape={shape}"
-    return class_of_each(y_true, z[..., 0], classes, None, like), z
+    labels = class_of_each(y_true, z[..., 0], classes, None, like, likely=likely)
+    return labels, z
 
 
 def _places(labels: SparseLabels, z) -> tuple[Any, Any]:

@@ -62,7 +62,8 @@ class SoftTripleLoss(FunctionLoss):
     is the true class, $\lambda$ the scale and $\delta$ the margin.
 
     The paper adds a regularizer that draws the centers of a class together. It depends
-    on the centers alone, and this loss does not include it.
+    on the centers alone, so it is an argument of their layer: the paper's loss is this
+    one with `CosineDense(classes, centers=10, pooling="soft", merge_weight=0.2)`.
 
     Predictions must be cosines. The logits of a plain `Dense` layer are not cosines.
     Values outside [-1, 1] raise an error where the check costs no time, and are clipped

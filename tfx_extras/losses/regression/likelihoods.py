@@ -1,5 +1,6 @@
 """Negative log-likelihoods of distributions whose parameters a model predicts."""
 
+import math
 from typing import Unpack
 
 from keras import ops
@@ -15,6 +16,7 @@ from tfx_extras.losses._base import numbers
 from tfx_extras.losses._base import predictions
 from tfx_extras.losses._base import require_one_shape
 from tfx_extras.losses._probabilities import at_least
+from tfx_extras.losses._probabilities import log_add_exp
 from tfx_extras.losses._probabilities import of_logits
 from tfx_extras.losses._probabilities import softplus
 from tfx_extras.losses.regression._gamma import LOG_2_PI
@@ -24,9 +26,12 @@ from tfx_extras.losses.regression._parameters import exponential
 from tfx_extras.losses.regression._parameters import parameters
 
 __all__ = [
+    "EvidentialLoss",
     "GaussianNLLLoss",
     "MixtureNLLLoss",
     "StudentTNLLLoss",
+    "evidential_loss",
+    "evidential_moments",
     "gaussian_nll",
     "mixture_nll",
     "student_t_nll",
@@ -178,13 +183,18 @@ def student_t_nll(y_true, y_pred, degrees: Number | None = None):
         nu = 2 + softplus(r)
     error = y - mu
     t = error * exponential(-c) / ops.sqrt(nu)
-    log = ops.log1p(ops.square(t))
-    if backend.may_exceed(ops.abs(t), FAR):
-        is_far, one = ops.abs(t) > FAR, ops.ones_like(t)
-        near, far = ops.where(is_far, one, t), ops.where(is_far, ops.abs(error), one)
-        far = 2 * (ops.log(far) - c) - ops.log(nu)  # where the square would overflow
-        log = ops.where(is_far, far, ops.log1p(ops.square(near)))
+    log = _log_of_square(t, error, c, nu)
     return _log_beta(nu / 2) + c + (nu + 1) / 2 * log
+
+
+def _log_of_square(t, error, c, nu):
+    """Returns log(1 + t**2), where t = error * exp(-c) / sqrt(nu)."""
+    if not backend.may_exceed(ops.abs(t), FAR):
+        return ops.log1p(ops.square(t))
+    is_far, one = ops.abs(t) > FAR, ops.ones_like(t)
+    near, far = ops.where(is_far, one, t), ops.where(is_far, ops.abs(error), one)
+    far = 2 * (ops.log(far) - c) - ops.log(nu)  # where the square would overflow
+    return ops.where(is_far, far, ops.log1p(ops.square(near)))
 
 
 def _log_beta(x):
@@ -259,6 +269,185 @@ class StudentTNLLLoss(FunctionLoss):
         if degrees is not None:
             degrees = require("degrees", degrees, "(0, inf)")
         self.degrees = degrees
+
+
+@register
+def evidential_loss(y_true, y_pred, coefficient: Number = 0.01):
+    r"""Evidential loss: regression with uncertainty by a normal-inverse-gamma prior.
+
+    Function form of `EvidentialLoss`, which has the formula.
+
+    Args:
+        y_true: Targets $y$, any real numbers, of shape `(...)` or `(..., 1)`.
+        y_pred: Means $\gamma$ and the raw outputs for $\nu$, $\alpha$ and $\beta$, any
+            real numbers: of shape `(..., 4)`, or, in a direct call, a tuple of four
+            tensors of the shape of `y_true`.
+        coefficient: $\lambda$, in [0, inf): the weight of the regularizer.
+
+    Returns:
+        One loss per target, in nats, of shape `(...)`, in `float32` or wider.
+
+    Raises:
+        ValueError: If shapes do not match.
+
+    Example:
+        >>> loss = tfx_extras.losses.evidential_loss([0.0, 2.0], [[0.0] * 4] * 2)
+        >>> print(keras.ops.convert_to_numpy(loss).round(3))
+        [0.992 2.764]
+    """
+    names = ("mean", "raw nu", "raw alpha", "raw beta")
+    y, (gamma, *raw) = parameters(y_true, y_pred, names)
+    nu, alpha = softplus(raw[0]), 1 + softplus(raw[1])
+    log_nu, log_beta = _log_softplus(raw[0]), _log_softplus(raw[2])
+    # The logarithm of sqrt(omega / nu), which is the scale times sqrt(2 alpha).
+    c = (math.log(2) + log_add_exp(log_beta, log_beta - log_nu)) / 2
+    error = y - gamma
+    log = _log_of_square(error * exponential(-c), error, c, ops.ones_like(c))
+    likelihood = _log_beta(alpha) + c - ops.log(2 * alpha) / 2 + (alpha + 0.5) * log
+    if coefficient == 0:
+        return likelihood
+    # The gradient of `ops.abs` at 0 is 1 on JAX.
+    distance = error * ops.stop_gradient(ops.sign(error))
+    return likelihood + coefficient * distance * (2 * nu + alpha)
+
+
+def _log_softplus(x):
+    """log(log(1 + exp(x))), which is x where exp(x) underflows."""
+    is_low = x <= -LIMIT
+    inside = ops.where(is_low, ops.full_like(x, -LIMIT), x)
+    return ops.where(is_low, x, ops.log(softplus(inside)))
+
+
+@register
+class EvidentialLoss(FunctionLoss):
+    r"""Evidential loss: regression with uncertainty by a normal-inverse-gamma prior.
+
+    Use it for deep evidential regression, to compare with published results or to
+    continue with a model that was trained so. For a predicted distribution without a
+    regularizer, `StudentTNLLLoss` fits the same distributions. To learn where a model
+    lacks data, average several models: the epistemic variance of this loss is not
+    identified by the data, as explained below. Keras has no equivalent.
+
+    $$ L = \frac12 \log \frac\pi\nu - \alpha \log \omega
+        + \left( \alpha + \frac12 \right) \log\!\left( \nu (y - \gamma)^2 + \omega
+        \right) + \log \frac{\Gamma(\alpha)}{\Gamma(\alpha + \frac12)}
+        + \lambda\, |y - \gamma|\, (2 \nu + \alpha), \quad
+        \omega = 2 \beta (1 + \nu) $$
+
+    $y$ is a target and $\gamma$ its predicted mean. The other outputs $r$ of the model
+    are raw, without an activation: $\nu = \mathrm{softplus}(r_\nu)$,
+    $\alpha = 1 + \mathrm{softplus}(r_\alpha)$ and
+    $\beta = \mathrm{softplus}(r_\beta)$. They are the parameters of a
+    normal-inverse-gamma distribution of the mean and variance of the target. The first
+    four terms are minus the log-likelihood: the target has a Student-t distribution
+    with $2 \alpha$ degrees of freedom, the location $\gamma$ and the squared scale
+    $\beta (1 + \nu) / (\nu \alpha)$. The last term, with the weight $\lambda$, asks for
+    little evidence where the error is large. `evidential_moments` turns the outputs
+    into a mean and variances.
+
+    The likelihood depends on $\nu$ and $\beta$ through $\beta (1 + \nu) / \nu$ alone.
+    Without the regularizer, any $\nu$ is as good as any other, and with it, $\nu$
+    shrinks towards 0 at a speed that depends on the error and on $\lambda$, not on how
+    much data there is (Meinert et al., 2023). The split of the predicted variance into
+    noise and lack of data is therefore a heuristic. The sum of both is a fit.
+
+    The loss and its gradient are finite for raw outputs up to 1e6 in size, also where
+    the parameters underflow. The authors' code has `coeff=1.0` as its default, and
+    their examples set 0.01. The scale of $\lambda$ depends on the unit of the
+    targets: standardize them.
+
+    Returns one loss per target, in nats, of shape `(...)`, which `reduction` averages.
+    Targets of shape `(batch, steps)` have losses of shape `(batch, steps)`, which the
+    masks and the weights of sequences fit. Time and memory grow linearly with the
+    number of targets.
+
+    Args:
+        coefficient: $\lambda$, in [0, inf): the weight of the regularizer.
+        **kwargs: `name`, `reduction` and `dtype`: see `LossOptions`.
+
+    Call arguments:
+        y_true: Targets $y$, any real numbers, of shape `(...)` or `(..., 1)`.
+        y_pred: Means $\gamma$ and the raw outputs for $\nu$, $\alpha$ and $\beta$, any
+            real numbers: of shape `(..., 4)`, or, in a direct call, a tuple of four
+            tensors of the shape of `y_true`.
+
+    Raises:
+        ValueError: If an argument is outside its interval, or if shapes do not match in
+            a call.
+        TypeError: If an argument has the wrong type or an unknown name.
+
+    Example:
+        >>> loss = tfx_extras.losses.EvidentialLoss(coefficient=0.1)
+        >>> value = loss([0.0, 2.0], [[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 1.0, 0.0]])
+        >>> print(f"{float(value):.4f}")
+        1.6671
+
+    References:
+        Amini et al., 2020. https://arxiv.org/abs/1910.02600
+        Meinert et al., 2023. https://arxiv.org/abs/2205.10060
+    """
+
+    function = staticmethod(evidential_loss)
+
+    @typechecked
+    def __init__(self, coefficient: Number = 0.01, **kwargs: Unpack[LossOptions]):
+        super().__init__(**kwargs)
+        self.coefficient = require("coefficient", coefficient, "[0, inf)")
+
+
+def evidential_moments(y_pred):
+    r"""Evidential moments: mean, noise variance and epistemic variance of outputs.
+
+    Use it after a model that was trained with `EvidentialLoss`. Do not take the
+    epistemic variance for a measurement of how much the model lacks data: the
+    likelihood does not identify it, and its size depends on the regularizer and on
+    training (Meinert et al., 2023). Compare it between samples at most, and average
+    several models for an estimate. Keras has no equivalent.
+
+    $$ \mathrm E[\mu] = \gamma, \qquad \mathrm E[\sigma^2] = \frac\beta{\alpha - 1},
+        \qquad \mathrm{Var}[\mu] = \frac\beta{\nu (\alpha - 1)} $$
+
+    $\gamma$ is the first output, and $\nu = \mathrm{softplus}(r_\nu)$,
+    $\alpha = 1 + \mathrm{softplus}(r_\alpha)$ and $\beta = \mathrm{softplus}(r_\beta)$
+    are made of the raw outputs. $\mathrm E[\sigma^2]$ is the expected variance of the
+    noise (aleatoric) and $\mathrm{Var}[\mu]$ the variance of the mean (epistemic). The
+    target itself has their sum as its predicted variance, which is that of the
+    Student-t distribution that was fitted.
+
+    Args:
+        y_pred: Outputs of the model: means $\gamma$ and the raw outputs for $\nu$,
+            $\alpha$ and $\beta$, any real numbers, of shape `(..., 4)`, or a tuple of
+            four tensors of one shape.
+
+    Returns:
+        A tuple of the mean, the aleatoric variance and the epistemic variance, each of
+        shape `(...)`, in `float32` or wider. A variance too large for the dtype is
+        infinite.
+
+    Raises:
+        ValueError: If there are not four outputs.
+
+    Example:
+        >>> moments = tfx_extras.losses.evidential_moments([[0.5, 0.0, 0.0, 0.0]])
+        >>> print([f"{float(x[0]):.3f}" for x in moments])
+        ['0.500', '1.000', '1.443']
+
+    References:
+        Amini et al., 2020, eq. 5. https://arxiv.org/abs/1910.02600
+        Meinert et al., 2023. https://arxiv.org/abs/2205.10060
+    """
+    if isinstance(y_pred, list | tuple) and any(hasattr(p, "shape") for p in y_pred):
+        y_pred = ops.stack([predictions(p) for p in y_pred], axis=-1)
+    y_pred = predictions(y_pred)
+    if len(y_pred.shape) < 1 or y_pred.shape[-1] not in (4, None):
+        raise ValueError(
+            "`y_pred` must have the 4 outputs mean, raw nu, raw alpha and raw beta on "
+            f"its last axis. Received: y_pred.shape={tuple(y_pred.shape)}"
+        )
+    gamma, *raw = ops.unstack(y_pred, 4, axis=-1)
+    log_nu, log_alpha_less_1, log_beta = map(_log_softplus, raw)
+    log_noise = log_beta - log_alpha_less_1
+    return gamma, ops.exp(log_noise), ops.exp(log_noise - log_nu)
 
 
 @register

@@ -44,6 +44,17 @@ def far_student():
     return with_raw(far_forecasts, [0.0, -20.0, 3.0, 80.0])
 
 
+def evidence():
+    y, p = with_raw(forecasts, [0.0, -3.0, 2.0, 5.0, 9.0])
+    return with_raw(lambda: (y, p), [1.0, -2.0, 4.0, 0.0, -6.0, 8.0, -1.0])
+
+
+def far_evidence():
+    """Parameters from almost 0 to large ones, with errors far outside or inside."""
+    y, p = with_raw(far_forecasts, [0.0, -20.0, 3.0, 30.0])
+    return with_raw(lambda: (y, p), [-15.0, 0.0, 25.0, 2.0, -30.0])
+
+
 def mixtures():
     """Three components for targets of two values."""
     random = np.random.default_rng(0)
@@ -76,6 +87,7 @@ PARAMETERS = (
     ((4,), ()),
 )
 THREE = tuple((y, (*p[:-1], 3) if p[-1:] == (2,) else p) for y, p in PARAMETERS)
+FOUR = tuple((y, (*p[:-1], 4) if p[-1:] == (2,) else p) for y, p in PARAMETERS)
 MIXED = (
     ((6,), (6,)),
     ((), (6,)),
@@ -87,6 +99,7 @@ MIXED = (
 )
 GAUSSIAN = (losses.gaussian_nll, losses.GaussianNLLLoss, references.gaussian_nll)
 STUDENT = (losses.student_t_nll, losses.StudentTNLLLoss, references.student_t_nll)
+EVIDENCE = (losses.evidential_loss, losses.EvidentialLoss, references.evidential_loss)
 MIXTURE = (losses.mixture_nll, losses.MixtureNLLLoss, references.mixture_nll)
 CASES = [
     LossCase(
@@ -118,6 +131,15 @@ CASES = [
         unequal=PARAMETERS,
         last_is_known=True,
     ),
+    LossCase(
+        *EVIDENCE,
+        evidence,
+        changes={"coefficient": 0.5},
+        invalid=({"coefficient": -0.1}, {"coefficient": float("inf")}),
+        unequal=FOUR,
+        last_is_known=True,
+    ),
+    LossCase(*EVIDENCE, far_evidence, {"coefficient": 0.0}, last_is_known=True),
     LossCase(
         *MIXTURE,
         single_mixtures,
