@@ -30,13 +30,13 @@ def read():
     """Returns digits, and three labels of each: its class, its ink and its slant."""
     x, digit = load_digits(return_X_y=True)
     images = x.reshape(-1, 8, 8)
-    ink = x.sum(axis=1)  # from 60 to 480
-    mass = images / ink[:, None, None]
+    ink = x.sum(axis=1) / 16  # as many pixels, if all were black: 11 to 27
+    mass = images / (16 * ink)[:, None, None]
     down, across = np.arange(8)[:, None], np.arange(8)[None, :]
     down = down - (mass * down).sum((1, 2), keepdims=True)
     across = across - (mass * across).sum((1, 2), keepdims=True)
     slant = (mass * down * across).sum((1, 2)) / (mass * down**2).sum((1, 2))
-    labels = digit, ink, slant  # the slant is from -0.6 to 0.6: pixels per row
+    labels = digit, ink, np.degrees(np.arctan(slant))
     return train_test_split(
         (x / 16).astype("float32"),
         *(label.reshape(-1, 1).astype("float32") for label in labels),

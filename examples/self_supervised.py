@@ -48,11 +48,14 @@ def encoder():
     )
 
 
-def projector():
+def projector(method):
     """What turns embeddings into the inputs of the loss, and is then thrown away."""
-    return keras.Sequential(
-        [keras.Input((64,)), layers.Dense(128, activation="relu"), layers.Dense(64)]
-    )
+    hidden = [keras.Input((64,)), layers.Dense(128, activation="relu")]
+    if method == "dino":  # its outputs are cosines
+        last = [layers.Dense(64), tfx_extras.layers.CosineDense(64)]
+    else:
+        last = [layers.Dense(64)]
+    return keras.Sequential([*hidden, *last])
 
 
 def augmented(images, rng):
@@ -88,7 +91,7 @@ class Views(keras.utils.PyDataset):
 class Teacher(layers.Layer):
     """A copy of a network, whose weights follow the network's in training."""
 
-    def __init__(self, network, teacher, momentum=0.99):
+    def __init__(self, network, teacher, momentum=0.95):
         super().__init__(trainable=False)
         self.network, self.teacher, self.momentum = [network], teacher, momentum
         teacher.set_weights(network.get_weights())
@@ -104,7 +107,7 @@ class Teacher(layers.Layer):
 def pretrain(images, method, seed):
     """Returns an encoder that has been trained without labels."""
     trunk = encoder()
-    student = keras.Sequential([trunk, projector()])
+    student = keras.Sequential([trunk, projector(method)])
     x = keras.Input((2, 8, 8, 1))
     flat = keras.ops.reshape(x, (-1, 8, 8, 1))
 
@@ -113,7 +116,7 @@ def pretrain(images, method, seed):
 
     outputs = both(student(flat))
     if method == "dino":
-        teacher = Teacher(student, keras.Sequential([encoder(), projector()]))
+        teacher = Teacher(student, keras.Sequential([encoder(), projector(method)]))
         loss = tfx_extras.layers.DINOCenter()
         outputs = loss(outputs, both(teacher(flat)))
     model = keras.Model(x, outputs)

@@ -210,6 +210,7 @@ def test_wrong_shapes_are_named():
         layer(s, t, mask=np.ones((6, 3), "bool"))
 
 
+@pytest.mark.slow
 @pytest.mark.only("torch")
 def test_processes_gather_their_samples_or_keep_their_centers(tmp_path):
     """See `tests/layers/center_of_processes.py`."""

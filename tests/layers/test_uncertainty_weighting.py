@@ -127,7 +127,7 @@ def test_masks_are_those_that_are_given_or_those_of_the_outputs():
     layer = layers.UncertaintyWeighting(["mse"])
     (output,) = layer([masked], [np.zeros_like(x)], sample_weight=[weights])
     np.testing.assert_allclose(array(layer.losses[0]), (1 + 2 + 3 + 4) / 4 / 2)
-    assert array(weights).max() == 6
+    np.testing.assert_array_equal(array(weights), [[1, 2, 3], [4, 5, 6]])
     assert output.shape == (2, 3, 2)
 
 
@@ -141,6 +141,12 @@ def test_a_task_without_samples_adds_nothing_and_keeps_its_weight():
     ):
         actual = total(layer, [OF_A, OF_B], **options)
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
+    padding = keras.layers.Masking()(ops.zeros((2, 3, 2)))  # its mask comes with it
+    one = layers.UncertaintyWeighting(["mse"])
+    one.build([(None, 3, 2)])
+    one.log_variances.assign([2.0])
+    one([padding], [np.zeros((2, 3, 2), "float32")])
+    assert array(one.losses[0]) == 0
     layer([narrow(A[:0]), narrow(B[:0])], [OF_A[:0], OF_B[:0]])
     assert array(layer.losses[0]) == 0
 

@@ -167,6 +167,7 @@ class DINOCenter(Layer):
         s, t = views("inputs", inputs), views("teacher", teacher)
         mask = _mask_of_all(inputs_mask) if mask is None else mask  # set by Keras
         counted = ops.isfinite(sum(ops.sum(x, axis=-1) for x in t))
+        kept = None
         if mask is not None:
             kept = ops.cast(spread("mask", mask, s[0][:, 0]), "bool")
             counted = counted & kept
@@ -178,13 +179,13 @@ class DINOCenter(Layer):
         if sample_weight is not None:
             weights = spread("sample_weight", sample_weight, s[0][:, 0])
             counted = counted & (weights != 0)
-        temperature = self.teacher_temperature
+        temperature: Any = self.teacher_temperature
         if isinstance(temperature, LearningRateSchedule):
             step = ops.convert_to_tensor(self.steps)
             temperature = ops.cast(temperature(step), s[0].dtype)
         center = ops.convert_to_tensor(self.center)
         losses = dino_loss(t, s, center, temperature, self.student_temperature)
-        if mask is not None:
+        if kept is not None:
             losses = ops.where(kept, losses, ops.zeros_like(losses))
         if training and self.trainable:
             self.center.assign(self._moved(center, t, counted))

@@ -62,7 +62,7 @@ def dino_loss(
         >>> loss = tfx_extras.losses.dino_loss(
         ...     teacher, teacher, teacher_temperature=0.5, student_temperature=0.5)
         >>> print(keras.ops.convert_to_numpy(loss).round(4))
-        [0.3869 1.8885]
+        [0.3891 1.8885]
 
     Reference: Caron et al., 2021, algorithm 1. https://arxiv.org/abs/2104.14294
     """
