@@ -91,9 +91,10 @@ class Teacher(layers.Layer):
     """A copy of a network, whose weights follow the network's in training."""
 
     def __init__(self, network, teacher, momentum=0.95):
-        super().__init__(trainable=False)
+        super().__init__()
         self.network, self.teacher, self.momentum = [network], teacher, momentum
         teacher.set_weights(network.get_weights())
+        teacher.trainable = False
 
     def call(self, x, training=False):
         if training:
