@@ -53,8 +53,8 @@ WITHOUT_CASES = {
     *("RecallAtK", "MeanAveragePrecisionAtR"),  # tests/metrics/test_retrieval.py
 }
 # These functions have neither a class nor a case: `sparsemax` and `nearest` are no
-# losses. The others have a layer instead: one takes arguments that Keras does not pass to
-# a loss, and the other a center that training updates.
+# losses. The others have a layer instead: one takes arguments that Keras does not pass
+# to a loss, and the other a center that training updates.
 WITHOUT_CLASSES = {
     "sparsemax",  # tests/losses/classification/test_sparsemax.py
     "chunked_linear_crossentropy",  # tests/losses/classification/test_chunked.py
