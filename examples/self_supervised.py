@@ -5,7 +5,8 @@ python examples/self_supervised.py vicreg         # or barlow_twins, or dino
 python examples/self_supervised.py nt_xent --fast    # a few steps, to see that it runs
 
 A linear classifier of its embeddings, trained with 5 labels per class, is compared with
-one of the embeddings of an untrained encoder.
+one of the embeddings of an untrained encoder. DINO shows how its layers are put together;
+so few and small images are not enough for it to help.
 """
 
 import os
