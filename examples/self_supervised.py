@@ -5,8 +5,8 @@ python examples/self_supervised.py vicreg         # or barlow_twins, or dino
 python examples/self_supervised.py nt_xent --fast    # a few steps, to see that it runs
 
 A linear classifier of its embeddings, trained with 5 labels per class, is compared with
-one of the embeddings of an untrained encoder. DINO shows how its layers are put together;
-so few and small images are not enough for it to help.
+one of the embeddings of an untrained encoder. With so few and small images, DINO does
+not help: it shows how a student and a teacher are put together.
 """
 
 import os
@@ -91,7 +91,7 @@ class Views(keras.utils.PyDataset):
 class Teacher(layers.Layer):
     """A copy of a network, whose weights follow the network's in training."""
 
-    def __init__(self, network, teacher, momentum=0.95):
+    def __init__(self, network, teacher, momentum=0.99):
         super().__init__()
         self.network, self.teacher, self.momentum = [network], teacher, momentum
         teacher.set_weights(network.get_weights())
