@@ -46,6 +46,7 @@ PURPOSES = {
             "SigLIPLoss",
             "VICRegLoss",
             "BarlowTwinsLoss",
+            "dino_loss",
             "ContrastiveLoss",
             "TripletLoss",
             "TripletSemiHardLoss",
@@ -177,6 +178,8 @@ PURPOSES = {
             "CrossBatchMemory",
         ],
         "Ordinal classification": ["Coral"],
+        "Self-supervised learning": ["DINOCenter"],
+        "Several losses": ["UncertaintyWeighting"],
     },
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]
@@ -194,6 +197,8 @@ WORDS = {
     "guides/imbalance": ["class imbalance", "imbalanced data", "rare classes"],
     "guides/label_smoothing": ["label smoothing"],
     "guides/metric_learning": ["hard mining", "hard negatives"],
+    "guides/self_supervised": ["self-supervised learning", "SimCLR", "pretraining"],
+    "guides/multi_task": ["multi-task learning", "loss weights"],
     "guides/preference": ["RLHF", "alignment", "language models"],
     "guides/distributions": [
         "uncertainty",

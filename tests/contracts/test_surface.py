@@ -51,15 +51,17 @@ WITHOUT_CASES = {
     "CosineDense",  # tests/layers/test_cosine_dense.py
     *("AdaFace", "CurricularFace"),  # tests/layers/test_faces.py
     "CrossBatchMemory",  # tests/layers/test_cross_batch_memory.py
+    *("DINOCenter", "UncertaintyWeighting"),  # tests/layers
     "SharpnessAware",
     *("RecallAtK", "MeanAveragePrecisionAtR"),  # tests/metrics/test_retrieval.py
 }
 # These functions have neither a class nor a case: `sparsemax` and `nearest` are no
-# losses, and the other takes arguments that Keras does not pass to a loss, so it has a
-# layer instead.
+# losses. The others have a layer instead: one takes arguments that Keras does not pass
+# to a loss, and the other a center that training updates.
 WITHOUT_CLASSES = {
     "sparsemax",  # tests/losses/classification/test_sparsemax.py
     "chunked_linear_crossentropy",  # tests/losses/classification/test_chunked.py
+    "dino_loss",  # tests/losses/embedding/test_dino.py
     "nearest",  # tests/utils/test_nearest.py
 }
 PACKAGES = [layers, losses, metrics, models, optimizers, schedules, utils]

@@ -117,6 +117,10 @@ def bases():
     found.append((layers.CurricularFace(5), None, keras.layers))
     memory = layers.CrossBatchMemory(losses.MultiSimilarityLoss())
     found.append((memory, None, keras.layers))
+    found.append((layers.DINOCenter(), None, keras.layers))
+    found.append((layers.DINOCenter(0.5, falling), None, keras.layers))
+    weighting = layers.UncertaintyWeighting(["mse", losses.Huber()])
+    found.append((weighting, None, keras.layers))
     return [
         (keras.saving.serialize_keras_object(x), type(x), *ways) for x, *ways in found
     ]

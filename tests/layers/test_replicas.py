@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from tests.layers import test_cross_batch_memory as memories
+from tests.layers import test_dino_center as dino
 from tests.layers import test_faces as faces
+from tests.layers import test_uncertainty_weighting as weighting
+from tests.references import self_supervised
 from tests.tools import BACKEND
 from tests.tools import array
 from tfx_extras import layers
@@ -105,3 +108,55 @@ def test_each_replica_compares_with_a_memory_of_its_own():
             )
             values.append(case.mean())
     np.testing.assert_allclose(history.history["loss"], np.mean(values), rtol=1e-5)
+
+
+def of_views(gather):
+    """A model that keeps the center of DINO and trains a student, and its layer."""
+    views, teacher = keras.Input((3, 4)), keras.Input((2, 4))
+    student = keras.layers.Dense(4, kernel_initializer="ones")
+    layer = dino.build(gather=gather, teacher_temperature=dino.WARMUP)
+    model = keras.Model([views, teacher], layer(student(views), teacher))
+    model.compile(keras.optimizers.SGD(0.01))
+    return model, layer
+
+
+@pytest.mark.parametrize("gather", [False, True])
+def test_the_center_is_the_mean_of_that_of_the_replicas(gather):
+    found = []
+    for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+        model, layer = on(devices, lambda: of_views(gather))
+        x = [dino.STUDENTS.reshape(-1, 3, 4), dino.TEACHERS.reshape(-1, 2, 4)]
+        model.fit(x, batch_size=6, shuffle=False, verbose=0)
+        assert array(layer.steps) == 5
+        found.append([array(v) for v in model.weights])
+    center = 0.0
+    for t in dino.TEACHERS:
+        center = self_supervised.dino_center(t, center, 0.6)
+    np.testing.assert_allclose(array(layer.center), center, rtol=1e-5)
+    # With a center of its own on each replica, the losses are not those of one device.
+    for one, two in zip(*found, strict=True):
+        close = np.abs(one - two).max() <= 1e-5 * np.abs(one).max()
+        assert close or not gather
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum"])
+def test_log_variances_are_trained_as_on_one_device(reduction):
+    found = []
+
+    def make():
+        model, layer = weighting.taught(
+            "float32",
+            keras.optimizers.SGD(0.01),
+            start=[0.5, -0.5],
+            reduction=reduction,
+        )
+        return model, layer
+
+    for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+        model, layer = on(devices, make)
+        x = list(weighting.DATA)
+        history = model.fit(x, batch_size=8, shuffle=False, verbose=0).history
+        assert (array(layer.log_variances) != [0.5, -0.5]).all()
+        found.append([*history["loss"], *map(array, model.weights)])
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)

@@ -288,6 +288,15 @@ def preference():
     }
 
 
+def self_distillation():
+    """Outputs of a teacher for two views, and of a student for five: three batches."""
+    random = np.random.default_rng(2104)
+    return {
+        "teacher": _normal(random, (3, 8, 2, 6)),
+        "student": _normal(random, (3, 8, 5, 6)),
+    }
+
+
 def waning(a):
     """A scale for the cycles or the iterations of a schedule."""
     return 1 / (1 + a / 4)
@@ -299,6 +308,8 @@ def of(library):
         return more_losses()
     if library == "distributions":
         return distributions()
+    if library == "lightly":
+        return self_distillation()
     if library == "preference":
         return preference()
     if library == "ordinal_and_robust":

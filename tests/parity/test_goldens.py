@@ -54,6 +54,7 @@ LIBRARIES = {
         "scoringrules": "0.10.0",
         "statsmodels": "0.15.0",
     },
+    "lightly": {"lightly": "1.6.0", "torch": "2.13.0"},
     "metric_learning": {"pytorch-metric-learning": "2.9.0", "torch": "2.13.0"},
     "segmentation": {"LovaszSoftmax": "7d48792", "monai": "1.6.1", "torch": "2.13.0"},
     "sam": {"jax": "0.10.2", "optax": "0.2.8", "sam": "3c3afdb", "torch": "2.13.0"},

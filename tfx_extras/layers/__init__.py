@@ -6,6 +6,8 @@ from tfx_extras.layers.coral import Coral
 from tfx_extras.layers.cosine_dense import CosineDense
 from tfx_extras.layers.cross_batch_memory import CrossBatchMemory
 from tfx_extras.layers.curricular_face import CurricularFace
+from tfx_extras.layers.dino_center import DINOCenter
+from tfx_extras.layers.uncertainty_weighting import UncertaintyWeighting
 
 __all__ = [
     "AdaFace",
@@ -14,4 +16,6 @@ __all__ = [
     "CosineDense",
     "CrossBatchMemory",
     "CurricularFace",
+    "DINOCenter",
+    "UncertaintyWeighting",
 ]

@@ -56,9 +56,15 @@ def mean_of(losses, mask, sample_weight):
     if sample_weight is not None:
         sample_weight = spread("sample_weight", sample_weight, losses)
     # For an empty batch Keras returns the empty losses, whose sum is 0.
-    mean = ops.sum(_Mean(losses)(0.0, carrier, sample_weight))
-    # On replicas, Keras divides each mean by their number, and what a layer adds again.
-    return mean / _Mean(ops.ones(1, losses.dtype))(0.0, 0.0)
+    return of_one_replica(ops.sum(_Mean(losses)(0.0, carrier, sample_weight)))
+
+
+def of_one_replica(mean):
+    """Returns a mean that Keras has divided by the number of replicas times it.
+
+    Keras divides what a layer adds to the losses by that number again.
+    """
+    return mean / _Mean(ops.ones(1, mean.dtype))(0.0, 0.0)
 
 
 def spread(name, x, losses):
@@ -73,8 +79,9 @@ def spread(name, x, losses):
     pairs = list(zip(shape, whole, strict=False))
     if len(shape) > len(whole) or any(a != b for a, b in pairs if None not in (a, b)):
         raise ValueError(
-            f"Argument `{name}` must have the shape of `y_true` or of its first axes. "
-            f"Received: {name}.shape={tuple(x.shape)}, y_true.shape={whole}"
+            f"Argument `{name}` must have the shape of the losses, one per sample, or "
+            f"of their first axes. Received: {name}.shape={tuple(x.shape)}, "
+            f"losses.shape={whole}"
         )
     missing = [1] * (len(whole) - len(shape))
     x = ops.reshape(x, (*ops.shape(x)[: len(shape)], *missing))

@@ -308,6 +308,11 @@ def masked(values, valid):
     return _mask([ops.where(valid, values, ops.zeros_like(values)), valid])
 
 
+def with_mask(values, mask):
+    """Returns `values` with a mask, which replaces their own."""
+    return _mask([ops.copy(values), mask])  # a mask is an attribute of a tensor
+
+
 def predictions(y_pred):
     """Returns predictions as a tensor in `float32` or wider."""
     require_numbers("y_pred", y_pred)

@@ -2,6 +2,7 @@
 
 from tfx_extras.losses.embedding.angular_margin import *
 from tfx_extras.losses.embedding.contrastive import *
+from tfx_extras.losses.embedding.dino import *
 from tfx_extras.losses.embedding.info_nce import *
 from tfx_extras.losses.embedding.lifted_structured import *
 from tfx_extras.losses.embedding.multi_similarity import *
