@@ -168,7 +168,12 @@ PURPOSES = {
     },
     "layers": {
         "Large vocabularies": ["ChunkedLinearCrossentropy"],
-        "Metric learning": ["CosineDense", "AdaFace", "CurricularFace"],
+        "Metric learning": [
+            "CosineDense",
+            "AdaFace",
+            "CurricularFace",
+            "CrossBatchMemory",
+        ],
     },
     "callbacks": {
         "Callbacks": ["LearningRateLogger", "SwapAverage", "WarmupThenPlateau"]

@@ -48,6 +48,7 @@ WITHOUT_CASES = {
     "ChunkedLinearCrossentropy",
     "CosineDense",  # tests/layers/test_cosine_dense.py
     *("AdaFace", "CurricularFace"),  # tests/layers/test_faces.py
+    "CrossBatchMemory",  # tests/layers/test_cross_batch_memory.py
     "SharpnessAware",
     *("RecallAtK", "MeanAveragePrecisionAtR"),  # tests/metrics/test_retrieval.py
 }

@@ -114,6 +114,8 @@ def bases():
     found.append((layers.CosineDense(5, centers=2), None, keras.layers))
     found.append((layers.AdaFace(5), None, keras.layers))
     found.append((layers.CurricularFace(5), None, keras.layers))
+    memory = layers.CrossBatchMemory(losses.MultiSimilarityLoss())
+    found.append((memory, None, keras.layers))
     return [
         (keras.saving.serialize_keras_object(x), type(x), *ways) for x, *ways in found
     ]

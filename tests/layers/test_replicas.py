@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.layers import test_cross_batch_memory as memories
 from tests.layers import test_faces as faces
 from tests.tools import BACKEND
 from tests.tools import array
@@ -74,3 +75,33 @@ def test_centers_are_trained_as_on_one_device():
     assert all(np.abs(k[:, :6] - faces.KERNEL).max() > 1e-3 for k in one)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_each_replica_compares_with_a_memory_of_its_own():
+    def make():
+        layer = memories.build(size=4)
+        inputs = keras.Input((3,)), keras.Input((), dtype="int32")
+        hidden = keras.layers.Dense(3, kernel_initializer="identity")(inputs[0])
+        model = keras.Model(inputs, layer(hidden, inputs[1]))
+        model.compile(keras.optimizers.SGD(0.0))
+        return model, layer
+
+    model, layer = on(["CPU:0", "CPU:1"], make)
+    x, y = memories.BATCHES[:, :4], memories.LABELS[:, :4]
+    history = model.fit(
+        [x.reshape(-1, 3), y.reshape(-1)], batch_size=4, shuffle=False, verbose=0
+    )
+    # Keras reads the variables of the first replica.
+    newest = np.concatenate([x[-1, :2], x[-2, :2]])
+    np.testing.assert_allclose(array(layer.memory), newest, rtol=1e-6)
+    values = []
+    for i in range(len(x)):
+        for rows in (slice(0, 2), slice(2, 4)):
+            old, their = (a[max(i - 1, 0) : i, rows] for a in (x, y))
+            columns = np.concatenate([x[i, rows], old.reshape(-1, 3)])
+            labels = np.concatenate([y[i, rows], their.reshape(-1)])
+            case = memories.supervised_contrastive(
+                x[i, rows], y[i, rows], columns, labels
+            )
+            values.append(case.mean())
+    np.testing.assert_allclose(history.history["loss"], np.mean(values), rtol=1e-5)

@@ -225,6 +225,8 @@ def metric_learning():
         "centers": _normal(random, (8, 15)),
         "set": random.integers(-2, 3, (60, 3)).astype("float64"),
         "set_classes": np.concatenate([lone, random.integers(0, 8, 56)]),
+        "batches": _normal(random, (5, 16, 8)),
+        "batch_classes": random.integers(0, 4, (5, 16)),
     }
 
 

@@ -12,9 +12,13 @@ likes. Here a stable sort searches: among equal distances, the lower index is ne
 from importlib.metadata import version
 
 import torch
+from pytorch_metric_learning.losses import CrossBatchMemory
+from pytorch_metric_learning.losses import MultiSimilarityLoss
 from pytorch_metric_learning.losses import ProxyAnchorLoss
 from pytorch_metric_learning.losses import ProxyNCALoss
 from pytorch_metric_learning.losses import SoftTripleLoss
+from pytorch_metric_learning.losses import SupConLoss
+from pytorch_metric_learning.miners import MultiSimilarityMiner
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
 from tests.parity import inputs
@@ -26,6 +30,10 @@ LOSSES = {
         "paper": {"la": 20, "gamma": 0.1, "margin": 0.01, "centers_per_class": 3},
         "other": {"la": 5, "gamma": 0.5, "margin": 0.25, "centers_per_class": 3},
     },
+}
+MEMORIES = {
+    "SupConLoss": (SupConLoss(temperature=0.1), None),
+    "MultiSimilarityLoss": (MultiSimilarityLoss(), MultiSimilarityMiner(0.1)),
 }
 
 
@@ -39,6 +47,17 @@ def evaluated(loss, given):
     value = loss(x, torch.tensor(given["classes"]))
     value.backward()
     return {"value": value.detach().numpy(), "gradient": x.grad.numpy()}
+
+
+def remembered(loss, miner, given):
+    """The losses of five batches with a memory, and the gradient of the last one."""
+    memory = CrossBatchMemory(loss, 8, memory_size=48, miner=miner)
+    x = torch.tensor(given["batches"], requires_grad=True)
+    pairs = zip(x, torch.tensor(given["batch_classes"]), strict=True)
+    values = [memory(batch, classes) for batch, classes in pairs]
+    values[-1].backward()
+    values = torch.stack(values).detach().numpy()
+    return {"values": values, "gradient": x.grad[-1].numpy()}
 
 
 def sorted_neighbors(query, k, reference, ref_includes_query):
@@ -57,6 +76,9 @@ def main():
             name = f"{make.__name__}:{title}"
             cases[name] = {"arguments": arguments}
             outputs[name] = evaluated(make(5, 8, **arguments), given)
+    for title, (loss, miner) in MEMORIES.items():
+        cases[f"CrossBatchMemory:{title}"] = {}
+        outputs[f"CrossBatchMemory:{title}"] = remembered(loss, miner, given)
     metrics = ("precision_at_1", "mean_average_precision_at_r")
     found = AccuracyCalculator(
         include=metrics, knn_func=sorted_neighbors, k="max_bin_count"

@@ -58,6 +58,34 @@ def test_soft_triple(name, dtype, tolerance):
     assert_alike(name, loss.call, "centers", dtype, tolerance, **pooling)
 
 
+@each_dtype
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("SupConLoss", losses.SupervisedContrastiveLoss(0.1)),
+        ("MultiSimilarityLoss", losses.MultiSimilarityLoss()),
+    ],
+)
+def test_a_memory_of_batches(name, loss, dtype, tolerance):
+    name = f"CrossBatchMemory:{name}"
+    given = inputs.metric_learning()
+    layer = layers.CrossBatchMemory(loss, size=48, dtype=dtype)
+    batches, classes = given["batches"].astype(dtype), given["batch_classes"]
+    values = []
+    for x, y in zip(batches[:-1], classes[:-1], strict=True):
+        values.append(tools.array(layer(x, y, training=True)).mean())
+
+    def last(x):
+        return layer(x, classes[-1], training=True) / len(x)
+
+    losses_of_last, slope = tools.values_and_gradient(last, batches[-1])
+    values.append(losses_of_last.sum())
+    expected, gradient = (GOLDEN.arrays[f"{name}/{k}"] for k in ("values", "gradient"))
+    np.testing.assert_allclose(values, expected, rtol=tolerance)
+    least = tolerance * np.abs(gradient).max()
+    np.testing.assert_allclose(slope, gradient, rtol=tolerance, atol=least)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("name", "make"),

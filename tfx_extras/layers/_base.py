@@ -26,6 +26,23 @@ class Layer(keras.layers.Layer):
             require_dtype("dtype", config["dtype"])
         return super().from_config(config)
 
+    def _add_state(self, name, initializer, shape=(), dtype=None, aggregation="mean"):
+        """Returns a variable that calls in training change, and gradients do not.
+
+        Each replica has its own. What is saved is their mean, or another aggregation.
+        """
+        return keras.Variable(
+            initializer,
+            shape=shape,
+            dtype=dtype or wide(self.variable_dtype),
+            trainable=False,
+            autocast=False,
+            name=name,
+            # Replicas that met in the middle of a call would mix up their losses.
+            synchronization="on_read",
+            aggregation=aggregation,
+        )
+
 
 def mean_of(losses, mask, sample_weight):
     """Returns the mean of losses by weight, without the samples that a mask leaves out.

@@ -122,19 +122,6 @@ class Face(Layer):
         }
         return super().get_config() | own
 
-    def _add_state(self, name: str, start: float):
-        """Returns a number that training keeps, and gradients do not change."""
-        return keras.Variable(
-            start,
-            dtype=wide(self.variable_dtype),
-            trainable=False,
-            autocast=False,
-            name=name,
-            # Replicas that met in the middle of a call would mix up their losses.
-            synchronization="on_read",
-            aggregation="mean",
-        )
-
     def _kept(self, variable, value, is_known, is_training):
         """Returns the state: its exponential average in training, where it is known."""
         old = ops.convert_to_tensor(variable)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from keras import ops
+from keras.initializers import Constant
 
 from tfx_extras._backend import backend
 from tfx_extras._checks import Number
@@ -121,8 +122,8 @@ class AdaFace(Face):
         return super().get_config() | {"h": self.h}
 
     def _build_state(self):
-        self.mean = self._add_state("mean", 20.0)
-        self.std = self._add_state("std", 100.0)
+        self.mean = self._add_state("mean", Constant(20.0))
+        self.std = self._add_state("std", Constant(100.0))
 
     def _state(self, own, lengths, counted, is_training):
         n = backend.clipped(lengths, SHORTEST, LONGEST)

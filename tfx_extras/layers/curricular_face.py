@@ -101,7 +101,7 @@ class CurricularFace(Face):
         self.t: Any = None
 
     def _build_state(self):
-        self.t = self._add_state("t", 0.0)
+        self.t = self._add_state("t", "zeros")
 
     def _state(self, own, lengths, counted, is_training):
         mean, number = average(own, counted)

@@ -31,8 +31,28 @@ class Pairs(NamedTuple):
         return pairwise(metric, self.anchors, self.samples)
 
 
+class Compared(NamedTuple):
+    """Embeddings `(batch, features)`, given with the samples to compare them with.
+
+    The first samples are those of the batch.
+    """
+
+    anchors: Any
+    samples: Any
+    labels: Any  # of the samples: integers
+    is_known: Any  # which samples are compared
+
+    def pairs(self, y_true) -> Pairs:
+        same = y_true[:, None] == self.labels[None, :]
+        is_own = own(self.anchors, self.samples, 0)
+        known = self.is_known[None, :]
+        return Pairs(self.anchors, self.samples, same & known & ~is_own, ~same & known)
+
+
 def pairs(y_true, y_pred, gather: bool) -> Pairs:
     """Returns the pairs of embeddings `(batch, features)` with one label each."""
+    if isinstance(y_pred, Compared):
+        return y_pred.pairs(y_true)
     labels, anchors = labelled(y_true, embeddings(y_pred))
     samples, before = collected(anchors, gather)
     same, own = equal_labels(labels, gather, before)
@@ -88,14 +108,14 @@ def labelled(y_true, rows) -> tuple[Any, Any]:
 
     Rows whose label is NaN become NaN, since their positives are unknown.
     """
-    labels = _one_per_sample(y_true, rows)
+    labels = one_per_sample(y_true, rows)
     if "float" in keras.backend.standardize_dtype(labels.dtype):
         is_nan = ops.isnan(labels)[:, None]
         rows = ops.where(is_nan, ops.full_like(rows, float("nan")), rows)
     return labels, rows
 
 
-def _one_per_sample(y_true, y_pred):
+def one_per_sample(y_true, y_pred):
     """Returns labels as a tensor of shape `(batch,)`, without changing their dtype."""
     require_numbers("y_true", y_true)
     if not ops.is_tensor(y_true):
