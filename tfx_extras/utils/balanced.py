@@ -77,7 +77,8 @@ class BalancedBatches:
         >>> sampler = tfx_extras.utils.BalancedBatches(y, 4, 2)
         >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
         >>> model.compile("adam", tfx_extras.losses.MultiSimilarityLoss())
-        >>> history = model.fit(sampler.dataset(x, y), epochs=3, verbose=0)
+        >>> history = model.fit(
+        ...     sampler.dataset(x, y), shuffle=False, epochs=3, verbose=0)
         >>> len(sampler), sampler.epoch
         (8, 3)
 
@@ -150,19 +151,18 @@ class BalancedBatches:
         return self._plan(epoch)[index].tolist()
 
     def dataset(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        max_queue_size: int = 10,
+        self, x: Any, y: Any = None, sample_weight: Any = None
     ) -> keras.utils.PyDataset:
         """Returns the batches of the data, for `fit`, as a `keras.utils.PyDataset`.
 
         After each epoch of `fit`, the epoch of the sampler goes up by 1. Before `fit`
-        with an `initial_epoch`, set `epoch` to it. `fit` must not get `shuffle` or
-        `batch_size`.
+        with an `initial_epoch`, set `epoch` to it. Pass `shuffle=False` to `fit`, which
+        otherwise takes the batches of an epoch in a random order of its own.
+
+        The data set has no workers. It takes rows of arrays, which is quicker than to
+        pass them between processes, and with workers Keras repeats some batches of a
+        new model. If examples must be read or augmented by workers, give the sampler to
+        `torch.utils.data.DataLoader` or `tf.data.Dataset.from_generator`.
 
         Args:
             x: Inputs: an array with one row per label, or a list, tuple or dictionary
@@ -170,9 +170,6 @@ class BalancedBatches:
             y: Targets, in the same forms. They may differ from the labels. `None` is
                 for models that have the labels among their inputs.
             sample_weight: Weights of the examples, in the same forms.
-            workers: See `keras.utils.PyDataset`.
-            use_multiprocessing: See `keras.utils.PyDataset`.
-            max_queue_size: See `keras.utils.PyDataset`.
         """
         parts = {"x": x, "y": y, "sample_weight": sample_weight}
         count = len(self._members)
@@ -183,13 +180,7 @@ class BalancedBatches:
             for name, part in parts.items()
             if part is not None
         }
-        return _Dataset(
-            self,
-            arrays,
-            workers=workers,
-            use_multiprocessing=use_multiprocessing,
-            max_queue_size=max_queue_size,
-        )
+        return _Dataset(self, arrays)
 
     def _plan(self, epoch: int) -> np.ndarray:
         """Returns the indices of all batches of an epoch, one batch in a row."""
@@ -213,12 +204,12 @@ class BalancedBatches:
 class _Dataset(keras.utils.PyDataset):
     """Batches of arrays, by the indices of a sampler."""
 
-    def __init__(self, sampler: BalancedBatches, arrays: dict[str, Any], **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, sampler: BalancedBatches, arrays: dict[str, Any]):
+        super().__init__()
         self.sampler = sampler
         self.arrays = arrays
-        self._has_begun = self._has_ended = False
-        self._is_begun = self._is_complete = False
+        self._is_begun = self._has_ended = False
+        self._read: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -229,29 +220,25 @@ class _Dataset(keras.utils.PyDataset):
             name: keras.tree.map_structure(lambda array: array[rows], part)
             for name, part in self.arrays.items()
         }
-        self._is_complete |= index == len(self) - 1
+        self._read.add(index)
         if "sample_weight" in parts:
             return parts["x"], parts.get("y"), parts["sample_weight"]
         return tuple(parts.values())
 
     def on_epoch_begin(self):
-        self._has_begun = self._is_begun = True
+        self._is_begun = True
 
     def on_epoch_end(self):
         """Adds 1 to the epoch, if one has ended.
 
-        Before its first epoch, `fit` calls this too: without `on_epoch_begin`, or after
-        a look at the first batch if the model is new. TensorFlow reads more batches
-        meanwhile, perhaps all. In a loop of one's own, `on_epoch_begin` may be missing.
+        `fit` calls this before its first epoch too: without `on_epoch_begin`, or after
+        a look at the first batches if the model is new.
         """
-        # Other processes do not report what they have read.
-        is_read_elsewhere = self.use_multiprocessing and self._is_begun
-        is_complete = self._is_complete or is_read_elsewhere
-        is_look = self._has_begun and not (self._is_begun and self._has_ended)
-        if is_complete and not is_look:
+        is_read = len(self._read) == len(self)
+        if is_read and self._is_begun and self._has_ended:
             self.sampler.epoch += 1
-        self._has_ended = True
-        self._is_begun = self._is_complete = False
+        self._has_ended, self._is_begun = True, False
+        self._read.clear()
 
 
 def _classes_of(labels: Any) -> tuple[np.ndarray, np.ndarray]:
