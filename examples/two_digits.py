@@ -7,7 +7,7 @@ PARTS = {"training": 0.6, "validation": 0.2, "test": 0.2}
 SIDE = 8
 
 
-def read(seed=0, examples=20, noise=0.4):
+def read(seed=0, examples=20, noise=0.1):
     """Returns images and their numbers, `(x, y)`, for each of `PARTS`.
 
     A number is a class. Its image has two digits of scikit-learn beside each other,
@@ -20,8 +20,12 @@ def read(seed=0, examples=20, noise=0.4):
     written, numbers = rng.permutation(len(pictures)), rng.permutation(100)
     data, start = {}, 0.0
     for name, share in PARTS.items():
-        own = written[round(start * len(written)) : round((start + share) * len(written))]
-        y = np.repeat(numbers[round(100 * start) : round(100 * (start + share))], examples)
+        own = written[
+            round(start * len(written)) : round((start + share) * len(written))
+        ]
+        y = np.repeat(
+            numbers[round(100 * start) : round(100 * (start + share))], examples
+        )
         x = np.stack([side_by_side(n, pictures, values, own, rng) for n in y])
         x += noise * rng.normal(size=x.shape).astype("float32")
         data[name], start = (x[..., None], y), start + share

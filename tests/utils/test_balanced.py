@@ -84,10 +84,9 @@ def test_a_batch_depends_on_the_seed_the_epoch_and_its_index_alone(
     assert list(again) == wanted[6]
     # 54 batches of an epoch are those of 9 epochs of 6 batches.
     whole = utils.BalancedBatches(labels, classes, examples, batches=54, seed=5)
-    assert list(whole) == sum(wanted, [])
-    if len(set(map(str, sum(wanted, [])))) > 2:
-        assert list(make(seed=6)) != wanted[0]
-        assert wanted[0] != wanted[1]
+    assert list(whole) == list(itertools.chain.from_iterable(wanted))
+    assert list(make(seed=6)) != wanted[0]
+    assert wanted[0] != wanted[1]
 
 
 @NUMPY
@@ -351,9 +350,7 @@ def test_a_callback_sets_the_epoch_that_keras_resumes(tmp_path):
             on_epoch_begin=lambda epoch, logs: setattr(sampler, "epoch", epoch)
         )
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-        seen = fitted(
-            model_of_notes(), sampler, [backup, follow, *callbacks], epochs=4
-        )
+        seen = fitted(model_of_notes(), sampler, [backup, follow, *callbacks], epochs=4)
         same(seen, means_of(sampler, 2, 3))
 
     with pytest.raises(KeyboardInterrupt):
