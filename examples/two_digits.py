@@ -11,8 +11,9 @@ def read(seed=0, examples=20, noise=0.1):
     """Returns images and their numbers, `(x, y)`, for each of `PARTS`.
 
     A number is a class. Its image has two digits of scikit-learn beside each other,
-    each moved by up to a pixel, and noise. No number, and no handwritten digit, is in
-    two parts. The images have the shape `(8, 16, 1)`.
+    and noise. Each digit is moved by up to a pixel: what leaves its square enters on
+    the other side. No number, and no handwritten digit, is in two parts. The images
+    have the shape `(8, 16, 1)`.
     """
     rng = np.random.default_rng(seed)
     digits = load_digits()

@@ -289,9 +289,9 @@ class Seen(keras.callbacks.Callback):
         self.total = total
 
 
-def fitted(model, sampler, callbacks=(), shuffle=False, **options):
+def fitted(model, sampler, callbacks=(), shuffle=False, data=None, **options):
     seen = Seen()
-    data = sampler.dataset(NOTES[:, None], NOTES[:, None])
+    data = data or sampler.dataset(NOTES[:, None], NOTES[:, None])
     callbacks = [*callbacks, seen]
     model.fit(data, verbose=0, callbacks=callbacks, shuffle=shuffle, **options)
     return seen.means
@@ -315,11 +315,14 @@ def test_fit_sees_one_epoch_after_another_and_resumes(batches):
         return utils.BalancedBatches(LABELS, 3, 2, batches=batches, seed=2)
 
     model, sampler = model_of_notes(), make()
-    same(fitted(model, sampler, epochs=3), means_of(make(), 0, 1, 2))
+    options = {"data": sampler.dataset(NOTES[:, None], NOTES[:, None])}
+    same(fitted(model, sampler, epochs=3, **options), means_of(make(), 0, 1, 2))
     assert sampler.epoch == 3
-    # A second `fit` goes on, with a model that is built now.
-    same(fitted(model, sampler, epochs=2), means_of(make(), 3, 4))
+    # A second `fit` goes on, with a model that is built now, and then with a new one.
+    same(fitted(model, sampler, epochs=2, **options), means_of(make(), 3, 4))
     assert sampler.epoch == 5
+    if batches > 2:
+        same(fitted(model_of_notes(), sampler, **options), means_of(make(), 5))
     # In a new process.
     sampler = make()
     sampler.epoch = 3

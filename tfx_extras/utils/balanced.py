@@ -67,7 +67,7 @@ class BalancedBatches:
         >>> sampler = tfx_extras.utils.BalancedBatches(labels, 2, 2)
         >>> for batch in sampler:
         ...     print([labels[i] for i in batch])
-        ['cow', 'cow', 'cat', 'cat']
+        ['cat', 'cat', 'dog', 'dog']
         >>> sampler.epoch
         1
 
