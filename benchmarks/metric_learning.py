@@ -137,7 +137,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--losses", nargs="*", default=list(LOSSES))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rates", nargs="*", type=float, default=[5e-4, 2e-3, 8e-3])
+    parser.add_argument(
+        "--rates", nargs="*", type=float, default=[5e-4, 2e-3, 8e-3, 3.2e-2]
+    )
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="to see that it runs")
     options = parser.parse_args()
