@@ -186,7 +186,7 @@ PURPOSES = {
     },
     "metrics": {"Retrieval": ["RecallAtK", "MeanAveragePrecisionAtR"]},
     "models": {"Training": ["SharpnessAware"]},
-    "utils": {"Embeddings": ["nearest"]},
+    "utils": {"Embeddings": ["nearest"], "Data": ["BalancedBatches"]},
 }
 
 # Functions that return an optimizer.
@@ -327,6 +327,12 @@ WORDS = {
     "api/optimizers/SOAP": ["Shampoo", "second-order"],
     "api/metrics/RecallAtK": ["recall@k", "R@1", "retrieval"],
     "api/metrics/MeanAveragePrecisionAtR": ["MAP@R", "retrieval"],
+    "api/utils/BalancedBatches": [
+        "PK sampler",
+        "P x K sampling",
+        "batch sampler",
+        "m per class",
+    ],
     "api/utils/functions/nearest": ["nearest neighbors", "k-NN"],
     "api/models/SharpnessAware": ["SAM", "ASAM", "flat minima"],
     "api/schedules/WarmupCosine": ["cosine decay", "warm-up", "warm restarts"],

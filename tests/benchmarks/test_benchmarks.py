@@ -222,3 +222,18 @@ def test_a_part_replaces_itself_in_a_page_and_leaves_the_others():
         "# Title\n\nhead\n\n## Optimizers\n\nnumbers\n\n"
         "## Epochs\n\n### An epoch\n\nnew\n"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.only("torch")
+def test_losses_are_compared_by_their_recall(monkeypatch, capsys):
+    script = importlib.import_module("metric_learning")
+    names = ["MultiSimilarityLoss", "ArcFaceLoss"]
+    arguments = ["metric_learning", "--quick", "--losses", *names]
+    monkeypatch.setattr(sys, "argv", arguments)
+    script.main()
+    rows = table(capsys.readouterr().out, "of 1 seeds")
+    assert [row["loss"] for row in rows[2:]] == [f"`{name}`" for name in names]
+    recalls = [row["recall@1"] for row in rows] + [rows[2]["recall@1 with memory"]]
+    assert all(0 < float(recall.split()[0]) < 1 for recall in recalls)
+    assert rows[3]["recall@1 with memory"] == "-"

@@ -130,26 +130,9 @@ class DINOCenter(Layer):
     def build(self, input_shape):
         first = input_shape[0]
         shape = first if isinstance(first, tuple | list) else input_shape
-        options = {
-            "trainable": False,
-            "autocast": False,
-            # Replicas that met in the middle of a call would mix up their losses.
-            "synchronization": "on_read",
-        }
-        self.center = keras.Variable(
-            "zeros",
-            shape=(shape[-1],),
-            dtype=wide(self.variable_dtype),
-            name="center",
-            aggregation="mean",
-            **options,
-        )
-        self.steps = keras.Variable(
-            0,
-            dtype="int32",
-            name="steps",
-            aggregation="only_first_replica",
-            **options,
+        self.center = self._add_state("center", "zeros", (shape[-1],))
+        self.steps = self._add_state(
+            "steps", "zeros", dtype="int32", aggregation="only_first_replica"
         )
         self.built = True
 
@@ -179,17 +162,16 @@ class DINOCenter(Layer):
         if sample_weight is not None:
             weights = spread("sample_weight", sample_weight, s[0][:, 0])
             counted = counted & (weights != 0)
+        center, steps = map(backend.state, (self.center, self.steps))
         temperature: Any = self.teacher_temperature
         if isinstance(temperature, LearningRateSchedule):
-            step = ops.convert_to_tensor(self.steps)
-            temperature = ops.cast(temperature(step), s[0].dtype)
-        center = ops.convert_to_tensor(self.center)
+            temperature = ops.cast(temperature(steps), s[0].dtype)
         losses = dino_loss(t, s, center, temperature, self.student_temperature)
         if kept is not None:
             losses = ops.where(kept, losses, ops.zeros_like(losses))
         if training and self.trainable:
             self.center.assign(self._moved(center, t, counted))
-            self.steps.assign(self.steps + 1)
+            self.steps.assign(steps + 1)
         self.add_loss(mean_of(losses, mask, sample_weight))
         return losses
 
