@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.contracts.test_jit_compile import with_a_compiler
 from tests.tools import BACKEND
 from tests.tools import array
 from tests.tools import gradient
@@ -130,6 +131,26 @@ def test_values_gradients_and_state_are_those_of_the_reference(head):
         far, near = (losses(e, y, expected, **OPTIONS[head]).sum() for e in ends)
         slope[i] = (far - near) / (2 * step[i])
     np.testing.assert_allclose(actual, slope, rtol=1e-5, atol=1e-7)
+
+
+@with_a_compiler
+@pytest.mark.only("torch")
+def test_a_compiled_gradient_on_several_cores_is_that_of_eager_mode():
+    """PyTorch compiled a gather beside a comparison into a wrong gradient."""
+    import torch
+
+    x = torch.tensor(BATCHES[0], dtype=torch.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    found = []
+    for compiles in (False, True):
+        layer = build(layers.CurricularFace, momentum=0.5)
+        call = torch.compile(layer, fullgraph=True) if compiles else layer
+        given = x.clone().requires_grad_(True)
+        call(given, torch.tensor(LABELS[0]), training=True).sum().backward()
+        found.append(array(given.grad))
+    torch.set_num_threads(threads)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
 
 
 @each_head

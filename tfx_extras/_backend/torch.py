@@ -475,7 +475,7 @@ class Torch(Backend):
         return x
 
     def state(self, variable):
-        return _kept(super().state(variable))
+        return _state(super().state(variable))
 
     def gather(self, x):
         if not _has_processes():
@@ -676,13 +676,18 @@ def _is_autocast(x):
     return kind != "meta" and torch.is_autocast_enabled(kind)
 
 
-@torch.compiler.disable
-def _kept(x):
-    """A copy that compiled backward passes cannot compute again.
+@torch.library.custom_op("tfx_extras::state", mutates_args=())
+def _state(x: torch.Tensor) -> torch.Tensor:
+    """Copies a state, as an operation of unknown cost to `torch.compile`.
 
-    They would compute it from a buffer that the forward pass has changed meanwhile.
+    Cheap ones it computes again in the backward pass, when the state has changed.
     """
     return x.clone()
+
+
+@_state.register_fake
+def _(x):
+    return torch.empty_like(x)
 
 
 def _has_processes():

@@ -81,7 +81,12 @@ class Face(Layer):
             counted = counted & is_kept
         if sample_weight is not None:
             counted = counted & (spread("sample_weight", sample_weight, lengths) != 0)
-        own = ops.take_along_axis(cosines, labels.classes[..., None], axis=-1)
+        classes = ops.arange(self.classes, dtype=labels.classes.dtype)
+        is_other = labels.classes[..., None] != classes
+        # Not `take_along_axis`: PyTorch 2.13, compiling for a CPU of several cores, gets
+        # its gradient wrong beside a comparison of both, as in CurricularFace.
+        own = ops.where(is_other, ops.zeros_like(cosines), cosines)
+        own = ops.sum(own, axis=-1, keepdims=True)
         state = self._state(
             ops.stop_gradient(own[..., 0]),
             lengths,
@@ -89,8 +94,6 @@ class Face(Layer):
             bool(training) and self.trainable,
         )
         own, others = self._with_margin(own, cosines, lengths, state)
-        classes = ops.arange(self.classes, dtype=labels.classes.dtype)
-        is_other = labels.classes[..., None] != classes
         others = log_sum_exp(self.scale * others, is_other)
         losses = labels.settle(softplus(others - self.scale * own[..., 0]))
         if is_kept is not None:
