@@ -83,7 +83,7 @@ class Face(Layer):
             counted = counted & (spread("sample_weight", sample_weight, lengths) != 0)
         classes = ops.arange(self.classes, dtype=labels.classes.dtype)
         is_other = labels.classes[..., None] != classes
-        # Not `take_along_axis`: PyTorch 2.13, compiling for a CPU of several cores, gets
+        # Not `take_along_axis`: PyTorch 2.13, compiling for a CPU of many cores, gets
         # its gradient wrong beside a comparison of both, as in CurricularFace.
         own = ops.where(is_other, ops.zeros_like(cosines), cosines)
         own = ops.sum(own, axis=-1, keepdims=True)
