@@ -303,3 +303,17 @@ def test_large_labels_are_told_apart():
     layer(x, np.arange(5) + 2**40, training=True)
     layer(x, np.arange(5), training=True)
     assert len(set(array(layer.labels)[:10].tolist())) == 10
+
+
+def test_labels_of_a_list_are_kept_as_they_are():
+    layer, x = build(size=4), np.eye(2, 3, dtype="float32")
+    layer(x, y_true=[10, 20], training=True)
+    layer(x, y_true=[20, 30], training=True)
+    np.testing.assert_array_equal(array(layer.labels), [20, 30, 10, 20])
+
+
+def test_embeddings_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="ndim"):
+        layers.CrossBatchMemory(losses.TripletHardLoss())(np.arange(5), BATCHES[0])
+    with pytest.raises(ValueError, match="expected axis -1"):
+        build()(np.zeros((5, 4), "float32"), LABELS[0])

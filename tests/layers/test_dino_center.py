@@ -200,7 +200,7 @@ def test_wrong_arguments_are_named(arguments, said):
 
 def test_wrong_shapes_are_named():
     layer, t, s = build(), narrow(TEACHERS[0]), narrow(STUDENTS[0])
-    with pytest.raises(ValueError, match="a pair of different views"):
+    with pytest.raises(ValueError, match="student must have two or more views"):
         layer(s[:, :1], t[:, :1])
     with pytest.raises(ValueError, match=r"`teacher` must have .*teacher.shape"):
         layer(s, t[:, 0])
@@ -237,3 +237,15 @@ def test_processes_gather_their_samples_or_keep_their_centers(tmp_path):
         for each, samples in zip(found, parts, strict=True):
             expected = self_supervised.dino_center(samples, 0.0, 0.6)
             np.testing.assert_allclose(each[key], expected, rtol=1e-5)
+
+
+def test_a_schedule_that_starts_at_zero_is_refused():
+    rising = schedules.PiecewiseLinear([0, 10], [0.0, 0.07])
+    with pytest.raises(ValueError, match=r"values above 0\. Received: 0\.0 at step 0"):
+        layers.DINOCenter(teacher_temperature=rising)
+
+
+def test_the_teacher_has_no_views_that_the_student_lacks():
+    x = narrow(STUDENTS[0])
+    with pytest.raises(ValueError, match="2 views of the student, 3 views of the"):
+        build()(x[:, :2], x)

@@ -331,3 +331,34 @@ def test_other_numbers_of_outputs_labels_and_weights_are_refused():
         layer([narrow(A), narrow(B)], [OF_A, OF_B, OF_B])
     with pytest.raises(ValueError, match="`sample_weight` must be a list"):
         layer([narrow(A), narrow(B)], [OF_A, OF_B], sample_weight=[None])
+
+
+def test_weights_and_masks_of_steps_count_together():
+    """A task has no sample if each step is masked or has the weight 0."""
+    output = np.ones((2, 3, 1), "float32")
+    layer = layers.UncertaintyWeighting(["mse", "mse"])
+    layer.build([output.shape] * 2)
+    layer.log_variances.assign([2.0, 0.0])
+    mask = ops.convert_to_tensor(np.array([[True, True, False]] * 2))
+    weights = np.array([[0, 0, 1]] * 2, "float32")
+    labels = [np.zeros_like(output)] * 2
+    layer([output, output], labels, [weights, None], [mask, None])
+    np.testing.assert_allclose(array(layer.losses[0]), 0.5, rtol=1e-6)
+
+
+def test_weights_of_samples_are_those_of_all_steps():
+    output = np.array([[1.0] * 3, [2.0] * 3, [3.0] * 3], "float32")[..., None]
+    layer = layers.UncertaintyWeighting(["mse"])
+    layer([output], [np.zeros_like(output)], [np.array([1.0, 0, 0], "float32")])
+    np.testing.assert_allclose(array(layer.losses[0]), 1 / 6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_labels_of_weight_zero_may_be_nan(shape):
+    output = np.ones((4, 1), "float32")
+    labels = np.array([0.0, np.nan, 0.0, np.nan], "float32").reshape(shape)
+    weights = np.array([1.0, 0.0, 1.0, 0.0], "float32")
+    for given in (weights, weights[:, None]):
+        layer = layers.UncertaintyWeighting(["mse"])
+        layer([output], [labels], [given])
+        np.testing.assert_allclose(array(layer.losses[0]), 0.25, rtol=1e-6)

@@ -224,6 +224,9 @@ def test_a_data_set_has_arrays_in_the_forms_that_it_got():
     np.testing.assert_array_equal(inputs["a"], x[rows])
     np.testing.assert_array_equal(inputs["b"], y[rows])
     np.testing.assert_array_equal(targets[1], x[rows])
+    (inputs,) = sampler.dataset([x, [y]])[1]
+    assert isinstance(inputs, tuple)  # `tf.data` takes no lists
+    assert isinstance(inputs[1], tuple)
     np.testing.assert_array_equal(weights, y[rows] / 2)
 
 
@@ -241,6 +244,35 @@ def test_a_data_loader_takes_it_as_batch_sampler(workers):
     for epoch in range(2):
         seen = [i.tolist() for i, _ in loader]
         assert seen == [other.batch(epoch, index) for index in range(10)]
+
+
+@NUMPY
+def test_fit_of_a_data_loader_sees_one_epoch_after_another():
+    """Keras looks at a batch first, and never asks a loader for its end."""
+    from torch.utils.data import DataLoader
+
+    labels = np.arange(60) % 6
+    rows = [(np.float32([i]), np.float32(0)) for i in range(60)]
+    sampler = utils.BalancedBatches(labels, 3, 2, seed=1)
+    seen = []
+
+    class Model(keras.Model):
+        def call(self, x):
+            return x
+
+        def train_step(self, data):
+            seen.append(
+                keras.ops.convert_to_numpy(data[0]).ravel().astype(int).tolist()
+            )
+            return {}
+
+    model = Model()
+    model.compile()
+    loader = DataLoader(rows, batch_sampler=sampler)
+    model.fit(loader, epochs=3, shuffle=False, verbose=0)
+    expected = [sampler.batch(e, i) for e in range(3) for i in range(10)]
+    assert seen == expected
+    assert sampler.epoch == 3
 
 
 @pytest.mark.only("tensorflow")

@@ -36,6 +36,7 @@ class Face(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
         self.classes = require("classes", classes, "[1, inf)")
         self.margin = margin
         self.scale = require("scale", scale, "(0, inf)")
@@ -44,6 +45,7 @@ class Face(Layer):
         self.kernel: Any = None
 
     def build(self, input_shape):
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], self.classes),

@@ -128,6 +128,7 @@ class CosineDense(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
         self.classes = require("classes", classes, "[1, inf)")
         self.centers = require("centers", centers, "[1, inf)")
         self.pooling = require_one_of("pooling", pooling, POOLINGS)
@@ -142,6 +143,7 @@ class CosineDense(Layer):
         self.kernel: Any = None
 
     def build(self, input_shape):
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
         merging = _Merging(self.classes, self.centers, self.merge_weight)
         self.kernel = self.add_weight(
             name="kernel",

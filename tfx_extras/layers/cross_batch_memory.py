@@ -15,7 +15,6 @@ from tfx_extras._typed import typechecked
 from tfx_extras.layers._base import Layer
 from tfx_extras.layers._base import mean_of
 from tfx_extras.layers._base import spread
-from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses.embedding._pairs import Compared
 from tfx_extras.losses.embedding._pairs import embeddings
@@ -60,7 +59,8 @@ class CrossBatchMemory(Layer):
     For the first `warmup` batches, in evaluation, and where the layer is frozen, the
     loss is that of the batch by itself, as without this layer. Evaluation and frozen
     layers leave the memory as it is. Samples that are masked or have the weight 0 are
-    neither compared nor stored, and those that are not finite are not stored.
+    neither compared nor stored, and those that are not finite are not stored. They take
+    their places in the memory all the same.
 
     The memory takes `size * features` numbers, in `float32` or wider whatever the dtype
     policy. It is saved with the model, and training resumes with it. The loss takes
@@ -88,7 +88,8 @@ class CrossBatchMemory(Layer):
     Raises:
         ValueError: If an argument is outside its interval, the loss is not one of those
             above, gathers samples or returns no mean, or if, in a call, the shapes do
-            not match or labels are no integers.
+            not match or labels are no integers. In compiled steps, such labels give NaN
+            instead.
         TypeError: If an argument has the wrong type or an unknown name.
 
     Example:
@@ -110,12 +111,13 @@ class CrossBatchMemory(Layer):
     @typechecked
     def __init__(
         self,
-        loss: FunctionLoss,
+        loss: Any,
         size: int | np.integer = 1024,
         warmup: int | np.integer = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
         self.loss = _require_pairs(loss)
         self.size = require("size", size, "[1, inf)")
         self.warmup = require("warmup", warmup, "[0, inf)")
@@ -125,6 +127,8 @@ class CrossBatchMemory(Layer):
         self.batches: Any = None
 
     def build(self, input_shape):
+        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: input_shape[-1]})
+
         def add(name, dtype, *shape):
             return self._add_state(name, "zeros", shape, dtype, "only_first_replica")
 
@@ -249,6 +253,8 @@ def _integers() -> str:
 def _labels(y_true, x):
     """Returns labels as integers, and which of them are known: NaN is not."""
     require_numbers("y_true", y_true)
+    if not ops.is_tensor(y_true):  # a list: Keras converts arrays
+        y_true = ops.convert_to_tensor(np.asarray(y_true))
     labels = one_per_sample(y_true, x)
     if "float" not in keras.backend.standardize_dtype(labels.dtype):
         return ops.cast(labels, _integers()), ops.ones_like(labels, dtype="bool")

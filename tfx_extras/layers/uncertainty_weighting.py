@@ -15,6 +15,7 @@ from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.layers._base import Layer
 from tfx_extras.layers._base import of_one_replica
+from tfx_extras.losses._base import FunctionLoss
 from tfx_extras.losses._base import with_mask
 from tfx_extras.losses._probabilities import at_least
 
@@ -249,17 +250,40 @@ def _evaluated(dtype, loss, y_true, y_pred, sample_weight, mask):
     counted = ops.ones_like(_of_samples(y_pred), dtype="bool")
     if mask is not None:
         y_pred = with_mask(y_pred, mask)
-        counted = counted & _of_samples(ops.cast(mask, "bool"))
-    if sample_weight is not None:
-        # On PyTorch, Keras multiplies weights by a mask in place.
-        sample_weight = ops.convert_to_tensor(sample_weight)
-        (sample_weight,) = backend.to_be_changed([sample_weight])
-        counted = counted & _of_samples(sample_weight != 0)
+        counted = _with_axes(counted, mask) & ops.cast(mask, "bool")
     if not isinstance(loss, keras.losses.Loss):
         loss = _Mean(loss, y_pred.dtype)
+    if sample_weight is not None:
+        sample_weight = ops.convert_to_tensor(sample_weight)
+        is_counted = sample_weight != 0
+        y_true = ops.convert_to_tensor(y_true)
+        y_true = _known(y_true, is_counted)
+        counted = _with_axes(counted, is_counted) & _with_axes(is_counted, counted)
+        if not isinstance(loss, FunctionLoss):
+            # Keras would take weights of samples for those of their last axis.
+            sample_weight = _with_axes(sample_weight, y_pred[..., 0])
+        # On PyTorch, Keras multiplies weights by a mask in place.
+        (sample_weight,) = backend.to_be_changed([sample_weight])
     # For an empty batch Keras returns no values.
     value = ops.cast(ops.sum(loss(y_true, y_pred, sample_weight)), dtype)
     return of_one_replica(value), ops.any(counted)
+
+
+def _known(y_true, is_counted):
+    """Returns labels with 0 where the weight is 0: they may be NaN, for "unknown"."""
+    missing = len(y_true.shape) - len(is_counted.shape)
+    if missing == -1 and is_counted.shape[-1] == 1:
+        is_counted = is_counted[..., 0]
+    if missing < -1:
+        return y_true
+    is_counted = _with_axes(is_counted, y_true)
+    return ops.where(is_counted, y_true, ops.zeros_like(y_true))
+
+
+def _with_axes(x, like):
+    """Returns `x` with last axes of size 1, until it has as many as `like`."""
+    missing = len(like.shape) - len(x.shape)
+    return ops.reshape(x, (*ops.shape(x), *[1] * missing)) if missing > 0 else x
 
 
 def _of_samples(x):

@@ -135,9 +135,10 @@ class BalancedBatches:
     def __iter__(self) -> Iterator[list[int]]:
         epoch = self.epoch
         for index in range(self.batches):
+            # `fit` takes as many batches as there are, and never asks for the end.
+            if index == self.batches - 1 and self.epoch == epoch:  # not set meanwhile
+                self.epoch = epoch + 1
             yield self.batch(epoch, index)
-        if self.epoch == epoch:  # else it was set meanwhile
-            self.epoch = epoch + 1
 
     def batch(self, epoch: int, index: int) -> list[int]:
         """Returns the indices of the examples of a batch. It changes nothing.
@@ -155,9 +156,12 @@ class BalancedBatches:
     ) -> keras.utils.PyDataset:
         """Returns the batches of the data, for `fit`, as a `keras.utils.PyDataset`.
 
-        After each epoch of `fit`, the epoch of the sampler goes up by 1. Before `fit`
-        with an `initial_epoch`, set `epoch` to it. Pass `shuffle=False` to `fit`, which
-        otherwise takes the batches of an epoch in a random order of its own.
+        After each whole pass, the epoch of the sampler goes up by 1: after an epoch of
+        `fit`, but also after `evaluate` or `predict`, which should have data of their
+        own. For shorter epochs set `batches`, since `fit` with `steps_per_epoch` gets
+        the same batches again. Before `fit` with an `initial_epoch`, set `epoch` to it.
+        Pass `shuffle=False` to `fit`, which otherwise takes the batches of an epoch in
+        a random order of its own.
 
         The data set has no workers. It takes rows of arrays, which is quicker than to
         pass them between processes, and with workers Keras repeats some batches of a
@@ -180,7 +184,7 @@ class BalancedBatches:
             for name, part in parts.items()
             if part is not None
         }
-        return _Dataset(self, arrays)
+        return _Dataset(self, _without_lists(arrays))
 
     def _plan(self, epoch: int) -> np.ndarray:
         """Returns the indices of all batches of an epoch, one batch in a row."""
@@ -239,6 +243,15 @@ class _Dataset(keras.utils.PyDataset):
             self.sampler.epoch += 1
         self._has_ended, self._is_begun = True, False
         self._read.clear()
+
+
+def _without_lists(part):
+    """Returns tuples instead of lists, which `tf.data` cannot hold."""
+    if isinstance(part, dict):
+        return {name: _without_lists(each) for name, each in part.items()}
+    if isinstance(part, list | tuple):
+        return tuple(_without_lists(each) for each in part)
+    return part
 
 
 def _classes_of(labels: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from tfx_extras._checks import require
 from tfx_extras._register import register
 from tfx_extras._typed import typechecked
 from tfx_extras.losses._base import predictions
+from tfx_extras.losses._base import require_numbers
 from tfx_extras.losses.embedding._distances import Distance
 from tfx_extras.losses.embedding._distances import angular_of_units
 from tfx_extras.losses.embedding._distances import pairwise
@@ -101,6 +102,7 @@ def nearest(
 
 def rows_of(name: str, values: Any) -> Any:
     """Returns embeddings as a tensor of rank 2 in `float32` or wider, else raises."""
+    require_numbers(name, values)
     values = predictions(values)
     if len(values.shape) != 2 or values.shape[1] == 0:
         raise ValueError(

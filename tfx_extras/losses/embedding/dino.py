@@ -67,12 +67,13 @@ def dino_loss(
     Reference: Caron et al., 2021, algorithm 1. https://arxiv.org/abs/2104.14294
     """
     teacher, student = views("y_true", y_true), views("y_pred", y_pred)
-    pairs = len(teacher) * len(student) - min(len(teacher), len(student))
-    if pairs == 0:
+    if len(teacher) > len(student) or len(student) == 1:
         raise ValueError(
-            "`y_true` and `y_pred` must have a pair of different views: give at least "
-            "one of them two views. Received: one view of each"
+            "The student must have two or more views, of which the teacher sees the "
+            f"first ones. Received: {len(student)} views of the student, "
+            f"{len(teacher)} views of the teacher"
         )
+    pairs = len(teacher) * (len(student) - 1)
     first = student[0]
     student = [first, *(aligned(s, first)[0] for s in student[1:])]
     teacher = [aligned(t, first)[0] for t in teacher]
