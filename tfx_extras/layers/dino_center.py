@@ -115,13 +115,13 @@ class DINOCenter(Layer):
     ):
         super().__init__(**kwargs)
         self.momentum = require("momentum", momentum, "[0, 1)")
-        self.teacher_temperature = teacher_temperature
+        self.teacher_temperature: Any = teacher_temperature
         if not isinstance(teacher_temperature, LearningRateSchedule):
             require("teacher_temperature", teacher_temperature, "(0, inf)")
-        elif not float(teacher_temperature(0)) > 0:
+        elif not (first := float(self.teacher_temperature(0))) > 0:
             raise ValueError(
                 "Argument `teacher_temperature` must be a schedule of values above 0. "
-                f"Received: {float(teacher_temperature(0))} at step 0"
+                f"Received: {first} at step 0"
             )
         self.student_temperature = require(
             "student_temperature", student_temperature, "(0, inf)"
