@@ -230,6 +230,18 @@ def metric_learning():
     }
 
 
+def heads():
+    """Embeddings of many lengths, none of them on a center or opposite to one."""
+    random = np.random.default_rng(2204)
+    embeddings = _normal(random, (3, 12, 6))
+    lengths = 2.0 ** random.integers(-3, 6, (3, 12, 1))
+    return {
+        "embeddings": embeddings * lengths,
+        "classes": random.integers(0, 5, (3, 12)),
+        "kernel": _normal(random, (6, 5)),
+    }
+
+
 def schedules():
     """The steps at which schedules are evaluated."""
     return {"steps": np.arange(201)}
@@ -322,6 +334,8 @@ def of(library):
         return tfa_optimizers.given()
     if library == "segmentation":
         return segmentation()
+    if library == "heads":
+        return heads()
     if library == "metric_learning":
         return metric_learning()
     if library in ("authors", "timm_optimizers"):
