@@ -1,6 +1,6 @@
 """Multi-task learning: one network reads a digit, its ink and its slant.
 
-python examples/multi_task.py           # a minute or two, with 5 seeds
+python examples/multi_task.py           # a minute or two, with 3 seeds
 python examples/multi_task.py --fast    # a few steps, to see that it runs
 
 The losses have different units, so their plain sum learns one task only. Uncertainty
