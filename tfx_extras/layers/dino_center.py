@@ -98,7 +98,7 @@ class DINOCenter(Layer):
         >>> model = keras.Model(views, layer(student(views), teacher(views)))
         >>> model.compile("adam")
         >>> history = model.fit(np.random.normal(size=(8, 2, 64)), verbose=0)
-        >>> layer.center.shape
+        >>> tuple(layer.center.shape)
         (16,)
 
     Reference: Caron et al., 2021, algorithm 1. https://arxiv.org/abs/2104.14294

@@ -55,7 +55,8 @@ def dino_loss(
         wider: the mean over its pairs of views.
 
     Raises:
-        ValueError: If shapes do not match, or there is no pair of different views.
+        ValueError: If shapes do not match, or the student has a single view, or less
+            than the teacher.
 
     Example:
         >>> teacher = [[[1.0, 0.0], [0.9, 0.0]], [[1.0, 0.0], [0.0, 1.0]]]
