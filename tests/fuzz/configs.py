@@ -118,7 +118,8 @@ def bases():
     memory = layers.CrossBatchMemory(losses.MultiSimilarityLoss())
     found.append((memory, None, keras.layers))
     found.append((layers.DINOCenter(), None, keras.layers))
-    found.append((layers.DINOCenter(0.5, falling), None, keras.layers))
+    warmup = schedules.PiecewiseLinear([0, 100], [0.04, 0.07])
+    found.append((layers.DINOCenter(0.5, warmup), None, keras.layers))
     weighting = layers.UncertaintyWeighting(["mse", losses.Huber()])
     found.append((weighting, None, keras.layers))
     return [
