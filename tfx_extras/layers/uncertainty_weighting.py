@@ -288,5 +288,7 @@ def _with_axes(x, like):
 
 def _of_samples(x):
     """Returns whether any number of each sample is not 0, of shape `(batch,)`."""
+    x = ops.cast(x, "bool")
     axes = tuple(range(1, len(x.shape)))
-    return ops.any(x, axis=axes) if axes else ops.cast(x, "bool")
+    # Keras 3.12 takes `any` over a single axis only, on PyTorch.
+    return ops.sum(ops.cast(x, "int32"), axis=axes) > 0 if axes else x
