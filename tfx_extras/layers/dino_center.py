@@ -68,8 +68,9 @@ class DINOCenter(Layer):
         momentum: $m$, in [0, 1): how much of the center each batch keeps.
         teacher_temperature: $\tau_t$, in (0, inf), or a schedule: any
             `keras.optimizers.schedules.LearningRateSchedule` of the number of training
-            steps whose values are above 0. With many features, the paper raises it from 0.04 to 0.07 in the
-            first 30 epochs, which `PiecewiseLinear([0, steps], [0.04, 0.07])` does.
+            steps, with values above 0. With many features, the paper raises it from
+            0.04 to 0.07 in the first 30 epochs, which
+            `PiecewiseLinear([0, steps], [0.04, 0.07])` does.
         student_temperature: $\tau_s$, in (0, inf).
         gather: Whether the center is updated with the samples of all replicas of a
             data-parallel run.
