@@ -51,6 +51,16 @@ def test_bases_follow_the_reference(shape, kwargs, dtype, tolerance):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * moved)
 
 
+@pytest.mark.parametrize("seed", range(4))  # PyTorch fails for half of these
+def test_embeddings_of_which_a_batch_uses_few_rows_have_eigenvectors(seed):
+    rng = np.random.default_rng(seed)
+    gradients = np.zeros((2, 200, 4))
+    gradients[:, rng.choice(200, size=10)] = rng.normal(size=(2, 10, 4))
+    end = trained(SOAP(RATE, max_size=200), np.zeros((200, 4)), gradients)
+    assert np.isfinite(end).all()
+    assert np.abs(end).max() > 0
+
+
 def test_a_rotation_of_the_gradients_rotates_the_steps():
     """Adam has no such symmetry. Here, no other basis than the eigenvectors has it."""
     _, gradients = example((4, 4))

@@ -21,6 +21,7 @@ __all__ = ["SOAP"]
 
 # A `float32` counts to 2^24. So counts above twice this number start again below it.
 _LONG = 2**22
+_LITTLE = 1e-20  # beside the largest element of a covariance, which is 1
 
 
 @register
@@ -262,9 +263,11 @@ def _rotated_back(x, bases):
 
 def _eigenvectors(x):
     """Returns the eigenvectors of a symmetric matrix, the largest eigenvalue first."""
-    # TensorFlow raises an error for NaN.
     x, is_finite = _scaled(x)
-    vectors = ops.linalg.eigh(ops.where(is_finite, x, 0.0))[1]
+    x = ops.where(is_finite, x, 0.0)  # TensorFlow raises an error for NaN
+    # PyTorch raises one for some matrices with rows of zeros, which embeddings have.
+    x = x + _LITTLE * ops.eye(x.shape[0], dtype=x.dtype)
+    vectors = ops.linalg.eigh(x)[1]
     return ops.where(is_finite, ops.flip(vectors, axis=1), float("nan"))
 
 
