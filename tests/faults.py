@@ -67,6 +67,13 @@ LOSS = "tfx_extras/losses/_base.py"
 VARIANT = "tfx_extras/optimizers/_variants.py"
 VARIANTS = "tests/optimizers/test_variants.py"
 LAYOUTS = "tests/optimizers/test_layouts.py"
+LAYERS = "tfx_extras/layers/"
+FACE = LAYERS + "_face.py"
+MEMORY = LAYERS + "cross_batch_memory.py"
+CENTER = LAYERS + "dino_center.py"
+TASKS = LAYERS + "uncertainty_weighting.py"
+RETRIEVAL = "tfx_extras/metrics/retrieval.py"
+BALANCED = "tfx_extras/utils/balanced.py"
 LIMIT = 600  # seconds, for one fault
 
 
@@ -82,6 +89,55 @@ class Fault(NamedTuple):
 
 
 FAULTS = [
+    # Layers with a loss and a state, and the tools of metric learning
+    *(
+        Fault(path, right, wrong, tests)
+        for tests, faults in {
+            "tests/layers/test_faces.py": [
+                (FACE, "share = 1 - self.momentum", "share = self.momentum"),
+                (FACE, "if not is_training:", "if is_training is None:"),
+                (FACE, "counted = counted & is_kept", "pass"),
+                (FACE, "ops.stop_gradient(x))", "x)"),
+                (LAYERS + "ada_face.py", "self.margin - turn", "self.margin + turn"),
+                (LAYERS + "ada_face.py", "number > 1, is_training", "1, is_training"),
+                (LAYERS + "ada_face.py", "square * number", "square * others"),
+                (LAYERS + "curricular_face.py", "cosines > later", "cosines > own"),
+                (LAYERS + "curricular_face.py", "own <= -math.cos(m)", "own <= -1"),
+            ],
+            "tests/layers/test_cross_batch_memory.py": [
+                (MEMORY, "ops.stop_gradient(batch.samples)", "batch.samples"),
+                (MEMORY, "batches >= self.warmup", "batches > self.warmup"),
+                (MEMORY, "(place < self.size) | (place < rows)", "place >= 0"),
+                (MEMORY, "if training and self.trainable:", "if self.trainable:"),
+                (MEMORY, "counts & has_label &", "counts &"),
+                (MEMORY, "(is_kept[:, 0] & ~has_label)", "(~has_label)"),
+                (MEMORY, "loss.gather:", "False:"),
+            ],
+            "tests/layers/test_dino_center.py": [
+                (CENTER, "counted = counted & kept", "pass"),
+                (CENTER, "counted & (weights != 0)", "counted"),
+                (CENTER, "ops.where(number > 0, moved, center)", "moved"),
+                (CENTER, "counted, total.dtype) * len(t)", "counted, total.dtype)"),
+                (CENTER, "steps + 1", "steps + 2"),
+            ],
+            "tests/layers/test_uncertainty_weighting.py": [
+                (TASKS, "y_true = _known(y_true, is_counted)", "pass"),
+                (TASKS, "of_one_replica(value), ops.any(counted)", "value, True"),
+            ],
+            "tests/layers/test_coral.py": [
+                (LAYERS + "coral.py", "np.arange(count, 0, -1)", "np.arange(count)"),
+                (LAYERS + "coral.py", "(input_shape[-1], 1)", "(input_shape[-1], 2)"),
+            ],
+            "tests/metrics/test_retrieval.py": [
+                (RETRIEVAL, "kept = weights != 0", "kept = weights > -1"),
+                (RETRIEVAL, "counts[classes] > 1", "counts[classes] > 0"),
+                (RETRIEVAL, "rank <= positives[:, None]", "rank > 0"),
+                (RETRIEVAL, "axis=1) / positives", "axis=1) / hits.shape[1]"),
+                (RETRIEVAL, "int(seen) != self.size", "False"),
+            ],
+        }.items()
+        for path, right, wrong in faults
+    ),
     # Options that change gradients, steps and decay, and layouts
     *(
         Fault(path, right, wrong, VARIANTS, select)

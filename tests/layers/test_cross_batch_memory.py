@@ -207,9 +207,13 @@ def test_numbers_that_are_not_finite_stay_in_their_batch():
     assert np.isfinite(steps(layer, BATCHES[1:2])[0]).all()
     labels = LABELS[0].astype("float32")
     labels[2] = np.nan
+    layer = build()
     values = array(layer(BATCHES[0].astype("float32"), labels, training=True))
     assert np.isnan(values).tolist() == [False, False, True, False, False]
+    assert array(layer.is_known).sum() == 4
     assert np.isfinite(steps(layer, BATCHES[1:2])[0]).all()
+    mask = ops.convert_to_tensor(np.isfinite(labels))
+    assert array(layer(BATCHES[0].astype("float32"), labels, mask=mask))[2] == 0
 
 
 @two_losses
