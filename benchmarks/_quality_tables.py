@@ -1,0 +1,123 @@
+"""Reads the runs of `quality.py`, and shows them in tables."""
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER / "results" / "quality"
+TEMPLATE = FOLDER / "quality.md"
+KEYS = ("contestant", "decay", "rate", "seed", "validation")
+FACTORS = (0.5, 1.0, 2.0)
+
+MORE_IS_BETTER = ("accuracy", "balanced accuracy", "worst class", "iou", "recall@1")
+
+
+class Found(NamedTuple):
+    """A contestant on a task: what it chose, and the runs of the five seeds."""
+
+    rate: float
+    has_decay: bool
+    runs: dict[float, list[dict]]  # by the factor of the learning rate
+    milliseconds: float  # of a step
+
+    def scores(self, name: str, factor: float = 1.0) -> np.ndarray:
+        return np.array([float(run[name]) for run in self.runs[factor]])
+
+    def median(self, name: str, factor: float = 1.0) -> float:
+        """The median over the seeds; a run that diverged is the worst."""
+        values = self.scores(name, factor)
+        worst = -np.inf if name in MORE_IS_BETTER else np.inf
+        return float(np.median(np.where(np.isfinite(values), values, worst)))
+
+    def curves(self) -> np.ndarray:
+        """The validation scores along the training, of shape `(seeds, points)`."""
+        return np.array([run["curve"].split() for run in self.runs[1.0]], "float64")
+
+
+def read(task: str, folder: Path = RESULTS) -> dict[str, Found]:
+    """The contestants of a task whose runs are complete."""
+    file = folder / f"{task}.csv"
+    if not file.exists():
+        return {}
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    found = {}
+    for name in dict.fromkeys(row["contestant"] for row in rows):
+        own = [row for row in rows if row["contestant"] == name]
+        tested = [row for row in own if row["seed"] != "0"]
+        rates = sorted({float(row["rate"]) for row in tested})
+        if len(rates) != len(FACTORS) or len(tested) % len(FACTORS):
+            continue  # it has not been run to the end
+        runs = {
+            factor: [row for row in tested if float(row["rate"]) == rate]
+            for factor, rate in zip(FACTORS, rates, strict=True)
+        }
+        time = float(np.median([float(row["milliseconds"]) for row in own]))
+        found[name] = Found(rates[1], tested[0]["decay"] == "1", runs, time)
+    return found
+
+
+def scores(found: dict[str, Found]) -> list[str]:
+    """The names of the scores of a task."""
+    run = next(iter(found.values())).runs[1.0][0]
+    return [name for name in run if name not in (*KEYS, "milliseconds", "curve")]
+
+
+def leaders(found: dict[str, Found], score: str) -> set[str]:
+    """The best contestant, and those that the seeds do not tell apart from it.
+
+    The median of such a one is within the range of the best, or the other way round.
+    """
+    sign = -1 if score in MORE_IS_BETTER else 1
+    best = min(found, key=lambda name: sign * found[name].median(score))
+
+    def is_within(name, other):
+        values = found[other].scores(score)
+        return values.min() <= found[name].median(score) <= values.max()
+
+    return {n for n in found if is_within(n, best) or is_within(best, n)}
+
+
+def cell(values: np.ndarray, is_leader: bool) -> str:
+    """The median and the range of scores."""
+    if not np.isfinite(values).all():
+        return f"{np.isnan(values).sum()} of {len(values)} diverged"
+    low, middle, high = np.percentile(values, [0, 50, 100])
+    middle = f"**{middle:.3f}**" if is_leader else f"{middle:.3f}"
+    return f"{middle} ({low:.3f} to {high:.3f})"
+
+
+def table(head, rows) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def of_task(found: dict[str, Found]) -> str:
+    """A table: the test scores, at other rates too, and what was chosen."""
+    if not found:
+        return "Not run yet."
+    names = scores(found)
+    best = {name: leaders(found, name) for name in names}
+    head = ["", *names, f"{names[0]}, half the rate", "twice the rate"]
+    head += ["rate", "weight decay", "ms per step"]
+    rows = []
+    for name, each in found.items():
+        row = [name]
+        row += [cell(each.scores(s), name in best[s]) for s in names]
+        row += [cell(each.scores(names[0], factor), False) for factor in (0.5, 2.0)]
+        row += [f"{each.rate:.2g}", "yes" if each.has_decay else "no"]
+        rows.append([*row, f"{each.milliseconds:.2g}"])
+    return "\n".join(table(head, rows))
+
+
+def page(about: str, folder: Path = RESULTS) -> str:
+    """All tasks, in Markdown."""
+    text = TEMPLATE.read_text()
+    tables = {
+        task: of_task(read(task, folder)) for task in re.findall(r"{(\w+)}", text)
+    }
+    return text.format(**tables | {"about": about.strip()})
