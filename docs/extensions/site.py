@@ -65,6 +65,7 @@ KOREAN_TITLES = {
     "api/tfa.optimizers": "TensorFlow Addons: 옵티마이저",
     "gallery": "갤러리",
     "playground": "플레이그라운드",
+    "benchmarks/quality": "벤치마크: 옵티마이저와 손실 함수",
     "benchmarks/cpu": "벤치마크: CPU",
     "benchmarks/h100": "벤치마크: GPU",
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import IN_FLOAT32
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
@@ -71,7 +72,7 @@ def test_dtypes_are_those_of_dense(policy):
     assert (np.diff(array(outputs[0])) <= 0).all()
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", [IN_FLOAT32, "mixed_bfloat16"])
 def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(policy, tmp_path):
     keras.utils.set_random_seed(2)
     x = RANDOM.normal(size=(60, 3)).astype("float32")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import IN_FLOAT32
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
@@ -126,7 +127,7 @@ def test_kernel_and_cosines_are_float32_whatever_the_policy(policy):
 
 
 @WAYS
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", [IN_FLOAT32, "mixed_bfloat16"])
 def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(pooling, policy, tmp_path):
     keras.utils.set_random_seed(1)
     y = np.arange(40) % 3

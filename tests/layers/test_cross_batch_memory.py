@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import IN_FLOAT32
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
@@ -231,7 +232,7 @@ def test_no_pairs_and_no_samples_give_zero(case):
     assert np.isfinite(slope).all()
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", [IN_FLOAT32, "mixed_float16"])
 def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(policy, tmp_path):
     keras.utils.set_random_seed(1)
     y = np.arange(30) % 3

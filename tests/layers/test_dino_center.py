@@ -9,6 +9,7 @@ from keras import ops
 
 from tests.references import self_supervised
 from tests.tools import BACKEND
+from tests.tools import IN_FLOAT32
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
@@ -146,7 +147,7 @@ def pair(policy, temperature=0.2):
     return model, layer
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", [IN_FLOAT32, "mixed_float16"])
 def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(policy, tmp_path):
     model, layer = pair(policy, WARMUP)
     assert model.output.dtype == "float32"

@@ -9,6 +9,7 @@ from keras import ops
 
 from tests.contracts.test_jit_compile import with_a_compiler
 from tests.tools import BACKEND
+from tests.tools import IN_FLOAT32
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
@@ -220,7 +221,7 @@ def test_axes_between_batch_and_features_are_kept(head):
 
 
 @each_head
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", [IN_FLOAT32, "mixed_float16"])
 def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(head, policy, tmp_path):
     keras.utils.set_random_seed(1)
     y = np.arange(30) % 3

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.tools import IN_FLOAT32
 from tests.tools import array
 from tests.tools import gradient
 from tests.tools import wide
@@ -214,7 +215,7 @@ def taught(policy, optimizer=None, start=None, reduction="sum_over_batch_size"):
     return model, layer
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("policy", [IN_FLOAT32, "mixed_float16"])
 def test_a_model_trains_is_saved_and_trains_on_bit_for_bit(policy, tmp_path):
     model, layer = taught(policy)
     model.compile(keras.optimizers.Adam(0.05), metrics=[["accuracy"], ["mse"]])
