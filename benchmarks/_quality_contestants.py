@@ -208,18 +208,21 @@ CLASSES = {
 }
 BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
 DICE = losses.DiceLoss(activation="sigmoid")
-TVERSKY = losses.TverskyLoss(activation="sigmoid")
+TVERSKY = losses.TverskyLoss(0.3, 0.7, activation="sigmoid")
 LOVASZ = losses.LovaszHingeLoss()
 MASKS = {
     "cross-entropy": by(BINARY),
     "focal": by(losses.SigmoidFocalCrossentropy(from_logits=True)),
+    "focal, alpha=None": by(
+        losses.SigmoidFocalCrossentropy(alpha=None, from_logits=True)
+    ),
     "Dice": by(DICE),
     "Jaccard": by(losses.JaccardLoss(activation="sigmoid")),
-    "Tversky": by(TVERSKY),
+    "Tversky, beta=0.7": by(TVERSKY),
     "focal Tversky": by(losses.FocalTverskyLoss(activation="sigmoid")),
     "Lovasz": by(LOVASZ),
     "Dice + cross-entropy": by(DICE + BINARY),
-    "Tversky + cross-entropy": by(TVERSKY + BINARY),
+    "Tversky, beta=0.7 + cross-entropy": by(TVERSKY + BINARY),
     "Lovasz + cross-entropy": by(LOVASZ + BINARY),
 }
 EMBEDDINGS = {
@@ -240,6 +243,7 @@ LOSSES = {
     "digits_clean": CLASSES,
     "digits_imbalanced": CLASSES,
     "digits_noisy": CLASSES,
+    "digits_noisy_few": CLASSES,
     "masks_losses": MASKS,
     "numbers_losses": EMBEDDINGS,
 }

@@ -138,20 +138,25 @@ def recall_at_1(y, embeddings):
 
 
 @functools.cache
-def digits():
-    """Few digits to train on: with all of them, everything reads 99 % of the others."""
+def digits(shares=(0.2, 0.3)):
+    """Few digits to train on: with most of them, all losses read 99 % of the others."""
     images, y = datasets.load_digits(return_X_y=True)
     images = (images / 16).astype("float32").reshape(-1, 8, 8, 1)
-    return split(images, y, shares=(0.2, 0.3))
+    return split(images, y, shares=shares)
 
 
 @functools.cache
-def noisy_digits(share=0.3):
+def noisy_digits(shares=(0.6, 0.15), noise=0.3):
     """Digits of which a share of the labels is random in training."""
-    rng, (x, y) = np.random.default_rng(DRAW), digits()["training"]
-    is_random = rng.uniform(size=len(y)) < share
+    parts, rng = digits(shares), np.random.default_rng(DRAW)
+    x, y = parts["training"]
+    is_random = rng.uniform(size=len(y)) < noise
     y = np.where(is_random, rng.integers(10, size=len(y)), y)
-    return digits() | {"training": Part(x, y)}
+    return parts | {"training": Part(x, y)}
+
+
+def few_noisy_digits():
+    return noisy_digits((0.2, 0.3))
 
 
 @functools.cache
@@ -431,6 +436,7 @@ LOSS_TASKS = {
     "digits_clean": on(digits),
     "digits_imbalanced": on(imbalanced_digits),
     "digits_noisy": on(noisy_digits),
+    "digits_noisy_few": on(few_noisy_digits),
     "masks_losses": OPTIMIZER_TASKS["masks"],
     "numbers_losses": OPTIMIZER_TASKS["numbers"],
 }

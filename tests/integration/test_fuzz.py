@@ -8,7 +8,7 @@ from tests.fuzz.__main__ import run
 pytestmark = [pytest.mark.only("torch"), pytest.mark.slow]
 
 
-@pytest.mark.parametrize(("part", "count"), [("configs", 600), ("calls", 200)])
+@pytest.mark.parametrize(("part", "count"), [("configs", 300), ("calls", 200)])
 @pytest.mark.filterwarnings("ignore")
 def test_nothing_hostile_does_harm(part, count, capsys):
     found, counts = run(part, count, seed=0)
