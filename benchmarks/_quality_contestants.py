@@ -231,6 +231,9 @@ EMBEDDINGS = {
     "MultiSimilarityLoss": by(losses.MultiSimilarityLoss()),
     "SupervisedContrastiveLoss": by(losses.SupervisedContrastiveLoss()),
     "LiftedStructuredLoss": by(losses.LiftedStructuredLoss()),
+    # Without a margin, it is a cross-entropy of cosines.
+    "ArcFaceLoss, margin=0": by(losses.ArcFaceLoss(0.0, SCALE), **with_centers()),
+    "ArcFaceLoss, margin=0.25": by(losses.ArcFaceLoss(0.25, SCALE), **with_centers()),
     "ArcFaceLoss": by(losses.ArcFaceLoss(scale=SCALE), **with_centers()),
     "CosFaceLoss": by(losses.CosFaceLoss(scale=SCALE), **with_centers()),
     "ProxyAnchorLoss": by(losses.ProxyAnchorLoss(), **with_centers()),
