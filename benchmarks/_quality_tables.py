@@ -115,9 +115,12 @@ def of_task(found: dict[str, Found]) -> str:
 
 
 def page(about: str, folder: Path = RESULTS) -> str:
-    """All tasks, in Markdown."""
-    text = TEMPLATE.read_text()
-    tables = {
-        task: of_task(read(task, folder)) for task in re.findall(r"{(\w+)}", text)
-    }
-    return text.format(**tables | {"about": about.strip()})
+    """All tasks, in Markdown. The comments let guides include a table."""
+
+    def marked(found):
+        task = found[1]
+        table = of_task(read(task, folder))
+        return f"<!-- {task} -->\n\n{table}\n\n<!-- end of {task} -->"
+
+    text = TEMPLATE.read_text().replace("{about}", about.strip())
+    return re.sub(r"{(\w+)}", marked, text)
