@@ -5,7 +5,7 @@ drawn from the data of the case and changed: there are none or one, or they are 
 or all equal; labels are all equal, all different, or all -1; predictions are 0, tiny,
 as large as 1e6, or 16-bit. The value, with and without weights, and its gradient must
 be finite. Where float16, which ends at 65504, cannot hold the gradient, it must be
-finite in float32. The only error allowed says which label is out of range.
+finite in float32. The only errors allowed say which label is out of range, or that cosines are.
 """
 
 import keras
@@ -20,7 +20,7 @@ SIZES = (0, 1, 2, 3, 5, 8, 16)
 SCALES = (0.0, 1e-30, 1e-8, 1e-3, 1.0, 1.0, 1e3, 1e6)
 DTYPES = ("float32", "float32", "float16", "bfloat16")
 LARGEST = {"float16": 6e4}
-NO_CLASS = "`y_true` must hold classes in"
+REFUSED = "`y_true` must hold classes in", "`y_pred` must hold cosines, in [-1, 1]"
 
 
 def settings(random, case):
@@ -58,8 +58,9 @@ def numbers(random, case, y_pred, dtype):
     most = LARGEST.get(dtype, 1e6)
     y_pred = np.clip(y_pred, -most, most)
     names = case.cls.__init__.__annotations__
-    probable = "from_logits" in names and "gather" not in names
-    if probable and not case.kwargs.get("from_logits"):
+    of_logits = "from_logits" in names and "gather" not in names
+    are_logits = case.kwargs.get("from_logits") or case.kwargs.get("activation")
+    if (of_logits or "activation" in names) and not are_logits:
         return np.clip(np.abs(y_pred), 0, 1)
     distant = "positive_margin" in names
     if distant and not case.kwargs.get("from_embeddings"):
@@ -98,7 +99,7 @@ def fault(random, case):
             y_pred = ops.cast(y_pred, "float32")
             slope = gradient(lambda x: loss(y_true, x, weights), y_pred)
     except ValueError as error:
-        return None if NO_CLASS in str(error) else str(error)
+        return None if any(each in str(error) for each in REFUSED) else str(error)
     if not np.isfinite(value).all():
         return f"value {value}"
     if not np.isfinite(slope).all():
