@@ -1,5 +1,7 @@
 """Values of overlap losses that users rely on, and weights of pixels and classes."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -229,6 +231,18 @@ def test_the_slope_of_a_root_is_finite_at_0():
     assert np.isfinite(slope).all()
     assert (slope < 0).all()
     assert array(losses.focal_tversky_loss(y, y)) == 0
+
+
+@pytest.mark.only("tensorflow", "jax", "torch")
+def test_tiny_probabilities_of_an_absent_class_have_no_slope():
+    """The loss is 1 for all of them. The square of their sum underflows."""
+    y, q = np.zeros((1, 4, 1), "float32"), np.full((1, 4, 1), 1e-31, "float32")
+    for name in ("dice_loss", "jaccard_loss", "tversky_loss"):
+        loss, _ = both(name)
+        compute = functools.partial(loss, y, smooth=0.0)
+        value, slope = values_and_gradient(compute, q)
+        np.testing.assert_allclose(value, 1.0)
+        np.testing.assert_array_equal(slope, 0.0)
 
 
 @pytest.mark.parametrize("logits", [0.0, 1e4, -1e4, float("inf")])
