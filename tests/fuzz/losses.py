@@ -5,7 +5,8 @@ drawn from the data of the case and changed: there are none or one, or they are 
 or all equal; labels are all equal, all different, or all -1; predictions are 0, tiny,
 as large as 1e6, or 16-bit. The value, with and without weights, and its gradient must
 be finite. Where float16, which ends at 65504, cannot hold the gradient, it must be
-finite in float32. The only errors allowed say which label is out of range, or that cosines are.
+finite in float32. The only errors allowed say which label is out of range, or that
+cosines are.
 """
 
 import keras

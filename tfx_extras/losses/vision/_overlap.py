@@ -182,8 +182,8 @@ def ratio(x, y):
     """Returns `x / y`, or 0 with gradient 0 where `y` is 0."""
     is_zero = y <= TINY
     y = ops.where(is_zero, ops.ones_like(y), y)
-    # JAX divides the gradient by the square of `y`, which may underflow, unless it is 1.
-    # XLA would undo a division of both by `y`, but not a multiplication.
+    # JAX divides the gradient by the square of the denominator, which may underflow. XLA
+    # would undo a division of both by `y`, but not a multiplication.
     scale = ops.stop_gradient(1 / y)
     ratio = (x * scale) / (y * scale)
     return ops.where(is_zero, ops.zeros_like(ratio), ratio)
