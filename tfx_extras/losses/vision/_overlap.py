@@ -182,7 +182,7 @@ def ratio(x, y):
     """Returns `x / y`, or 0 with gradient 0 where `y` is 0."""
     is_zero = y <= TINY
     y = ops.where(is_zero, ops.ones_like(y), y)
-    # JAX divides the gradient by the square of the denominator, which may underflow. XLA
+    # JAX divides gradients by the square of the denominator, which may underflow. XLA
     # would undo a division of both by `y`, but not a multiplication.
     scale = ops.stop_gradient(1 / y)
     ratio = (x * scale) / (y * scale)
