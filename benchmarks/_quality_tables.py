@@ -91,6 +91,10 @@ def cell(values: np.ndarray, is_leader: bool) -> str:
     return f"{middle} ({low:.3f} to {high:.3f})"
 
 
+def number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "diverged"
+
+
 def table(head, rows) -> list[str]:
     lines = ["| " + " | ".join(head) + " |", "|---" + "|--:" * (len(head) - 1) + "|"]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
@@ -108,7 +112,7 @@ def of_task(found: dict[str, Found]) -> str:
     for name, each in found.items():
         row = [name]
         row += [cell(each.scores(s), name in best[s]) for s in names]
-        row += [cell(each.scores(names[0], factor), False) for factor in (0.5, 2.0)]
+        row += [number(each.median(names[0], factor)) for factor in (0.5, 2.0)]
         row += [f"{each.rate:.2g}", "yes" if each.has_decay else "no"]
         rows.append([*row, f"{each.milliseconds:.2g}"])
     return "\n".join(table(head, rows))

@@ -22,6 +22,7 @@ extensions = [
     "extensions.figures",
     "extensions.gallery",
     "extensions.purposes",
+    "extensions.quality",
     "extensions.site",
 ]
 exclude_patterns = ["_build", "extensions", "figures", "tests"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from figures import losses
 from figures import optimizers
+from figures import quality
 from figures import schedules
 from figures import smoothing
 
@@ -13,6 +14,7 @@ SCRIPTS = {
     "schedules": schedules,
     "losses": losses,
     "optimizers": optimizers,
+    "quality": quality,
     "smoothing": smoothing,
 }
 # What is seen on each figure, known once it is drawn.
