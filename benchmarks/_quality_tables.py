@@ -19,15 +19,17 @@ MORE_IS_BETTER = ("accuracy", "balanced accuracy", "worst class", "iou", "recall
 class Found(NamedTuple):
     """A contestant on a task: what it chose, and the runs of the five seeds."""
 
-    rate: float
+    rate: float  # of the grid
+    factor: float  # of it, which the validation samples chose
     has_decay: bool
     runs: dict[float, list[dict]]  # by the factor of the learning rate
     milliseconds: float  # of a step
 
-    def scores(self, name: str, factor: float = 1.0) -> np.ndarray:
-        return np.array([float(run[name]) for run in self.runs[factor]])
+    def scores(self, name: str, factor: float | None = None) -> np.ndarray:
+        runs = self.runs[factor or self.factor]
+        return np.array([float(run[name]) for run in runs])
 
-    def median(self, name: str, factor: float = 1.0) -> float:
+    def median(self, name: str, factor: float | None = None) -> float:
         """The median over the seeds; a run that diverged is the worst."""
         values = self.scores(name, factor)
         worst = -np.inf if name in MORE_IS_BETTER else np.inf
@@ -35,7 +37,7 @@ class Found(NamedTuple):
 
     def curves(self) -> np.ndarray:
         """The validation scores along the training, of shape `(seeds, points)`."""
-        return np.array([run["curve"].split() for run in self.runs[1.0]], "float64")
+        return np.array([run["curve"].split() for run in self.runs[self.factor]], float)
 
 
 def read(task: str, folder: Path = RESULTS) -> dict[str, Found]:
@@ -57,7 +59,11 @@ def read(task: str, folder: Path = RESULTS) -> dict[str, Found]:
             for factor, rate in zip(FACTORS, rates, strict=True)
         }
         time = float(np.median([float(row["milliseconds"]) for row in own]))
-        found[name] = Found(rates[1], tested[0]["decay"] == "1", runs, time)
+        each = Found(rates[1], 1.0, tested[0]["decay"] == "1", runs, time)
+        sign = -1 if scores({name: each})[0] in MORE_IS_BETTER else 1
+        validation = {f: sign * each.median("validation", f) for f in FACTORS}
+        best = min(FACTORS, key=lambda f: np.nan_to_num(validation[f], nan=np.inf))
+        found[name] = each._replace(factor=best)
     return found
 
 
@@ -106,13 +112,13 @@ def of_task(found: dict[str, Found]) -> str:
         return "Not run yet."
     names = scores(found)
     best = {name: leaders(found, name) for name in names}
-    head = ["", *names, f"{names[0]}, half the rate", "twice the rate"]
-    head += ["rate", "weight decay", "ms per step"]
+    head = ["", *names, "at the lower rate", "middle", "higher", "middle rate"]
+    head += ["weight decay", "ms per step"]
     rows = []
     for name, each in found.items():
         row = [name]
         row += [cell(each.scores(s), name in best[s]) for s in names]
-        row += [number(each.median(names[0], factor)) for factor in (0.5, 2.0)]
+        row += [number(each.median(names[0], factor)) for factor in FACTORS]
         row += [f"{each.rate:.2g}", "yes" if each.has_decay else "no"]
         rows.append([*row, f"{each.milliseconds:.2g}"])
     return "\n".join(table(head, rows))

@@ -123,7 +123,7 @@ def test_the_page_is_that_of_the_runs(tables):
 def test_leaders_are_those_that_the_seeds_do_not_tell_apart(tables):
     def found(*values):
         runs = [{"validation": "0", "error": str(v), "curve": ""} for v in values]
-        return tables.Found(1.0, False, {1.0: runs}, 1.0)
+        return tables.Found(1.0, 1.0, False, {1.0: runs}, 1.0)
 
     contestants = {
         "best": found(1, 2, 3),
