@@ -11,8 +11,8 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import _quality_tables as tables
 
 CAPTION = """\
-Test scores: medians of five seeds (dots) and their range (lines); medians at half and
-at twice the learning rate (triangles to the left and to the right)."""
+Test scores: medians of five seeds (dots) and their range (lines), and medians at the
+lower and at the higher learning rate (triangles to the left and to the right)."""
 
 
 def strip(task, path):
