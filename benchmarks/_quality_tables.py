@@ -31,13 +31,16 @@ class Found(NamedTuple):
 
     def median(self, name: str, factor: float | None = None) -> float:
         """The median over the seeds; a run that diverged is the worst."""
-        values = self.scores(name, factor)
-        worst = -np.inf if name in MORE_IS_BETTER else np.inf
-        return float(np.median(np.where(np.isfinite(values), values, worst)))
+        return sign(name) * self.cost(name, name, factor)
 
-    def curves(self) -> np.ndarray:
-        """The validation scores along the training, of shape `(seeds, points)`."""
-        return np.array([run["curve"].split() for run in self.runs[self.factor]], float)
+    def cost(self, name: str, score: str, factor: float | None = None) -> float:
+        """The median of what holds a score, turned so that less is better."""
+        values = sign(score) * self.scores(name, factor)
+        return float(np.median(np.where(np.isfinite(values), values, np.inf)))
+
+
+def sign(score: str) -> int:
+    return -1 if score in MORE_IS_BETTER else 1
 
 
 def read(task: str, folder: Path = RESULTS) -> dict[str, Found]:
@@ -60,10 +63,9 @@ def read(task: str, folder: Path = RESULTS) -> dict[str, Found]:
         }
         time = float(np.median([float(row["milliseconds"]) for row in own]))
         each = Found(rates[1], 1.0, tested[0]["decay"] == "1", runs, time)
-        sign = -1 if scores({name: each})[0] in MORE_IS_BETTER else 1
-        validation = {f: sign * each.median("validation", f) for f in FACTORS}
-        best = min(FACTORS, key=lambda f: np.nan_to_num(validation[f], nan=np.inf))
-        found[name] = each._replace(factor=best)
+        score = scores({name: each})[0]
+        costs = {f: each.cost("validation", score, f) for f in FACTORS}
+        found[name] = each._replace(factor=min(costs, key=costs.__getitem__))
     return found
 
 
@@ -78,8 +80,7 @@ def leaders(found: dict[str, Found], score: str) -> set[str]:
 
     The median of such a one is within the range of the best, or the other way round.
     """
-    sign = -1 if score in MORE_IS_BETTER else 1
-    best = min(found, key=lambda name: sign * found[name].median(score))
+    best = min(found, key=lambda name: found[name].cost(score, score))
 
     def is_within(name, other):
         values = found[other].scores(score)

@@ -19,8 +19,7 @@ def strip(task, path):
     """Draws the contestants of a task below each other, the best first."""
     found = tables.read(task)
     score = tables.scores(found)[0]
-    sign = -1 if score in tables.MORE_IS_BETTER else 1
-    names = sorted(found, key=lambda name: sign * found[name].median(score))
+    names = sorted(found, key=lambda name: found[name].cost(score, score))
     with figure(path, width=6.4, height=0.9 + 0.24 * len(names)) as axes:
         for row, name in enumerate(names):
             values = found[name].scores(score)

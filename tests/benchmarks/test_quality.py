@@ -142,6 +142,16 @@ def test_leaders_are_those_that_the_seeds_do_not_tell_apart(tables):
     assert tables.leaders({"more": more, "less": less}, "accuracy") == {"more"}
 
 
+@pytest.mark.parametrize("score", ["accuracy", "error"])
+def test_a_rate_at_which_runs_diverge_is_not_chosen(tables, tmp_path, score):
+    values = {0.5: 0.5, 1.0: 0.6, 2.0: math.nan}
+    rows = [f"contestant,decay,rate,seed,validation,{score},milliseconds,curve"]
+    rows += [f"a,0,{r},{s},{v},{v},1," for r, v in values.items() for s in (1, 2)]
+    (tmp_path / "task.csv").write_text("\n".join(rows))
+    best = {"accuracy": 1.0, "error": 0.5}[score]
+    assert tables.read("task", tmp_path)["a"].factor == best
+
+
 def test_scores_are_those_computed_by_hand(quality):
     tasks = importlib.import_module("_quality_tasks")
     y, logits = np.array([0, 0, 1, 1]), np.log([[3, 1], [1, 3], [1, 9], [1, 9]])
