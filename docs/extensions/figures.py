@@ -30,6 +30,12 @@ def draw(app) -> None:
             ALTS[name] = figure(path)
 
 
+def write(page: Path, text: str) -> None:
+    """Writes a page if it changed."""
+    if not page.exists() or page.read_text() != text:
+        page.write_text(text)
+
+
 def markdown(name: str, up: str, has_caption: bool = True) -> str:
     """A figure with its alternative text, for a page that many `../` lead up from."""
     alt = json.dumps(ALTS[name], ensure_ascii=False)

@@ -21,12 +21,6 @@ def text() -> str:
     return re.sub(r"<!-- end of (\w+) -->", with_figure, README.read_text())
 
 
-def write(app) -> None:
-    """Writes the page if it changed."""
-    if not PAGE.exists() or PAGE.read_text() != text():
-        PAGE.write_text(text())
-
-
 def setup(app):
-    app.connect("builder-inited", write)
+    app.connect("builder-inited", lambda app: figures.write(PAGE, text()))
     return {"parallel_read_safe": True}
