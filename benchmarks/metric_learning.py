@@ -22,11 +22,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from _quality_tasks import embeddings as network
+from _quality_tasks import recall_at_1
 from _report import print_about
 from _report import print_head
 from _report import print_row
 from _timing import progress
-from keras import layers
 
 import tfx_extras
 from tfx_extras import losses
@@ -34,7 +35,6 @@ from tfx_extras import losses
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 from two_digits import read
 
-WIDTH = 64  # of the embeddings
 CLASSES, EXAMPLES = 16, 2  # of each batch
 MEMORY = {"size": 1024, "warmup": 100}
 
@@ -49,23 +49,8 @@ LOSSES = {
 }
 
 
-def network():
-    return keras.Sequential(
-        [
-            layers.Conv2D(16, 3, padding="same", activation="relu"),
-            layers.Conv2D(32, 3, 2, padding="same", activation="relu"),
-            layers.Flatten(),
-            layers.Dropout(0.3),
-            layers.Dense(WIDTH),
-            layers.UnitNormalization(),
-        ]
-    )
-
-
 def recall(x, y):
-    metric = tfx_extras.metrics.RecallAtK(k=1)
-    metric.update_state(y, x)
-    return float(metric.result())
+    return recall_at_1(y, x)
 
 
 def trained(name, has_memory, rate, seed, epochs):
